@@ -1,0 +1,1 @@
+"""Penult: image features from pretrained networks."""
