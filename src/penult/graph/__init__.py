@@ -1,0 +1,49 @@
+"""The graph of a network: described once, without weights, then written as an ONNX model.
+
+A network is a function that takes `images(size)` and returns its layers, each a `Value` that knows
+what it was made from. Layers, parameters and multiply-adds are read off these values; only
+`to_onnx` asks for weights, and only for those that the layers asked for depend on.
+"""
+
+from penult.graph.onnx import to_onnx
+from penult.graph.ops import (
+    add,
+    avg_pool,
+    concat,
+    conv,
+    dense,
+    flatten,
+    fold_batch_norm,
+    global_avg_pool,
+    global_max_pool,
+    images,
+    max_pool,
+    relu,
+    relu6,
+    to_nhwc,
+)
+from penult.graph.values import Constant, Value, Variable, multiply_adds, parameters, variables
+
+__all__ = [
+    "Constant",
+    "Value",
+    "Variable",
+    "add",
+    "avg_pool",
+    "concat",
+    "conv",
+    "dense",
+    "flatten",
+    "fold_batch_norm",
+    "global_avg_pool",
+    "global_max_pool",
+    "images",
+    "max_pool",
+    "multiply_adds",
+    "parameters",
+    "relu",
+    "relu6",
+    "to_nhwc",
+    "to_onnx",
+    "variables",
+]

@@ -1,0 +1,83 @@
+"""What a graph is made of: variables of a checkpoint, constants made from them, and values."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """A tensor of the checkpoint, by its name there and the shape that the network needs."""
+
+    name: str
+    shape: Shape
+    trainable: bool = True  # moving averages are not: they don't count as parameters
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Constant:
+    """An array that is computed from variables when the graph is written, and not before.
+
+    `compute` takes the variables' arrays; its result is rounded to float32.
+    """
+
+    shape: Shape
+    variables: tuple[Variable, ...]
+    compute: Callable[..., Array]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Value:
+    """The result of an ONNX operator on other values and constants.
+
+    `shape` is that of one example, without the batch: (channels, height, width) or (channels,).
+    """
+
+    op: str
+    inputs: tuple["Value | Constant", ...]
+    shape: Shape
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    multiply_adds: int = 0  # for one example
+
+
+def walk(outputs: Iterable[Value]) -> Iterator[Value]:
+    """Yield what `outputs` depend on, themselves included, each once, inputs before their users."""
+    done: set[Value] = set()
+    stack = [*reversed(list(outputs))]
+    while stack:
+        value = stack[-1]
+        waiting = [i for i in value.inputs if isinstance(i, Value) and i not in done]
+        if waiting:
+            stack.extend(reversed(waiting))
+            continue
+        stack.pop()
+        if value not in done:
+            done.add(value)
+            yield value
+
+
+def constants(outputs: Iterable[Value]) -> list[Constant]:
+    """List the constants that `outputs` depend on, each once, in order of use."""
+    used = (i for value in walk(outputs) for i in value.inputs if isinstance(i, Constant))
+    return list(dict.fromkeys(used))
+
+
+def variables(outputs: Iterable[Value]) -> list[Variable]:
+    """List the variables that `outputs` depend on, each once, in order of use."""
+    return list(dict.fromkeys(v for c in constants(outputs) for v in c.variables))
+
+
+def parameters(outputs: Iterable[Value]) -> int:
+    """Count the trainable parameters that `outputs` depend on."""
+    return sum(prod(v.shape) for v in variables(outputs) if v.trainable)
+
+
+def multiply_adds(outputs: Iterable[Value]) -> int:
+    """Count the multiply-adds of convolutions and dense layers for one example."""
+    return sum(value.multiply_adds for value in walk(outputs))

