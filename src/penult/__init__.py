@@ -1,1 +1,78 @@
-"""Penult: image features from pretrained networks."""
+"""Penult: image features from pretrained networks; any weights file, no TensorFlow or PyTorch.
+
+    >>> import penult
+    >>> model = penult.load_model()
+    >>> model.features(["examples/photos/cat_chelsea.jpg"]).shape
+    (1, 1280)
+
+`extract` does the same for whole folders and stores the result; `open` reads it again. Each name
+below is loaded when it is first used, so that importing Penult costs next to nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from penult.errors import (
+    CheckpointError,
+    ImageError,
+    MissingExtraError,
+    NetworkError,
+    PenultError,
+    SourceError,
+    StoreError,
+    UnsafeError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from penult.model import Model, load_model
+    from penult.nets import describe
+    from penult.nets import find as models
+    from penult.pipeline import classify, extract
+    from penult.store import Features
+    from penult.store import open_features as open  # noqa: A004 -- the word for it
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CheckpointError",
+    "Features",
+    "ImageError",
+    "MissingExtraError",
+    "Model",
+    "NetworkError",
+    "PenultError",
+    "SourceError",
+    "StoreError",
+    "UnsafeError",
+    "UsageError",
+    "classify",
+    "describe",
+    "extract",
+    "load_model",
+    "models",
+    "open",
+]
+
+_LAZY = {
+    "Features": ("penult.store", "Features"),
+    "Model": ("penult.model", "Model"),
+    "classify": ("penult.pipeline", "classify"),
+    "describe": ("penult.nets", "describe"),
+    "extract": ("penult.pipeline", "extract"),
+    "load_model": ("penult.model", "load_model"),
+    "models": ("penult.nets", "find"),
+    "open": ("penult.store", "open_features"),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 -- any public name
+    if name not in _LAZY:
+        raise AttributeError(f"module 'penult' has no attribute {name!r}")
+    module, attribute = _LAZY[name]
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -13,6 +13,9 @@
 Messages are one line, say where and what, and end with what to try.
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class PenultError(Exception):
     """Base of all errors below; `except penult.PenultError` catches what Penult reports."""
@@ -44,6 +47,7 @@ class ImageError(PenultError):
     def __init__(self, code: str, detail: str) -> None:
         super().__init__(f"{code}: {detail}")
         self.code = code
+        self.detail = detail
 
 
 class CheckpointError(PenultError):
@@ -60,3 +64,9 @@ class NetworkError(PenultError):
 
 class StoreError(PenultError):
     """A table of features can't be opened, written or continued."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Name what `name` may have been meant to be, for the end of a message."""
+    names = list(known)
+    return ", ".join(get_close_matches(name, names, n=3, cutoff=0.5) or names[:3])

@@ -2,10 +2,9 @@
 
 A network is a function that takes `images(size)` and returns its layers, each a `Value` that knows
 what it was made from. Layers, parameters and multiply-adds are read off these values; only
-`to_onnx` asks for weights, and only for those that the layers asked for depend on.
+`penult.graph.onnx` asks for weights, and only for those that the layers asked for depend on.
 """
 
-from penult.graph.onnx import to_onnx
 from penult.graph.ops import (
     add,
     avg_pool,
@@ -44,6 +43,5 @@ __all__ = [
     "relu",
     "relu6",
     "to_nhwc",
-    "to_onnx",
     "variables",
 ]

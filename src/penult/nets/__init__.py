@@ -1,24 +1,24 @@
 """The networks, one file a family, and the registry that names them."""
 
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.resources import files
 
-from penult.errors import UsageError
-from penult.nets import efficientnet_lite
-from penult.nets.spec import LayerInfo, Layers, NetSpec, PackagedWeights, layer_info
+from penult.errors import UsageError, nearest
+from penult.nets import efficientnet_lite, spec
+from penult.nets.spec import Description, Layer, Layers, NetSpec, PackagedWeights
 
 __all__ = [
     "DEFAULT",
     "NETS",
-    "LayerInfo",
+    "Description",
+    "Layer",
     "Layers",
     "NetSpec",
     "PackagedWeights",
     "class_names",
+    "describe",
     "find",
     "get",
-    "layer_info",
 ]
 
 FAMILIES = [efficientnet_lite.NETS]
@@ -27,10 +27,10 @@ DEFAULT = "efficientnet_lite0"
 
 def _registry() -> dict[str, NetSpec]:
     nets: dict[str, NetSpec] = {}
-    for spec in (spec for family in FAMILIES for spec in family):
-        if spec.name in nets:
-            raise RuntimeError(f"two networks are named {spec.name!r}")
-        nets[spec.name] = spec
+    for net in (net for family in FAMILIES for net in family):
+        if net.name in nets:
+            raise RuntimeError(f"two networks are named {net.name!r}")
+        nets[net.name] = net
     return nets
 
 
@@ -44,16 +44,29 @@ def get(name: str) -> NetSpec:
         UsageError: There is none; the message names the nearest.
     """
     if name not in NETS:
-        near = get_close_matches(name, NETS, n=3) or sorted(NETS)[:3]
         raise UsageError(
-            f"no network is named {name!r}; nearest: {', '.join(near)} (see `penult models`)"
+            f"no network is named {name!r}; nearest: {nearest(name, NETS)} (see `penult models`)"
         )
     return NETS[name]
 
 
 def find(pattern: str = "*") -> list[NetSpec]:
     """List the networks whose name matches a shell-style pattern, in the registry's order."""
-    return [spec for name, spec in NETS.items() if fnmatchcase(name, pattern)]
+    return [net for name, net in NETS.items() if fnmatchcase(name, pattern)]
+
+
+def describe(name: str) -> Description:
+    """List a network's layers with their shapes, parameters and multiply-adds.
+
+    Raises:
+        UsageError: No network has that name; the message names the nearest.
+
+    Example:
+        >>> import penult
+        >>> penult.describe("efficientnet_lite0")["pooled_features"].shape
+        (1280,)
+    """
+    return spec.describe(get(name))
 
 
 def class_names(classes: int) -> list[str]:

@@ -43,7 +43,7 @@ class NetSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerInfo:
+class Layer:
     """One layer of a network and what computing it takes."""
 
     name: str
@@ -52,7 +52,23 @@ class LayerInfo:
     multiply_adds: int  # for one image, up to and with this layer
 
 
-def layer_info(name: str, value: Value) -> LayerInfo:
-    """Describe one layer of a graph."""
-    channels, *spatial = value.shape
-    return LayerInfo(name, (*spatial, channels), parameters([value]), multiply_adds([value]))
+@dataclass(frozen=True, slots=True)
+class Description:
+    """A network with all of its layers, in the order of computation."""
+
+    spec: NetSpec
+    layers: tuple[Layer, ...]
+
+    def __getitem__(self, name: str) -> Layer:
+        """Return the layer of that name."""
+        return next(layer for layer in self.layers if layer.name == name)
+
+
+def describe(spec: NetSpec) -> Description:
+    """List a network's layers with their shapes and costs; no weights are needed."""
+    layers = []
+    for name, value in spec.layers().items():
+        channels, *spatial = value.shape
+        shape = (*spatial, channels)
+        layers.append(Layer(name, shape, parameters([value]), multiply_adds([value])))
+    return Description(spec, tuple(layers))

@@ -1,0 +1,168 @@
+"""The commands: each parses its arguments, makes one call of the Python API and prints."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+import penult
+from penult.cli import show
+from penult.cli.progress import Progress
+
+SOME_FAILED, REFUSED, INTERRUPTED = 1, 2, 130  # exit codes
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Sources = Annotated[
+    list[str] | None,
+    typer.Argument(
+        help="Image files, folders (searched recursively) and globs.", metavar="SOURCE…"
+    ),
+]
+FromFile = Annotated[
+    str | None, typer.Option(help="Text file with an image path a line; - is standard input.")
+]
+ModelName = Annotated[
+    str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")
+]
+Weights = Annotated[
+    Path | None, typer.Option("--weights", "-w", help="Weights file, as its authors published it.")
+]
+LayerNames = Annotated[
+    list[str] | None, typer.Option("--layer", "-l", help="Layer; may be given several times.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@app.callback(invoke_without_command=True)
+def penult_command(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option(help="Show where an error comes from.")] = False,
+) -> None:
+    """Turn images into features with pretrained networks.
+
+    Start with: penult extract photos/
+    """
+    if version:
+        typer.echo(penult.__version__)
+        raise typer.Exit
+
+
+@app.command()
+def extract(
+    sources: Sources = None,
+    model: ModelName = None,
+    weights: Weights = None,
+    layer: LayerNames = None,
+    pool: Annotated[
+        Literal["avg", "max", "none"],
+        typer.Option(help="What to make of layers with height and width; none keeps the map."),
+    ] = "avg",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
+    ] = None,
+    from_file: FromFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compute features and store them in a table; run it again to continue or to update.
+
+    Example: penult extract photos/ -o photos.lance
+    """
+    with Progress() as progress:
+        try:
+            features = penult.extract(
+                sources or (),
+                model,
+                weights=weights,
+                layer=layer or (),
+                pool=pool,
+                out=out,
+                from_file=from_file,
+                progress=progress.show,
+            )
+        except KeyboardInterrupt:
+            progress.stop()
+            show.interrupted(progress.counts)
+            raise typer.Exit(INTERRUPTED) from None
+    show.extracted(features, progress.counts, as_json=as_json)
+    if features.failures:
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def classify(
+    sources: Sources = None,
+    model: ModelName = None,
+    weights: Weights = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Classes to name.")] = 5,
+    from_file: FromFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Name the likeliest classes of images.
+
+    Example: penult classify photos/ -k 3
+    """
+    failed = False
+    for result in penult.classify(sources or (), model, weights=weights, k=k, from_file=from_file):
+        show.classified(result, as_json=as_json)
+        failed = failed or result.error is not None
+    if failed:
+        raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def models(
+    pattern: Annotated[str, typer.Argument(help="Shell-style pattern, such as '*lite*'.")] = "*",
+    as_json: AsJson = False,
+) -> None:
+    """List the networks.
+
+    Example: penult models '*lite*'
+    """
+    show.models([penult.describe(spec.name) for spec in penult.models(pattern)], as_json=as_json)
+
+
+@app.command()
+def describe(
+    name: Annotated[str, typer.Argument(help="Network; see `penult models`.")],
+    as_json: AsJson = False,
+) -> None:
+    """Describe a network: its layers with shapes and costs, preprocessing, source and licence.
+
+    Example: penult describe efficientnet_lite0
+    """
+    show.description(penult.describe(name), as_json=as_json)
+
+
+@app.command()
+def info(
+    table: Annotated[Path, typer.Argument(help="Table that `penult extract` made.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a table holds, what made it, and which images failed.
+
+    Example: penult info photos.lance
+    """
+    show.info(penult.open(table), as_json=as_json)
+
+
+@app.command()
+def export(
+    table: Annotated[Path, typer.Argument(help="Table that `penult extract` made.")],
+    out: Annotated[Path, typer.Argument(help="File to write: .npz .npy .parquet .csv .pkl .h5")],
+    layer: Annotated[
+        str | None, typer.Option("--layer", "-l", help="Layer, for formats that hold only one.")
+    ] = None,
+) -> None:
+    """Write a table's features for other tools; failed images are left out.
+
+    Example: penult export photos.lance features.npz
+    """
+    features = penult.open(table)
+    features.export(out, layer=layer)
+    show.say(f"{out}: {len(features)} images")

@@ -1,0 +1,68 @@
+"""Progress on a terminal: images done, images/s, time left, failures; silent in a pipe."""
+
+import sys
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    from penult.pipeline import Counts
+
+
+class Progress:
+    """A progress bar on standard error; `counts` holds the last that were shown."""
+
+    def __init__(self) -> None:
+        self.counts: Counts | None = None
+        self._bar: Any = None
+
+    def show(self, counts: "Counts") -> None:
+        """Draw the counts so far."""
+        if self.counts is None and sys.stderr.isatty():
+            self._start(counts)
+        self.counts = counts
+        if self._bar:
+            computed = counts.ok + counts.failed
+            self._bar.update(
+                self._task,
+                completed=counts.done,
+                rate=f"{computed / max(counts.seconds, 1e-3):.1f} images/s",
+                failed=f"{counts.failed} failed" if counts.failed else "",
+            )
+
+    def stop(self) -> None:
+        """Remove the bar from the screen."""
+        if self._bar:
+            self._bar.stop()
+
+    def _start(self, counts: "Counts") -> None:
+        from rich.console import Console  # noqa: PLC0415 -- costs start-up time, for terminals only
+        from rich.progress import (  # noqa: PLC0415
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
+        self._bar = Progress(
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            TextColumn("[red]{task.fields[failed]}"),
+            console=Console(stderr=True),
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=counts.listed, rate="", failed="")
+        self._bar.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()

@@ -1,0 +1,173 @@
+"""What the commands print: data to standard output, messages to standard error."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from penult.nets import Description
+    from penult.pipeline import Classification, Counts
+    from penult.store import Features
+
+FAILURES_SHOWN = 5
+
+
+def say(message: str) -> None:
+    """Print one line to standard error."""
+    print(f"penult: {printable(message)}", file=sys.stderr)
+
+
+def printable(text: str) -> str:
+    """Escape what would steer a terminal: names of files come from strangers."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def extracted(features: "Features", counts: "Counts", *, as_json: bool) -> None:
+    """Sum up a finished run."""
+    failures = features.failures
+    if as_json:
+        _print_json(
+            {
+                "table": str(features.path),
+                "listed": counts.listed,
+                "ok": counts.ok,
+                "failed": counts.failed,
+                "skipped": counts.skipped,
+                "seconds": round(counts.seconds, 3),
+                "failures": failures,
+            }
+        )
+        return
+    for key, reason in list(failures.items())[:FAILURES_SHOWN]:
+        say(f"{key}: {reason}")
+    if len(failures) > FAILURES_SHOWN:
+        say(f"… and {len(failures) - FAILURES_SHOWN} more: penult info {features.path}")
+    say(f"{features.path}: {_sentence(counts)}")
+
+
+def interrupted(counts: "Counts | None") -> None:
+    """Say what an interrupted run leaves."""
+    done = f"; {_sentence(counts)}, all saved" if counts else ""
+    say(f"stopped{done}; run the same command again to continue")
+
+
+def classified(result: "Classification", *, as_json: bool) -> None:
+    """Print one image's classes on one line."""
+    if as_json:
+        print(json.dumps(asdict(result), ensure_ascii=False))
+    elif result.error:
+        say(f"{result.key}: {result.error}")
+    else:
+        classes = ", ".join(f"{name} {probability:.1%}" for name, probability in result.classes)
+        print(f"{printable(result.key)}: {classes}")
+
+
+def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
+    """Print a table of networks."""
+    if as_json:
+        _print_json([_facts(d) for d in descriptions])
+        return
+    table = _table("network", "input", "features", "params", "mult-adds", "top-1", "weights")
+    for d in descriptions:
+        spec, features = d.spec, d[d.spec.features]
+        table.add_row(
+            spec.name,
+            f"{spec.size}×{spec.size}",
+            _shape(features.shape),
+            f"{d.layers[-1].parameters / 1e6:.1f} M",
+            f"{d.layers[-1].multiply_adds / 1e6:.0f} M",
+            f"{spec.top1} %",
+            "package" if spec.weights else "-w FILE",
+        )
+    _print_table(table)
+
+
+def description(d: "Description", *, as_json: bool) -> None:
+    """Print a network's facts and its layers."""
+    facts = _facts(d)
+    if as_json:
+        _print_json(facts | {"layers": [asdict(layer) for layer in d.layers]})
+        return
+    for name, value in facts.items():
+        print(f"{name:15}{_shape(value) if isinstance(value, tuple) else value}")
+    table = _table("layer", "shape", "parameters", "multiply-adds")
+    for layer in d.layers:
+        mark = "  (default)" if layer.name == d.spec.features else ""
+        table.add_row(
+            layer.name + mark,
+            _shape(layer.shape),
+            f"{layer.parameters:,}",
+            f"{layer.multiply_adds:,}",
+        )
+    _print_table(table)
+
+
+def info(features: "Features", *, as_json: bool) -> None:
+    """Print what a table holds and which images failed."""
+    facts, failures = features.info, features.failures
+    if as_json:
+        _print_json(facts | {"failures": failures})
+        return
+    for name, value in facts.items():
+        print(f"{name:15}{printable(str(value))}")
+    for key, reason in failures.items():
+        print(f"{printable(key)}: {printable(reason)}")
+
+
+def _facts(d: "Description") -> dict[str, Any]:
+    spec, weights = d.spec, d.spec.weights
+    return {
+        "network": spec.name,
+        "input": (spec.size, spec.size, 3),
+        "features": spec.features,
+        "width": d[spec.features].shape,
+        "parameters": d.layers[-1].parameters,
+        "multiply_adds": d.layers[-1].multiply_adds,
+        "preprocessing": spec.preprocessing,
+        "top1": spec.top1,
+        "classes": spec.classes,
+        "weights": weights.distribution if weights else None,
+        "licence": weights.licence if weights else None,
+        "url": weights.url if weights else None,
+        "source": spec.source,
+        "paper": spec.paper,
+    }
+
+
+def _sentence(counts: "Counts") -> str:
+    rate = (counts.ok + counts.failed) / max(counts.seconds, 1e-3)
+    return (
+        f"{counts.listed} images: {counts.ok} computed, {counts.failed} failed, "
+        f"{counts.skipped} already there, in {counts.seconds:.1f} s ({rate:.1f} images/s)"
+    )
+
+
+def _shape(shape: tuple[int, ...]) -> str:
+    return "×".join(map(str, shape))
+
+
+def _print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _table(*columns: str) -> "Table":
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 -- costs start-up time
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for index, column in enumerate(columns):
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    return table
+
+
+def _print_table(table: "Table") -> None:
+    from rich.console import Console  # noqa: PLC0415 -- costs start-up time
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 200  # nothing is cut in a pipe
+    console.print(table)

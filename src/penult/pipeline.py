@@ -1,0 +1,223 @@
+"""The whole job: list the images, leave out what is known, compute the rest, store as it goes."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.images import ImageFile, find_images
+from penult.model import Model, Outcome, Pool, load_model
+from penult.store import Features, FeatureTable, Row, open_features
+
+Sources = str | Path | Sequence[str | Path]
+
+COMMIT_ROWS = 256
+COMMIT_SECONDS = 2.0
+LIBRARIES = ("penult", "numpy", "onnxruntime", "pillow", "pylance")
+
+
+@dataclass(slots=True)
+class Counts:
+    """How far a run is; listed = ok + failed + skipped when it has ended."""
+
+    listed: int = 0
+    ok: int = 0
+    failed: int = 0
+    skipped: int = 0  # in the table already, and unchanged since
+    started: float = field(default_factory=monotonic)
+
+    def count(self, outcome: Outcome) -> None:
+        """Count one image more as ok or failed."""
+        if outcome.error:
+            self.failed += 1
+        else:
+            self.ok += 1
+
+    @property
+    def done(self) -> int:
+        """How many of the listed images need nothing more."""
+        return self.ok + self.failed + self.skipped
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken."""
+        return monotonic() - self.started
+
+
+Progress = Callable[[Counts], None]
+
+
+def extract(
+    sources: Sources = (),
+    model: str | Model | None = None,
+    *,
+    weights: str | Path | None = None,
+    layer: str | Sequence[str] = (),
+    pool: Pool = "avg",
+    out: str | Path | None = None,
+    from_file: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Features:
+    """Compute the features of images and store them in a table, one row an image.
+
+    Run it again to continue: images that the table has are left alone unless they changed. An
+    image that fails costs its row only; see `Features.failures`.
+
+    Args:
+        sources: Files, folders (searched recursively) and globs.
+        model: A model, or the arguments of `load_model`: a network's name, and
+        weights: its weights file,
+        layer: its layers,
+        pool: how to pool them.
+        out: The table, a folder; by default named after the first source, in the current folder.
+        from_file: A text file with a path a line; `-` is standard input.
+        progress: Called with the counts so far at the start and after each image.
+
+    Raises:
+        SourceError: A source doesn't exist.
+        StoreError: The table can't be written, or holds features of another kind.
+        UsageError, CheckpointError, NetworkError: See `load_model`.
+
+    Example:
+        >>> import penult
+        >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
+    """
+    files = find_images(_listed(sources), from_file=from_file)
+    if not isinstance(model, Model):
+        model = load_model(model, weights=weights, layer=layer, pool=pool)
+    path = Path(out) if out else table_name(sources, from_file)
+    with FeatureTable.open_or_create(path, model.layers, provenance(model)) as table:
+        _fill(table, model, files, progress or (lambda counts: None))
+    return open_features(path)
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The likeliest classes of one image, or the error that left it without."""
+
+    key: str
+    classes: tuple[tuple[str, float], ...] = ()  # (name, probability), the likeliest first
+    error: str | None = None
+
+
+def classify(
+    sources: Sources = (),
+    model: str | Model | None = None,
+    *,
+    weights: str | Path | None = None,
+    k: int = 5,
+    from_file: str | Path | None = None,
+) -> Iterator[Classification]:
+    """Yield the `k` likeliest classes of each image; sources and model are those of `extract`."""
+    files = find_images(_listed(sources), from_file=from_file)
+    if not isinstance(model, Model):
+        model = load_model(model, weights=weights)
+    classifier = model.classifier
+    with closing(classifier.stream(file.path for file in files)) as outcomes:
+        for file, outcome in zip(files, outcomes, strict=True):
+            if outcome.error:
+                yield Classification(file.key, error=str(outcome.error))
+            else:
+                (logits,) = outcome.vectors.values()
+                yield Classification(file.key, _likeliest(logits, model.classes, k))
+
+
+def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
+    """Name a table after the first source: `photos/` gives `photos.lance`, here."""
+    first = Path(next(iter(_listed(sources)), from_file or "")).resolve()
+    stem = first.name if first.is_dir() else first.stem
+    return Path(f"{stem if first.exists() else 'features'}.lance")
+
+
+def provenance(model: Model) -> dict[str, Any]:
+    """Say what made a table: rows of anything else are refused in it."""
+    return {
+        "network": model.spec.name,
+        "weights": model.weights.path.name,
+        "weights_sha256": model.weights.digest(),
+        "pool": model.pool,
+        "preprocessing": str(model.preprocessing),
+        "versions": {name: version(name) for name in LIBRARIES},
+    }
+
+
+def _fill(table: FeatureTable, model: Model, files: Sequence[ImageFile], report: Progress) -> None:
+    """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
+    counts, todo = _plan(files, table.known())
+    report(counts)
+    rows: list[Row] = []
+    last_commit = monotonic()
+    try:
+        with closing(model.stream(job.file.path for job in todo)) as outcomes:
+            for job, outcome in zip(todo, outcomes, strict=True):
+                rows.append(job.row(outcome))
+                counts.count(outcome)
+                report(counts)
+                if len(rows) == COMMIT_ROWS or monotonic() - last_commit > COMMIT_SECONDS:
+                    _commit(table, rows)
+                    last_commit = monotonic()
+    finally:
+        _commit(table, rows)
+    table.compact()
+
+
+def _commit(table: FeatureTable, rows: list[Row]) -> None:
+    ready = rows.copy()
+    rows.clear()  # first: rows that can't be written are not tried twice
+    if ready:
+        table.append(ready)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """An image to compute, with what tells later whether it has changed."""
+
+    file: ImageFile
+    bytes: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, file: ImageFile) -> "_Job":
+        try:
+            stat = file.path.stat()
+        except OSError:  # gone since it was listed: decoding will say so
+            return cls(file, 0, 0)
+        return cls(file, stat.st_size, stat.st_mtime_ns)
+
+    def row(self, outcome: Outcome) -> Row:
+        return Row(
+            key=self.file.key,
+            bytes=self.bytes,
+            mtime_ns=self.mtime_ns,
+            width=outcome.width,
+            height=outcome.height,
+            vectors=outcome.vectors or None,
+            error=str(outcome.error) if outcome.error else None,
+        )
+
+
+def _plan(
+    files: Iterable[ImageFile], known: Mapping[str, tuple[int, int, bool]]
+) -> tuple[Counts, list[_Job]]:
+    jobs = [_Job.of(file) for file in files]
+    todo = [job for job in jobs if known.get(job.file.key, ())[:2] != (job.bytes, job.mtime_ns)]
+    return Counts(listed=len(jobs), skipped=len(jobs) - len(todo)), todo
+
+
+def _listed(sources: Sources) -> Sequence[str | Path]:
+    return [sources] if isinstance(sources, str | Path) else sources
+
+
+def _likeliest(
+    logits: NDArray[np.float32], classes: Sequence[str], k: int
+) -> tuple[tuple[str, float], ...]:
+    exponentials = np.exp(logits - logits.max())
+    probabilities = exponentials / exponentials.sum()
+    best = np.argsort(-probabilities, kind="stable")[:k]
+    return tuple((classes[i], float(probabilities[i])) for i in best)
