@@ -69,4 +69,5 @@ class StoreError(PenultError):
 def nearest(name: str, known: Iterable[str]) -> str:
     """Name what `name` may have been meant to be, for the end of a message."""
     names = list(known)
-    return ", ".join(get_close_matches(name, names, n=3, cutoff=0.5) or names[:3])
+    inside = [each for each in names if name and name in each]
+    return ", ".join((inside or get_close_matches(name, names, cutoff=0) or names)[:3])

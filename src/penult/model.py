@@ -1,7 +1,7 @@
 """A model: a network with its weights and preprocessing, made ready to run."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +17,7 @@ from penult.engine import Engine, cores
 from penult.errors import ImageError, UsageError
 from penult.graph import Value, global_avg_pool, global_max_pool, to_nhwc
 from penult.graph.onnx import to_onnx
-from penult.images import ImageLike, decode
+from penult.images import ImageLike, load
 from penult.images.preprocess import PREPROCESSING
 from penult.nets import DEFAULT, NetSpec, class_names, get
 from penult.weights import fit, packaged_checkpoint, recognise
@@ -110,7 +110,7 @@ class Model:
         """The same network with its logits as the layer."""
         return Model(self.spec, self.weights, [self.spec.logits])
 
-    def stream(self, images: Iterable[ImageLike]) -> Iterator[Outcome]:
+    def stream(self, images: Iterable[ImageLike]) -> Generator[Outcome]:
         """Yield the outcome of each image, in order, with a bounded number of them in memory.
 
         Images are decoded and preprocessed on all cores while the network works on earlier ones.
@@ -129,11 +129,10 @@ class Model:
 
     def _prepare(self, image: ImageLike) -> "_Prepared | ImageError":
         try:
-            pixels = decode(image)
+            rgb = load(image)
         except ImageError as error:
             return error
-        height, width, _ = pixels.shape
-        return _Prepared(self.preprocessing(pixels), width, height)
+        return _Prepared(self.preprocessing(rgb), *rgb.size)
 
     def _run(self, batch: Sequence["_Prepared | ImageError"]) -> Iterator[Outcome]:
         inputs = [image.input for image in batch if isinstance(image, _Prepared)]

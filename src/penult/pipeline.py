@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from time import monotonic
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.counts import Counts
 from penult.images import ImageFile, find_images
 from penult.model import Model, Outcome, Pool, load_model
 from penult.store import Features, FeatureTable, Row, open_features
@@ -20,34 +21,6 @@ Sources = str | Path | Sequence[str | Path]
 COMMIT_ROWS = 256
 COMMIT_SECONDS = 2.0
 LIBRARIES = ("penult", "numpy", "onnxruntime", "pillow", "pylance")
-
-
-@dataclass(slots=True)
-class Counts:
-    """How far a run is; listed = ok + failed + skipped when it has ended."""
-
-    listed: int = 0
-    ok: int = 0
-    failed: int = 0
-    skipped: int = 0  # in the table already, and unchanged since
-    started: float = field(default_factory=monotonic)
-
-    def count(self, outcome: Outcome) -> None:
-        """Count one image more as ok or failed."""
-        if outcome.error:
-            self.failed += 1
-        else:
-            self.ok += 1
-
-    @property
-    def done(self) -> int:
-        """How many of the listed images need nothing more."""
-        return self.ok + self.failed + self.skipped
-
-    @property
-    def seconds(self) -> float:
-        """How long the run has taken."""
-        return monotonic() - self.started
 
 
 Progress = Callable[[Counts], None]
@@ -88,7 +61,7 @@ def extract(
         >>> import penult
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
-    files = find_images(_listed(sources), from_file=from_file)
+    files = list(find_images(_listed(sources), from_file=from_file))
     if not isinstance(model, Model):
         model = load_model(model, weights=weights, layer=layer, pool=pool)
     path = Path(out) if out else table_name(sources, from_file)
@@ -115,7 +88,7 @@ def classify(
     from_file: str | Path | None = None,
 ) -> Iterator[Classification]:
     """Yield the `k` likeliest classes of each image; sources and model are those of `extract`."""
-    files = find_images(_listed(sources), from_file=from_file)
+    files = list(find_images(_listed(sources), from_file=from_file))
     if not isinstance(model, Model):
         model = load_model(model, weights=weights)
     classifier = model.classifier
@@ -157,7 +130,7 @@ def _fill(table: FeatureTable, model: Model, files: Sequence[ImageFile], report:
         with closing(model.stream(job.file.path for job in todo)) as outcomes:
             for job, outcome in zip(todo, outcomes, strict=True):
                 rows.append(job.row(outcome))
-                counts.count(outcome)
+                counts.count(ok=outcome.error is None)
                 report(counts)
                 if len(rows) == COMMIT_ROWS or monotonic() - last_commit > COMMIT_SECONDS:
                     _commit(table, rows)

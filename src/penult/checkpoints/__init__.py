@@ -1,0 +1,39 @@
+"""Weights files, read as data: names and arrays, without the framework that wrote them.
+
+    checkpoint = open_checkpoint("resnet18.pth")
+    checkpoint["conv1.weight"]  # (64, 3, 7, 7) float32
+    checkpoint.shapes, checkpoint.dtypes  # known without reading any tensor
+
+A file may come from anywhere. Nothing in it is executed or imported, no length in it is believed
+before it is compared with the file's, and whatever is wrong with it ends as a CheckpointError of
+one line. A new format is one module with a `Format`, added to `FORMATS` below.
+"""
+
+import os
+
+from penult.checkpoints import pytorch, safetensors
+from penult.checkpoints.base import Checkpoint, WeightsFile, shown
+from penult.errors import CheckpointError
+
+__all__ = ["Checkpoint", "open_checkpoint"]
+
+FORMATS = (pytorch.ZIP, pytorch.LEGACY, safetensors.SAFETENSORS)
+
+
+def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
+    """Open a weights file, whose format is recognised by its content.
+
+    Raises:
+        UnsafeError: The file asks to run code.
+        CheckpointError: It isn't there, isn't a weights file, or is damaged.
+    """
+    formats = f"formats read: {', '.join(each.name for each in FORMATS)}"
+    try:
+        file = WeightsFile(path)
+    except (OSError, ValueError) as exc:
+        reason = getattr(exc, "strerror", None) or str(exc)
+        raise CheckpointError(f"{shown(path, 100)}: {reason.lower()}; {formats}") from exc
+    for each in FORMATS:
+        if each.recognises(file):
+            return each.open(file)
+    raise file.error(f"begins with {bytes(file.data[:8])!r}, so isn't a weights file; {formats}")

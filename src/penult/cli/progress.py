@@ -2,30 +2,28 @@
 
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-if TYPE_CHECKING:
-    from penult.pipeline import Counts
+from penult.counts import Counts
 
 
 class Progress:
     """A progress bar on standard error; `counts` holds the last that were shown."""
 
     def __init__(self) -> None:
-        self.counts: Counts | None = None
+        self.counts = Counts()
         self._bar: Any = None
 
-    def show(self, counts: "Counts") -> None:
+    def show(self, counts: Counts) -> None:
         """Draw the counts so far."""
-        if self.counts is None and sys.stderr.isatty():
-            self._start(counts)
         self.counts = counts
+        if sys.stderr.isatty() and not self._bar:
+            self._start(counts)
         if self._bar:
-            computed = counts.ok + counts.failed
             self._bar.update(
                 self._task,
                 completed=counts.done,
-                rate=f"{computed / max(counts.seconds, 1e-3):.1f} images/s",
+                rate=f"{counts.rate:.1f} images/s",
                 failed=f"{counts.failed} failed" if counts.failed else "",
             )
 
@@ -34,7 +32,7 @@ class Progress:
         if self._bar:
             self._bar.stop()
 
-    def _start(self, counts: "Counts") -> None:
+    def _start(self, counts: Counts) -> None:
         from rich.console import Console  # noqa: PLC0415 -- costs start-up time, for terminals only
         from rich.progress import (  # noqa: PLC0415
             BarColumn,

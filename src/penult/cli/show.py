@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from penult.counts import Counts
+
 if TYPE_CHECKING:
     from rich.table import Table
 
     from penult.nets import Description
-    from penult.pipeline import Classification, Counts
+    from penult.pipeline import Classification
     from penult.store import Features
 
 FAILURES_SHOWN = 5
@@ -26,7 +28,7 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def extracted(features: "Features", counts: "Counts", *, as_json: bool) -> None:
+def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
     """Sum up a finished run."""
     failures = features.failures
     if as_json:
@@ -49,9 +51,9 @@ def extracted(features: "Features", counts: "Counts", *, as_json: bool) -> None:
     say(f"{features.path}: {_sentence(counts)}")
 
 
-def interrupted(counts: "Counts | None") -> None:
+def interrupted(counts: Counts) -> None:
     """Say what an interrupted run leaves."""
-    done = f"; {_sentence(counts)}, all saved" if counts else ""
+    done = f"; {_sentence(counts)}, all saved" if counts.listed else ""
     say(f"stopped{done}; run the same command again to continue")
 
 
@@ -109,6 +111,7 @@ def description(d: "Description", *, as_json: bool) -> None:
 def info(features: "Features", *, as_json: bool) -> None:
     """Print what a table holds and which images failed."""
     facts, failures = features.info, features.failures
+    facts |= facts.pop("provenance")
     if as_json:
         _print_json(facts | {"failures": failures})
         return
@@ -138,11 +141,10 @@ def _facts(d: "Description") -> dict[str, Any]:
     }
 
 
-def _sentence(counts: "Counts") -> str:
-    rate = (counts.ok + counts.failed) / max(counts.seconds, 1e-3)
+def _sentence(counts: Counts) -> str:
     return (
         f"{counts.listed} images: {counts.ok} computed, {counts.failed} failed, "
-        f"{counts.skipped} already there, in {counts.seconds:.1f} s ({rate:.1f} images/s)"
+        f"{counts.skipped} already there, in {counts.seconds:.1f} s ({counts.rate:.1f} images/s)"
     )
 
 

@@ -1,0 +1,37 @@
+"""Show what `penult extract` found: each photo's likeliest classes and its nearest neighbour.
+
+Run it as `python examples/demo.py TABLE FOLDER`, or let `make demo` do so.
+"""
+
+import sys
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+import penult
+
+table, folder = sys.argv[1:]
+features = penult.open(table)
+classes = {c.key: c.classes for c in penult.classify(folder, k=3)}
+
+vectors = features.numpy()
+vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+similarity = vectors @ vectors.T
+np.fill_diagonal(similarity, -1)
+nearest = similarity.argmax(axis=1)
+
+rows = Table("photo", "looks like", "nearest photo", "cosine", title=f"What is in {folder}")
+for i, key in enumerate(features.keys):
+    looks = ", ".join(f"{name} {probability:.0%}" for name, probability in classes[key])
+    rows.add_row(key, looks, features.keys[nearest[i]], f"{similarity[i, nearest[i]]:.2f}")
+console = Console()
+console.print(rows)
+console.print(
+    f"The features, {len(features)} × {vectors.shape[1]} float32, lie in {table}. "
+    "Load them with\n\n"
+    f'    features = penult.open("{table}")\n'
+    "    features.keys, features.numpy()\n\n"
+    f"or write them for other tools: .venv/bin/penult export {table} features.npz",
+    highlight=False,
+)

@@ -1,0 +1,157 @@
+"""What the readers of all formats share: the file in memory, its errors, and the checkpoint."""
+
+import mmap
+import os
+import stat
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from numpy.typing import NDArray
+
+from penult.errors import CheckpointError, UnsafeError
+
+Array = NDArray[Any]
+
+MAX_NAME = 1024  # characters in a tensor's name; the longest seen in real checkpoints is under 200
+
+
+def shown(value: object, limit: int = 60) -> str:
+    """Something out of a file, for an error message: escaped, on one line, of bounded length."""
+    return _shortened(repr(_shortened(str(value), limit)), limit)
+
+
+def _shortened(text: str, limit: int) -> str:
+    if len(text) <= limit:
+        return text
+    half = (limit - 3) // 2
+    return f"{text[:half]}...{text[-half:]}"
+
+
+class WeightsFile:
+    """A regular file, mapped into memory, and the errors that name it.
+
+    The mapping lives as long as an array made from it. As with every memory-mapped file, nobody
+    may shorten the file meanwhile: replace it by renaming another over it.
+
+    Raises:
+        OSError: There is no such file, it can't be read, it is empty or not a regular file.
+        ValueError: The path isn't a possible one.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        status = self.path.stat()  # asked first: to open a pipe is to wait for its writer
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file")
+        if status.st_size == 0:
+            raise OSError("an empty file")
+        with self.path.open("rb") as stream:
+            self.data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        self.size = len(self.data)
+
+    def error(self, reason: str, offset: int | None = None) -> CheckpointError:
+        """An error about this file, to be raised."""
+        return CheckpointError(self._message(reason, offset))
+
+    def damaged(self, reason: str, offset: int | None = None) -> CheckpointError:
+        """An error about content that no writer would have written."""
+        return self.error(f"{reason}; damaged or forged: fetch the file again", offset)
+
+    def unsafe(self, reason: str, offset: int) -> UnsafeError:
+        """An error about a file that asks to run code."""
+        return UnsafeError(
+            self._message(
+                f"{reason}, which is code, not data; if you trust it,"
+                " re-save the state_dict as safetensors with the framework that wrote it",
+                offset,
+            )
+        )
+
+    def _message(self, reason: str, offset: int | None) -> str:
+        place = "" if offset is None else f", byte {offset}"
+        return f"{shown(self.path, 100)}{place}: {reason}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One tensor of a file: what is known without reading it, and how to read it."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    read: Callable[[], Array]
+
+
+class Checkpoint(Mapping[str, Array]):
+    """The tensors of a weights file, by the names they have there; each is read when asked for.
+
+    Arrays are read-only. They are views of the file where NumPy can have them so: aligned, and of
+    a type that it knows. bfloat16 and float8 are widened to float32, which holds all their values.
+
+    Attributes:
+        path: The file.
+        format: What kind of file it is, for instance "PyTorch (zip)".
+        metadata: Small facts beside the tensors: safetensors' metadata, the epoch of a checkpoint.
+        shapes: The tensors' shapes, by name; known without reading any tensor.
+        dtypes: The element types as the file calls them, by name: "bfloat16", "BF16".
+    """
+
+    def __init__(
+        self,
+        file: WeightsFile,
+        layout: str,
+        tensors: Mapping[str, Tensor],
+        metadata: Mapping[str, str],
+    ) -> None:
+        for name in tensors:
+            _check_name(file, name)
+        self.path = file.path
+        self.format = layout
+        self.metadata = MappingProxyType(dict(metadata))
+        self.shapes = MappingProxyType({name: it.shape for name, it in tensors.items()})
+        self.dtypes = MappingProxyType({name: it.dtype for name, it in tensors.items()})
+        self._tensors = tensors
+        self._digest: str | None = None
+
+    def __getitem__(self, name: str) -> Array:
+        return self._tensors[name].read()
+
+    def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
+        return name in self._tensors
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
+
+    def __repr__(self) -> str:
+        return f"<Checkpoint {str(self.path)!r}: {self.format}, {len(self)} tensors>"
+
+    def digest(self) -> str:
+        """The file's SHA-256 in hexadecimal; computed at the first call."""
+        if self._digest is None:
+            import hashlib  # noqa: PLC0415 -- costs start-up time
+
+            with self.path.open("rb") as stream:
+                self._digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return self._digest
+
+
+def _check_name(file: WeightsFile, name: str) -> None:
+    if len(name) > MAX_NAME:
+        raise file.damaged(f"tensor name {shown(name)} of more than {MAX_NAME} characters")
+    try:
+        name.encode()
+    except UnicodeEncodeError as exc:
+        raise file.damaged(f"tensor name {shown(name)} is no text") from exc
+
+
+class Format(NamedTuple):
+    """A kind of weights file: how to recognise its content, and how to open it."""
+
+    name: str
+    recognises: Callable[[WeightsFile], bool]
+    open: Callable[[WeightsFile], Checkpoint]

@@ -1,0 +1,116 @@
+"""Which tensors of a nested object are the weights, and what they are called.
+
+Training scripts seldom save the bare weights: they wrap them, beside epoch, optimizer and scores.
+
+- If the outer dict has one of `WRAPPERS` as a key, with tensors somewhere below it, the first of
+  these in the order given is the content. A moving average (`AVERAGED`) is the content only if
+  there is none of them, and no tensor directly in the outer dict.
+- Inside such a wrapper, `state_dict` is a wrapper once more.
+- Tensors in dicts, lists and tuples within the content have the path as their name, joined with
+  dots, items of lists by their index. Everything that isn't a tensor is left aside.
+- Texts and numbers in the dicts that were unwrapped become the metadata.
+"""
+
+from collections.abc import Iterable, Iterator
+
+from penult.checkpoints.base import MAX_NAME, WeightsFile, shown
+from penult.checkpoints.torch_objects import TensorView
+
+WRAPPERS = (
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model",
+    "net",
+    "network",
+    "module",
+    "params",
+    "weights",
+)
+AVERAGED = ("state_dict_ema", "ema_state_dict", "model_ema", "params_ema", "ema")
+
+MAX_ITEMS = 400_000  # looked at; a nest can hold the same dict many times over
+MAX_DEPTH = 32
+MAX_TENSORS = 20_000
+
+
+def named_tensors(file: WeightsFile, root: object) -> tuple[dict[str, TensorView], dict[str, str]]:
+    """The weights in `root` by name, and the metadata."""
+    nest = _Nest(file)
+    metadata = _facts(root)
+    content = nest.unwrapped(root, (*WRAPPERS, *AVERAGED))
+    if content is not root:
+        metadata |= _facts(content)
+        content = nest.unwrapped(content, ("state_dict",))
+    tensors: dict[str, TensorView] = {}
+    for name, tensor in nest.tensors(content):
+        if name in tensors:
+            raise file.damaged(f"two tensors of the name {shown(name)}")
+        if len(tensors) == MAX_TENSORS:
+            raise file.damaged(f"more than {MAX_TENSORS} tensors")
+        tensors[name] = tensor
+    if not tensors:
+        raise file.error("no tensors in this file; save the model's state_dict")
+    return tensors, metadata
+
+
+def _facts(content: object) -> dict[str, str]:
+    if not isinstance(content, dict):
+        return {}
+    return {
+        key: str(value)
+        for key, value in content.items()
+        if isinstance(key, str) and isinstance(value, (str, int, float)) and _is_short(key, value)
+    }
+
+
+def _is_short(*values: object) -> bool:
+    return all(len(value) <= MAX_NAME for value in values if isinstance(value, str))
+
+
+class _Nest:
+    """Goes through nested objects, with an eye on the cost."""
+
+    def __init__(self, file: WeightsFile) -> None:
+        self.file = file
+        self.items = 0
+
+    def unwrapped(self, outer: object, wrappers: Iterable[str]) -> object:
+        if not isinstance(outer, dict):
+            return outer
+        bare = any(isinstance(value, TensorView) for value in outer.values())
+        for key in wrappers:
+            inner = outer.get(key)
+            if isinstance(inner, dict) and self.has_tensors(inner):
+                return outer if bare and key in AVERAGED else inner
+        return outer
+
+    def has_tensors(self, value: object) -> bool:
+        return next(self.tensors(value), None) is not None
+
+    def tensors(
+        self, value: object, prefix: str = "", depth: int = 0
+    ) -> Iterator[tuple[str, TensorView]]:
+        if depth > MAX_DEPTH:
+            raise self.file.damaged(f"nesting deeper than {MAX_DEPTH}")
+        for key, item in _items(value):
+            self.items += 1
+            if self.items > MAX_ITEMS:
+                raise self.file.damaged(f"nesting of more than {MAX_ITEMS} items")
+            if isinstance(item, TensorView):
+                yield prefix + self.part(prefix, key), item
+            elif isinstance(item, (dict, list, tuple)):
+                yield from self.tensors(item, f"{prefix}{self.part(prefix, key)}.", depth + 1)
+
+    def part(self, prefix: str, key: object) -> str:
+        """`key` as a part of a name, before anything is joined that could be long."""
+        text = str(key)
+        if len(prefix) + len(text) > MAX_NAME:
+            raise self.file.damaged(f"a name of more than {MAX_NAME} characters")
+        return text
+
+
+def _items(value: object) -> Iterable[tuple[object, object]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, (list, tuple)) else ()

@@ -1,0 +1,37 @@
+"""How far a run is."""
+
+from dataclasses import dataclass, field
+from time import monotonic
+
+
+@dataclass(slots=True)
+class Counts:
+    """Numbers of images; listed = ok + failed + skipped when a run has ended."""
+
+    listed: int = 0
+    ok: int = 0
+    failed: int = 0
+    skipped: int = 0  # in the table already, and unchanged since
+    started: float = field(default_factory=monotonic)
+
+    def count(self, *, ok: bool) -> None:
+        """Count one image more."""
+        if ok:
+            self.ok += 1
+        else:
+            self.failed += 1
+
+    @property
+    def done(self) -> int:
+        """How many of the listed images need nothing more."""
+        return self.ok + self.failed + self.skipped
+
+    @property
+    def seconds(self) -> float:
+        """How long the run has taken."""
+        return monotonic() - self.started
+
+    @property
+    def rate(self) -> float:
+        """Images computed a second."""
+        return (self.ok + self.failed) / max(self.seconds, 1e-3)

@@ -1,0 +1,65 @@
+"""RGB of every kind of pixel, 8 bits a channel, by rules that don't depend on the machine.
+
+- Grey, palette, YCbCr, CMYK, Lab, HSV: Pillow's conversion. ICC profiles are dropped: networks were
+  trained and their published accuracies measured with decoders that ignore them.
+- Transparency, as a channel, in the palette or as one colour: composited over white,
+  (c·a + 255·(255 - a)) / 255 rounded to nearest. Opaque pixels keep their value.
+- 16-bit grey: the upper 8 bits, as Pillow and TensorFlow reduce 16-bit RGB. 12-bit grey likewise.
+- 32-bit integers and floats have no agreed white. They are read in the narrowest customary range
+  that holds all values (0..1, 0..255, 0..65535), else in their own, from lowest to highest, and
+  rounded to nearest.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from penult.errors import ImageError
+
+_BITS_PER_SAMPLE = 258  # TIFF tag
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert to mode RGB; an image that is RGB comes back itself.
+
+    Pillow may write the palette's alpha into `image`: pass a copy of what belongs to somebody else.
+    """
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        return _from_deep(image)
+    if image.has_transparency_data:
+        return _over_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if image.mode == "La":
+        image = image.convert("LA")  # Pillow knows no direct way from here to RGBA
+    if image.mode != "RGBA":
+        image = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image)
+    return white
+
+
+def _from_deep(image: Image.Image) -> Image.Image:
+    values = np.asarray(image)
+    if values.dtype.itemsize == 2:
+        bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
+        grey = (values >> (bits - 8)).astype(np.uint8)
+    else:
+        grey = _scaled(values)
+    if "transparency" in image.info:
+        grey[values == image.info["transparency"]] = 255
+    return Image.fromarray(grey).convert("RGB")
+
+
+def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:
+    low, high = float(values.min()), float(values.max())
+    if not np.isfinite([low, high]).all():  # one NaN makes both NaN
+        raise ImageError("nonfinite", "pixels that are NaN or infinite")
+    holding = [top for top in (1.0, 255.0, 65535.0) if low >= 0 and high <= top]
+    black, white = (0.0, holding[0]) if holding else (low, high)
+    spread = (white - black) or 1.0  # one value everywhere is black
+    return np.rint((values - np.float64(black)) * 255 / spread).astype(np.uint8)

@@ -1,0 +1,198 @@
+"""Features as a file for other programs: a function a format, found by the file's suffix.
+
+Rows are in the order of `Features.keys`; images that failed are left out. A file is written beside
+its final name, synced and renamed, so that an existing one is replaced whole or not at all.
+"""
+
+# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
+
+import json
+import os
+import pickle
+import re
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from penult.errors import MissingExtraError, UsageError
+from penult.store.durable import sync_all
+from penult.store.features import Features
+from penult.store.messages import shown, translated
+
+_LINE_BREAKS = re.compile("[\\\\\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+
+
+def export(features: Features, out: str | os.PathLike[str], layer: str | None = None) -> Path:
+    """Write features to a file; an existing file is replaced.
+
+    Args:
+        features: An open table.
+        out: The file; its suffix is one of `FORMATS`.
+        layer: The layer to write. By default all of them; `.npy`, `.csv` and `.pkl` hold one.
+
+    Returns:
+        The file.
+
+    Raises:
+        UsageError: If the suffix is unknown, or a layer has to be chosen.
+        StoreError: If there's no such layer, or the file can't be written.
+        MissingExtraError: If the format's package isn't installed.
+    """
+    path = Path(out)
+    write = FORMATS.get(path.suffix.lower())
+    if write is None:
+        raise UsageError(
+            f"can't export to {shown(path)}: unknown suffix {shown(path.suffix)}, "
+            f"use one of {', '.join(FORMATS)}"
+        )
+    layers = list(features.layers) if layer is None else [features.layer(layer)]
+    with translated(f"can't write {shown(path)}"):
+        write(features, layers, path)
+    return path
+
+
+def _npz(features: Features, layers: Sequence[str], out: Path) -> None:
+    """NumPy's archive: `keys` as text, and an array a layer; no pickles inside."""
+    with _replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        with archive.open("keys.npy", "w", force_zip64=True) as member:
+            np.lib.format.write_array(member, np.array(features.keys, np.str_), allow_pickle=False)
+        for layer in layers:
+            with archive.open(f"{layer}.npy", "w", force_zip64=True) as member:
+                _write_matrix(member, features, layer)
+
+
+def _npy(features: Features, layers: Sequence[str], out: Path) -> None:
+    r"""One array, and beside it `NAME.keys.txt` with a key a line.
+
+    In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
+    """
+    layer = _only(layers, out)
+    with _replacing(out.with_suffix(".keys.txt")) as temporary:
+        lines = (_LINE_BREAKS.sub(_escaped, key) for key in features.keys)
+        temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
+    with _replacing(out) as temporary, temporary.open("wb") as file:
+        _write_matrix(file, features, layer)
+
+
+def _parquet(features: Features, layers: Sequence[str], out: Path) -> None:
+    """A row an image, vectors as fixed-size lists; the schema's metadata has the provenance."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    facts = {
+        "key": pa.string(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "bytes": pa.int64(),
+        "mtime": pa.timestamp("ns"),
+    }
+    sizes = {name: int(np.prod(features.layers[name])) for name in layers}
+    vectors = {name: pa.list_(pa.float32(), size) for name, size in sizes.items()}
+    schema = pa.schema({**facts, **vectors}, metadata={"penult": features.document})
+    with (
+        _replacing(out) as temporary,
+        pq.ParquetWriter(temporary, schema, use_dictionary=False) as writer,
+    ):
+        for piece in features.tables(list(facts), layers):
+            writer.write_table(pa.table(piece.columns, schema=schema))
+
+
+def _csv(features: Features, layers: Sequence[str], out: Path) -> None:
+    """`key`, then a column a value, with digits enough to get the same float32 back.
+
+    Quoted as RFC 4180 says, UTF-8. Keys stay as they are, so one that begins with `=` is a formula
+    to a spreadsheet: changing it would break joins with the files' names.
+    """
+    import pyarrow as pa
+    import pyarrow.csv
+
+    layer = _only(layers, out)
+    size = int(np.prod(features.layers[layer]))
+    fields = {"key": pa.string()} | {f"{layer}_{i}": pa.float32() for i in range(size)}
+    schema = pa.schema(fields)
+    with _replacing(out) as temporary, pa.csv.CSVWriter(temporary, schema) as writer:
+        for piece in features.tables(["key"], [layer]):
+            keys, vectors = (piece.column(i).combine_chunks() for i in range(2))
+            values = np.ascontiguousarray(vectors.flatten().to_numpy().reshape(-1, size).T)
+            writer.write_table(pa.table([keys, *values], schema=schema))
+
+
+def _pickle(features: Features, layers: Sequence[str], out: Path) -> None:
+    """A dictionary from key to vector, in memory as a whole, as the 2018 script wrote it."""
+    layer = _only(layers, out)
+    vectors = dict(zip(features.keys, features.numpy(layer), strict=True))
+    with _replacing(out) as temporary, temporary.open("wb") as file:
+        pickle.dump(vectors, file, protocol=4)
+
+
+def _hdf5(features: Features, layers: Sequence[str], out: Path) -> None:
+    """Datasets `keys` and one a layer, `/` in its name as `%2F`; attributes with the provenance.
+
+    Layers are often prefixes of each other (`block1`, `block1/unit_1`), which groups can't be.
+    """
+    try:
+        import h5py
+    except ImportError:
+        raise MissingExtraError("export to .h5", "hdf5") from None
+    with _replacing(out) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["penult"] = features.document
+        file.create_dataset("keys", data=features.keys, dtype=h5py.string_dtype())
+        for layer in layers:
+            shape = (len(features), *features.layers[layer])
+            dataset = file.create_dataset(layer.replace("/", "%2F"), shape, np.float32)
+            dataset.attrs.update(layer=layer, provenance=json.dumps(features.provenance))
+            start = 0
+            for block in features.blocks(layer):
+                dataset[start : start + len(block)] = block
+                start += len(block)
+
+
+Writer = Callable[[Features, Sequence[str], Path], None]
+
+FORMATS: dict[str, Writer] = {
+    ".npz": _npz,
+    ".npy": _npy,
+    ".parquet": _parquet,
+    ".csv": _csv,
+    ".pkl": _pickle,
+    ".h5": _hdf5,
+}
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """A file to write that takes the place of `out` when all went well."""
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        sync_all([temporary])
+        temporary.replace(out)
+        sync_all([out])
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _write_matrix(file: IO[bytes], features: Features, layer: str) -> None:
+    """Write a layer as `np.save` does, without holding it in memory."""
+    shape = (len(features), *features.layers[layer])
+    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    for block in features.blocks(layer):
+        file.write(block.astype("<f4", copy=False).tobytes())
+
+
+def _only(layers: Sequence[str], out: Path) -> str:
+    if len(layers) > 1:
+        raise UsageError(
+            f"{out.suffix} holds one layer: choose layer= one of {', '.join(layers)}, "
+            "or export to .npz, .parquet or .h5"
+        )
+    return layers[0]
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()

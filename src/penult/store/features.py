@@ -1,0 +1,220 @@
+"""The reader's side of a table of features: vectors by key, in the order of keys."""
+
+# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
+
+import math
+import os
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from penult.errors import MissingExtraError, StoreError
+from penult.store import durable
+from penult.store.layout import Kind, Shape, column
+from penult.store.messages import DamageError, shown, translated
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+    from lance import LanceDataset
+
+BATCH_BYTES = 8 << 20  # read at a time; Lance reads some of them ahead
+
+
+def open_features(path: str | os.PathLike[str]) -> "Features":
+    """Open a table for reading; a process may be writing to it.
+
+    Raises:
+        StoreError: If it isn't a table that Penult wrote, or no version of it can be read.
+    """
+    return Features(path)
+
+
+class _Index(NamedTuple):
+    """Where the rows are: `order[i]` is the place in the table of the i-th key, ok rows only."""
+
+    kind: Kind
+    keys: "pa.ChunkedArray"
+    order: npt.NDArray[np.int64]
+    failures: dict[str, str]
+    stored: int
+
+
+class Features:
+    """Features of images, as one version of a table holds them; what `penult.open` returns.
+
+    Rows are in the order of their keys, whatever order they were written in. Images that failed
+    have no row; `failures` has their reasons.
+
+    Attributes:
+        path: Folder of the table.
+        recovered: A line to print if newest versions couldn't be read and were passed over.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = durable.local(path)
+        durable.require_table(self.path)
+        self._dataset, self._index, self.recovered = durable.newest(self.path, _read_index)
+
+    @cached_property
+    def keys(self) -> list[str]:
+        """Names of the images that have features, sorted."""
+        keys: list[str] = self._index.keys.to_pylist()
+        return keys
+
+    @property
+    def layers(self) -> dict[str, Shape]:
+        """Shape of each layer's output."""
+        return dict(self._index.kind.layers)
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Reasons of the images that have no features, by key, sorted."""
+        return dict(self._index.failures)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What made the features: network, weights, pooling, preprocessing, versions."""
+        return dict(self._index.kind.provenance)
+
+    @property
+    def document(self) -> str:
+        """Layers and provenance as JSON, as exports carry it."""
+        return self._index.kind.document
+
+    @property
+    def info(self) -> dict[str, Any]:
+        """Facts about the table, as plain data."""
+        with translated(f"can't measure {shown(self.path)}"):
+            size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
+            fragments = len(self._dataset.get_fragments())
+        return {
+            "path": str(self.path),
+            "rows": len(self),
+            "failed": len(self._index.failures),
+            "layers": {name: list(shape) for name, shape in self.layers.items()},
+            "bytes": size,
+            "version": self._dataset.version,
+            "versions": len(durable.versions(self.path)),
+            "fragments": fragments,
+            "provenance": self.provenance,
+        }
+
+    def numpy(self, layer: str | None = None) -> npt.NDArray[np.float32]:
+        """All vectors of a layer, by default the first: (rows, *shape of the layer).
+
+        Raises:
+            StoreError: If there's no such layer, or its column can't be read.
+        """
+        layer = self.layer(layer)
+        shape = self.layers[layer]
+        matrix = np.empty((len(self), math.prod(shape)), np.float32)
+        place = np.full(self._index.stored, -1)
+        place[self._index.order] = np.arange(len(self))
+        start = 0
+        with translated(f"{shown(self.path)}: can't read layer {shown(layer)}"):
+            for batch in self._dataset.to_batches([column(layer)], batch_size=self._batch_rows):
+                there = place[start : start + len(batch)]
+                matrix[there[there >= 0]] = _values(batch.column(0), there >= 0)
+                start += len(batch)
+        return matrix.reshape(-1, *shape)
+
+    def layer(self, name: str | None = None) -> str:
+        """The name of a layer that exists, the first if none is asked for.
+
+        Raises:
+            StoreError: If it doesn't exist; the message lists those that do.
+        """
+        if name is None:
+            return next(iter(self.layers))
+        if name not in self.layers:
+            have = ", ".join(self.layers)
+            raise StoreError(f"{shown(self.path)} has no layer {shown(name)}, it has {have}")
+        return name
+
+    def tables(self, columns: Sequence[str], layers: Sequence[str]) -> Iterator["pa.Table"]:
+        """Columns and layers of all rows, in bounded pieces, in the order of keys."""
+        names = [*columns, *map(column, layers)]
+        order = self._index.order
+        for start in range(0, len(self), self._batch_rows):
+            with translated(f"{shown(self.path)}: can't read rows"):
+                piece = self._dataset.take(order[start : start + self._batch_rows], columns=names)
+            yield piece.rename_columns([*columns, *layers])
+
+    def blocks(self, layer: str) -> Iterator[npt.NDArray[np.float32]]:
+        """Vectors of a layer in bounded pieces, in the order of keys: (some rows, *shape)."""
+        for piece in self.tables([], [layer]):
+            values = piece.column(0).combine_chunks()
+            with translated(f"{shown(self.path)}: can't read layer {shown(layer)}"):
+                block = _values(values, np.ones(len(values), bool))
+            yield block.reshape(-1, *self.layers[layer])
+
+    def to_pandas(self) -> "pd.DataFrame":
+        """One row an image, indexed by key: its file's columns, and a column of vectors a layer.
+
+        Raises:
+            MissingExtraError: If pandas isn't installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError:
+            raise MissingExtraError("to_pandas", "pandas") from None
+        with translated(f"{shown(self.path)}: can't read rows"):
+            facts = self._dataset.to_table(columns=["width", "height", "bytes", "mtime"])
+            frame: pd.DataFrame = facts.take(self._index.order).to_pandas()
+        frame.index = pd.Index(self.keys, name="key")
+        for name in self.layers:
+            frame[name] = pd.Series(list(self.numpy(name)), index=frame.index, dtype=object)
+        return frame
+
+    def export(self, out: str | os.PathLike[str], layer: str | None = None) -> Path:
+        """Write the features to a file, in the format that its suffix names; see `export`."""
+        from penult.store.export import export
+
+        return export(self, out, layer)
+
+    @property
+    def _batch_rows(self) -> int:
+        return max(1, BATCH_BYTES // self._index.kind.row_bytes)
+
+    def __len__(self) -> int:
+        return len(self._index.order)
+
+    def __repr__(self) -> str:
+        layers = ", ".join(f"{n} {'x'.join(map(str, s))}" for n, s in self.layers.items())
+        failed = f", {len(self._index.failures)} failed" if self._index.failures else ""
+        made = self.provenance.get("network", "unknown network")
+        return f"<Features {shown(self.path.name)}: {len(self)} images{failed}, {made}: {layers}>"
+
+
+def _read_index(dataset: "LanceDataset") -> _Index:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = Kind.read(dataset.schema)
+    table = dataset.to_table(columns=["key", "error"])
+    # Arrow compares UTF-8 bytes, which gives Python's order; large_string holds more than 2 GiB
+    keys = table["key"].cast(pa.large_string())
+    by_key = pc.sort_indices(keys)
+    ok = table["error"].is_null().take(by_key)
+    failed = by_key.filter(pc.invert(ok))
+    failures = zip(
+        keys.take(failed).to_pylist(), table["error"].take(failed).to_pylist(), strict=True
+    )
+    order = by_key.filter(ok)
+    return _Index(
+        kind, keys.take(order), order.to_numpy().astype(np.int64), dict(failures), len(table)
+    )
+
+
+def _values(column: "pa.FixedSizeListArray", wanted: npt.NDArray[np.bool]) -> npt.NDArray[Any]:
+    """Vectors of the wanted rows, which must be those that have one: (rows, values)."""
+    if not np.array_equal(column.is_valid().to_numpy(zero_copy_only=False), wanted):
+        raise DamageError("vectors are missing, or failed images have some")
+    size = column.type.list_size
+    values: npt.NDArray[Any] = column.flatten().to_numpy().reshape(-1, size)
+    return values

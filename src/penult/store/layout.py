@@ -1,0 +1,224 @@
+"""What a table of features looks like: its columns, its document of origin, its rows.
+
+A column a layer is named as the layer, with what Lance can't have in a name percent-encoded
+(it takes a dot for a nested column): `Mixed_5b.relu` is stored as `Mixed_5b%2Erelu`.
+"""
+
+# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+import numpy as np
+import numpy.typing as npt
+
+from penult.errors import StoreError
+from penult.store.messages import shown
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+FORMAT = 1
+DOCUMENT = b"penult"  # where the schema's metadata holds the document of origin
+MAY_DIFFER = {"weights", "versions"}  # the weights' file by its name, and libraries
+RESERVED = {"key", "keys", "width", "height", "bytes", "mtime", "error"}
+_INT64 = 2**63 - 1
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One image in a table: its vectors, or the reason why it has none.
+
+    Args:
+        key: Name of the image, unique in a table.
+        bytes: Size of the file.
+        mtime_ns: Its last change in nanoseconds since 1970, as `os.stat` gives it.
+        width: Pixels of the decoded image, where known.
+        height: As `width`.
+        vectors: For each layer of the table a float32 array of the layer's shape.
+        error: The reason, if there are no vectors.
+    """
+
+    key: str
+    bytes: int
+    mtime_ns: int
+    width: int | None = None
+    height: int | None = None
+    vectors: Mapping[str, npt.NDArray[np.float32]] | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all rows of a table have in common: the layers, and the document of what made them."""
+
+    layers: dict[str, Shape]
+    provenance: dict[str, Any]
+
+    @classmethod
+    def of(cls, layers: Mapping[str, Shape], provenance: Mapping[str, Any]) -> Self:
+        """The kind that a caller asks for.
+
+        Raises:
+            StoreError: If a layer's name or shape can't be stored, or a value isn't plain data.
+        """
+        document = {"format": FORMAT, "layers": dict(layers), "provenance": dict(provenance)}
+        try:
+            return cls._parse(json.dumps(document))
+        except (TypeError, StoreError) as exc:
+            raise StoreError(f"can't describe the features: {exc}") from exc
+
+    @classmethod
+    def read(cls, schema: "pa.Schema") -> Self:
+        """The kind of an existing table, its columns compared with what its document says.
+
+        Raises:
+            StoreError: If Penult didn't write this table, or it was tampered with.
+        """
+        text = (schema.metadata or {}).get(DOCUMENT)
+        if text is None:
+            raise StoreError("a Lance table that Penult didn't write: it has no 'penult' metadata")
+        kind = cls._parse(text)
+        for field in kind.schema():
+            found = schema.field(field.name).type if field.name in schema.names else "missing"
+            if found != field.type:
+                raise StoreError(f"column {shown(field.name)} is {found}, expected {field.type}")
+        return kind
+
+    @classmethod
+    def _parse(cls, text: str | bytes) -> Self:
+        try:
+            document = json.loads(text)
+        except (ValueError, RecursionError) as exc:
+            raise StoreError(f"metadata that isn't JSON: {shown(exc)}") from exc
+        if not isinstance(document, dict) or document.get("format") != FORMAT:
+            found = document.get("format") if isinstance(document, dict) else document
+            raise StoreError(f"store format {shown(found)}, expected {FORMAT}: upgrade Penult")
+        layers, provenance = document.get("layers"), document.get("provenance")
+        if not isinstance(layers, dict) or not layers or not isinstance(provenance, dict):
+            raise StoreError("metadata without layers or provenance")
+        return cls({name: _shape(name, dims) for name, dims in layers.items()}, provenance)
+
+    @property
+    def document(self) -> str:
+        """The document of origin as JSON, as it is stored with the features."""
+        layers = {name: list(shape) for name, shape in self.layers.items()}
+        return json.dumps({"format": FORMAT, "layers": layers, "provenance": self.provenance})
+
+    @property
+    def row_bytes(self) -> int:
+        """About what a row takes, in memory as on disk."""
+        return 200 + 4 * sum(map(math.prod, self.layers.values()))
+
+    def differences(self, asked: "Kind") -> list[str]:
+        """Where features that are asked for aren't of this kind; versions may differ."""
+        there, here = (
+            {**kind.provenance, "layers": _listed(kind.layers)} for kind in (self, asked)
+        )
+        names = dict.fromkeys([*there, *here])
+        return [
+            f"{shown(name)[1:-1]} is {shown(there.get(name))}, asked was {shown(here.get(name))}"
+            for name in names
+            if name not in MAY_DIFFER and there.get(name) != here.get(name)
+        ]
+
+    def schema(self) -> "pa.Schema":
+        """Columns as Arrow types, with the document of origin."""
+        import pyarrow as pa
+
+        vectors = [
+            pa.field(column(name), pa.list_(pa.float32(), math.prod(shape)))
+            for name, shape in self.layers.items()
+        ]
+        fields = [
+            pa.field("key", pa.string(), nullable=False),
+            *vectors,
+            pa.field("width", pa.int32()),
+            pa.field("height", pa.int32()),
+            pa.field("bytes", pa.int64()),
+            pa.field("mtime", pa.timestamp("ns")),
+            pa.field("error", pa.string()),
+        ]
+        return pa.schema(fields, metadata={DOCUMENT: self.document})
+
+    def table(self, rows: Sequence[Row]) -> "pa.Table":
+        """Rows as an Arrow table.
+
+        Raises:
+            StoreError: If a row doesn't fit this kind; the message names it.
+        """
+        import pyarrow as pa
+
+        for row in rows:
+            self._check(row)
+        failed = pa.array([row.vectors is None for row in rows])
+        columns = {
+            "key": [row.key for row in rows],
+            "width": [row.width for row in rows],
+            "height": [row.height for row in rows],
+            "bytes": [row.bytes for row in rows],
+            "mtime": [max(-_INT64, min(row.mtime_ns, _INT64)) for row in rows],
+            "error": [row.error and _encodable(row.error) for row in rows],
+        }
+        for name, shape in self.layers.items():
+            values = pa.array(_stacked(rows, name, shape).ravel())
+            columns[column(name)] = pa.FixedSizeListArray.from_arrays(
+                values, math.prod(shape), mask=failed
+            )
+        return pa.table(columns, schema=self.schema())
+
+    def _check(self, row: Row) -> None:
+        if _encodable(row.key) != row.key or "\0" in row.key:
+            raise StoreError(f"key {shown(row.key)} isn't Unicode text without NUL: rename it")
+        if (row.vectors is None) == (row.error is None):
+            raise StoreError(f"row {shown(row.key)} needs either vectors or an error")
+        if row.vectors is not None and row.vectors.keys() != self.layers.keys():
+            raise StoreError(
+                f"row {shown(row.key)} has layers {shown(list(row.vectors))}, "
+                f"expected {shown(list(self.layers))}"
+            )
+
+
+def column(layer: str) -> str:
+    """The column that holds a layer; `urllib.parse.unquote` gives the layer back."""
+    return quote(layer, safe="/").replace(".", "%2E")
+
+
+def _shape(layer: str, dims: object) -> Shape:
+    """A layer's shape as a table can hold it; Arrow counts a list's values in 32 bits."""
+    if not layer or layer in RESERVED or len(layer) > 200:
+        raise StoreError(f"layer {shown(layer)} can't be a column's name")
+    if not isinstance(dims, list) or not dims or not all(type(d) is int and d > 0 for d in dims):
+        raise StoreError(f"layer {shown(layer)} has shape {shown(dims)}, expected sizes above 0")
+    if math.prod(dims) >= 2**31:
+        raise StoreError(f"layer {shown(layer)} of shape {shown(dims)} is too large")
+    return tuple(dims)
+
+
+def _stacked(rows: Sequence[Row], layer: str, shape: Shape) -> npt.NDArray[np.float32]:
+    """Vectors of one layer, zeros where a row has failed: (rows, size of the layer)."""
+    block = np.zeros((len(rows), *shape), np.float32)
+    for place, row in enumerate(rows):
+        if row.vectors is not None:
+            vector = row.vectors[layer]
+            if vector.shape != shape or vector.dtype != np.float32:
+                raise StoreError(
+                    f"row {shown(row.key)}, layer {shown(layer)}: {vector.dtype} of shape "
+                    f"{vector.shape}, expected float32 of shape {shape}"
+                )
+            block[place] = vector
+    return block
+
+
+def _encodable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _listed(layers: Mapping[str, Shape]) -> str:
+    return ", ".join(f"{name} {'x'.join(map(str, layers[name]))}" for name in sorted(layers))

@@ -1,0 +1,47 @@
+"""Errors in one line: names made safe to print, Lance's and Arrow's errors turned into ours."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from penult.errors import StoreError
+
+_FOREIGN = (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError)
+_LANCE_NOISE = re.compile(r"^((External error|LanceError\(\w+\)|Encountered internal error): )+")
+_RUST_PLACE = re.compile(r",? ?(at )?\S+\.rs:\d+:\d+.*", re.DOTALL)
+
+
+class DamageError(StoreError):
+    """A version of a table has a file that is missing, cut or unreadable."""
+
+
+def shown(value: object, limit: int = 120) -> str:
+    """A name from outside as it goes into a message: quoted, escaped, cut."""
+    text = repr(str(value))
+    return text if len(text) <= limit else f"{text[: limit - 4]}...{text[0]}"
+
+
+@contextmanager
+def translated(doing: str, then: str = "") -> Iterator[None]:
+    """Raise what Lance, Arrow or the system raise inside as one line, `doing: reason; then`.
+
+    What the operating system refuses (no space, no rights, no such device) is a `StoreError`; all
+    else is a `DamageError`, for which an older version of the table may still do.
+    """
+    try:
+        yield
+    except StoreError:
+        raise
+    except BaseException as exc:  # a panic in Lance's Rust code is no `Exception`
+        if not isinstance(exc, _FOREIGN) and type(exc).__name__ != "PanicException":
+            raise
+        refused = "(os error " in str(exc) or getattr(exc, "errno", None) is not None
+        kind = StoreError if refused else DamageError
+        raise kind("; ".join(filter(None, [f"{doing}: {_reason(exc)}", then]))) from exc
+
+
+def _reason(exc: BaseException) -> str:
+    if isinstance(exc, OSError) and exc.strerror:
+        return exc.strerror
+    text = _LANCE_NOISE.sub("", _RUST_PLACE.sub("", str(exc)))
+    return shown(text, 200)[1:-1] or type(exc).__name__

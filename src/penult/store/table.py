@@ -1,0 +1,203 @@
+"""The writer's side of a table of features: one process, one commit a batch."""
+
+# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from penult.errors import StoreError
+from penult.store import durable
+from penult.store.layout import Kind, Row, Shape
+from penult.store.lock import Lock
+from penult.store.messages import shown, translated
+
+if TYPE_CHECKING:
+    from lance import LanceDataset
+
+FRAGMENT_BYTES = 64 << 20  # what compaction joins small fragments up to
+BATCH_BYTES = 8 << 20  # what compaction holds in memory at a time
+MANY = 16  # small fragments, one a commit, that are worth joining at the end of a run
+TOO_MANY = 256  # that are joined in the middle of it: each commit writes a list of all
+KEEP = 4  # versions that stay for falling back: compaction makes two, so two commits before it
+
+Known = tuple[int, int, bool]  # bytes, mtime_ns, failed
+
+
+class FeatureTable:
+    """A table open for writing, by one process at a time; close it or use it in a `with`.
+
+    At any moment, after a kill or a power cut too, the table on disk holds what was appended up to
+    some finished `append`, and each key once.
+
+    Attributes:
+        path: Its folder.
+        kind: Layers and provenance of all its rows.
+        recovered: A line to print if newest versions couldn't be read and were passed over.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], asked: Kind | None) -> None:
+        self.path = durable.local(path)
+        self._lock = Lock(self.path / durable.LOCK)
+        try:
+            with translated(f"can't open {shown(self.path)}"):
+                self._start(asked)
+        except BaseException:
+            self.close()
+            raise
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Continue a table, whatever it holds.
+
+        Raises:
+            StoreError: If there is no table, it is damaged, or another process writes to it.
+        """
+        durable.require_table(durable.local(path))
+        return cls(path, None)
+
+    @classmethod
+    def create(
+        cls,
+        path: str | os.PathLike[str],
+        layers: Mapping[str, Shape],
+        provenance: Mapping[str, Any],
+    ) -> Self:
+        """Begin a table.
+
+        Args:
+            path: Its folder, made if it doesn't exist.
+            layers: Name and shape of each layer's output.
+            provenance: What makes the vectors, as plain data by name. To continue the table all of
+                it must be the same, but for `weights`, a file's name, and `versions`.
+
+        Raises:
+            StoreError: If there already is one, or anything else, at `path`.
+        """
+        if durable.versions(durable.local(path)):
+            raise StoreError(f"{shown(path)} exists: continue it, delete it, or use another path")
+        return cls.open_or_create(path, layers, provenance)
+
+    @classmethod
+    def open_or_create(
+        cls,
+        path: str | os.PathLike[str],
+        layers: Mapping[str, Shape],
+        provenance: Mapping[str, Any],
+    ) -> Self:
+        """Continue a table of the same kind, or begin it; arguments as for `create`.
+
+        Raises:
+            StoreError: If the table holds features that were made in another way.
+        """
+        asked = Kind.of(layers, provenance)
+        folder = durable.local(path)
+        if not durable.versions(folder):
+            durable.require_free(folder)
+            with translated(f"can't make {shown(folder)}"):
+                folder.mkdir(parents=True, exist_ok=True)
+        return cls(folder, asked)
+
+    def _start(self, asked: Kind | None) -> None:
+        if asked and not durable.versions(self.path):
+            durable.create(self.path, asked.schema())
+        self._dataset, (self.kind, self._known), self.recovered = durable.newest(self.path, _load)
+        if asked and (differences := self.kind.differences(asked)):
+            raise StoreError(
+                f"{shown(self.path)} holds other features: {'; '.join(differences[:3])}: "
+                "write to another table (-o) or delete this one"
+            )
+        durable.set_aside(self.path, self._dataset.version)
+        self._count_small()
+
+    def known(self) -> Mapping[str, Known]:
+        """For each key in the table: bytes and mtime_ns of its file, and whether it failed."""
+        return MappingProxyType(self._known)
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Save rows in one commit; a row whose key is in the table takes the old one's place.
+
+        When this returns, the rows are on the disk. When it raises, the table is closed: open it
+        again to see whether they are.
+
+        Raises:
+            StoreError: If a row doesn't fit the table, or it can't be written.
+        """
+        latest = {row.key: row for row in rows}
+        if not latest:
+            return
+        batch = self.kind.table(list(latest.values()))
+        with self._writing(f"can't save {len(latest)} rows"):
+            replace = not latest.keys().isdisjoint(self._known)
+            self._dataset = durable.commit(self.path, self._dataset, batch, replace=replace)
+        for key, row in latest.items():
+            self._known[key] = (row.bytes, row.mtime_ns, row.error is not None)
+        self._small += 1
+        self.compact(TOO_MANY)
+
+    def compact(self, at_least: int = MANY) -> None:
+        """Join small fragments and remove old versions, if there are many.
+
+        Args:
+            at_least: How many fragments are many.
+        """
+        if self._small < at_least:
+            return
+        with self._writing("can't compact"):
+            self._dataset = durable.compact(
+                self.path,
+                self._dataset,
+                fragment_rows=self._fragment_rows,
+                batch_rows=max(1, BATCH_BYTES // self.kind.row_bytes),
+                keep=KEEP,
+            )
+            self._count_small()
+
+    @property
+    def _fragment_rows(self) -> int:
+        return max(1, FRAGMENT_BYTES // self.kind.row_bytes)
+
+    def _count_small(self) -> None:
+        fragments = self._dataset.get_fragments()
+        self._small = sum(f.metadata.num_rows < self._fragment_rows for f in fragments)
+
+    @contextmanager
+    def _writing(self, failing: str) -> Iterator[None]:
+        """Close the table if a step fails: what is on disk then is known only by reading it."""
+        if not self._lock.guards():
+            raise StoreError(f"{shown(self.path)} was closed, moved or deleted: open it again")
+        try:
+            then = "what was saved before is safe, run again to go on"
+            with translated(f"{shown(self.path)}: {failing}", then):
+                yield
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Let other processes write to the table."""
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _load(dataset: "LanceDataset") -> tuple[Kind, dict[str, Known]]:
+    import pyarrow as pa
+
+    kind = Kind.read(dataset.schema)
+    table = dataset.to_table(columns=["key", "bytes", "mtime", "error"])
+    mtimes = table["mtime"].cast(pa.int64()).to_pylist()
+    failed = table["error"].is_valid().to_pylist()
+    values = zip(table["bytes"].to_pylist(), mtimes, failed, strict=True)
+    known = dict(zip(table["key"].to_pylist(), values, strict=True))
+    if len(known) != len(table):
+        raise StoreError(f"{len(table) - len(known)} keys occur twice: delete this table")
+    return kind, known

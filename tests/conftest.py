@@ -1,0 +1,27 @@
+"""What many tests share: the default model, built once, and the example photos."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import penult
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def photos() -> Path:
+    return ROOT / "examples/photos"
+
+
+@pytest.fixture(scope="session")
+def model() -> penult.Model:
+    return penult.load_model()
+
+
+@pytest.fixture(scope="session")
+def reference() -> dict[str, np.ndarray]:
+    """What the published PyTorch port computes for the photos; see tests/reference."""
+    with np.load(ROOT / "tests/reference/efficientnet_lite0.npz") as file:
+        return dict(file)
