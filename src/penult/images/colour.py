@@ -22,10 +22,7 @@ _BITS_PER_SAMPLE = 258  # TIFF tag
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert to mode RGB; an image that is RGB comes back itself.
-
-    Pillow may write the palette's alpha into `image`: pass a copy of what belongs to somebody else.
-    """
+    """Convert to mode RGB; an image that is RGB comes back itself."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
         return _from_deep(image)
     if image.has_transparency_data:
@@ -34,6 +31,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _over_white(image: Image.Image) -> Image.Image:
+    if image.mode == "P":
+        image = image.copy()  # Pillow writes the alpha into the palette that it converts
     if image.mode == "La":
         image = image.convert("LA")  # Pillow knows no direct way from here to RGBA
     if image.mode != "RGBA":

@@ -26,6 +26,8 @@ IMAGE_SUFFIXES = (
     *(".apng", ".avif", ".avifs", ".bmp", ".gif", ".heic", ".heics", ".heif", ".heifs", ".hif"),
     *(".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"),
 )
+_MAGIC = frozenset("*?[")
+_LEFT_OUT = "hidden files, links and, in a folder, other extensions are left alone unless named"
 
 StrPath: TypeAlias = str | os.PathLike[str]
 _Found: TypeAlias = Iterable[tuple[str, str]]  # a source's fixed start, as written; a path below it
@@ -76,25 +78,24 @@ def _listed(source: str) -> _Found:
     try:
         mode = os.stat(source).st_mode  # noqa: PTH116 -- to Path, "" is the current folder
     except (OSError, ValueError) as error:
-        if any(map(_is_magic, source)):
-            return _not_empty(_matched(source), f"nothing matches {quoted(source)}")
-        here = quoted(str(Path.cwd()))
-        raise SourceError(f"no source {quoted(source)} (in {here}): {reason(error)}") from error
+        if not _MAGIC.isdisjoint(source):
+            return _not_empty(_matched(source), f"nothing matches {quoted(source)}", _LEFT_OUT)
+        missing = f"no source {quoted(source)} (in {quoted(str(Path.cwd()))}): {reason(error)}"
+        raise SourceError(f"{missing}; check the path") from error
     if stat.S_ISDIR(mode):
-        return _not_empty(_folder(source), f"no images in {quoted(source)}")
+        return _not_empty(_folder(source), f"no images in {quoted(source)}", _LEFT_OUT)
     if stat.S_ISREG(mode):
         name = Path(source).name
         return [(source.removesuffix(name), name)]
     raise SourceError(f"{quoted(source)} is a device or a pipe: name a file or a folder")
 
 
-def _not_empty(found: _Found, complaint: str) -> _Found:
+def _not_empty(found: _Found, complaint: str, hint: str) -> _Found:
     try:
         files = list(found)
     except (OSError, ValueError) as error:
         raise SourceError(f"{complaint}: {reason(error)}") from error
     if not files:
-        hint = "hidden files, links and, in a folder, other extensions are left alone unless named"
         raise SourceError(f"{complaint}: {hint}")
     return files
 
@@ -107,17 +108,13 @@ def _folder(source: str) -> _Found:
 
 def _matched(pattern: str) -> _Found:
     parts = pattern.replace(os.sep, "/").split("/")
-    fixed = list(takewhile(lambda part: not any(map(_is_magic, part)), parts))
+    fixed = list(takewhile(_MAGIC.isdisjoint, parts))
     start = "".join(part + "/" for part in fixed)
     wanted = parts[len(fixed) :]
     levels = math.inf if "**" in wanted else len(wanted)
     for rest in _walk(start or "./", levels):
         if rest.endswith("/") or _fits(rest.split("/"), wanted):
             yield start, rest
-
-
-def _is_magic(character: str) -> bool:
-    return character in "*?["
 
 
 def _fits(parts: list[str], wanted: list[str]) -> bool:
@@ -151,7 +148,7 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _lines(source: str) -> _Found:
-    return _not_empty(_paths(source), f"no paths in the list {quoted(source)}")
+    return _not_empty(_paths(source), f"no paths in the list {quoted(source)}", "one a line")
 
 
 def _paths(source: str) -> _Found:

@@ -1,0 +1,40 @@
+import doctest
+import os
+import re
+
+import pytest
+
+from penult.images import names, preprocess
+from penult.images.names import as_key, one_line, quoted
+
+
+@pytest.mark.parametrize("module", [names, preprocess])
+def test_examples_in_the_docstrings_are_true(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "cats/ä €.png", "100%.gif", "a\nb.jpg", "été/😀.webp"])
+def test_an_ordinary_name_is_its_own_key(name):
+    assert as_key(name) == name
+
+
+def test_a_key_can_be_stored_and_leads_back_to_the_name():
+    name = os.fsdecode(bytes(range(1, 256)).replace(b"/", b""))
+    key = as_key(name)
+    key.encode("utf-8")
+    escape = re.compile(r"\\\\|\\u(dc..)")
+    assert escape.sub(lambda m: chr(int(m[1], 16)) if m[1] else "\\", key) == name
+
+
+def test_names_that_look_like_an_escape_keep_their_own_key():
+    odd_byte, spelled_out = os.fsdecode(b"\xff.jpg"), r"\udcff.jpg"
+    assert as_key(odd_byte) == r"\udcff.jpg"
+    assert as_key(spelled_out) == r"\\udcff.jpg"
+
+
+def test_messages_hold_no_control_characters():
+    assert one_line("a\r\n\x1b[2J\u202eb\udcff") == r"a\r\n\x1b[2J\u202eb\udcff"
+
+
+def test_a_long_name_loses_its_middle():
+    assert quoted("a" * 300 + "z" * 300) == f"'{'a' * 100}…{'z' * 100}'"
