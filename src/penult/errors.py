@@ -40,14 +40,17 @@ class ImageError(PenultError):
     """One image that can't be turned into pixels; `code` is the kind, for counting.
 
     Args:
-        code: One of `penult.images.decode.CODES`.
+        code: One of `penult.images.CODES`.
         detail: What was found, for a person.
     """
 
     def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
+        super().__init__(code, detail)
         self.code = code
         self.detail = detail
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}"
 
 
 class CheckpointError(PenultError):

@@ -61,7 +61,7 @@ def extract(
         >>> import penult
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
-    files = list(find_images(_listed(sources), from_file=from_file))
+    files = find_images(_listed(sources), from_file=from_file)
     if not isinstance(model, Model):
         model = load_model(model, weights=weights, layer=layer, pool=pool)
     path = Path(out) if out else table_name(sources, from_file)
@@ -88,7 +88,7 @@ def classify(
     from_file: str | Path | None = None,
 ) -> Iterator[Classification]:
     """Yield the `k` likeliest classes of each image; sources and model are those of `extract`."""
-    files = list(find_images(_listed(sources), from_file=from_file))
+    files = find_images(_listed(sources), from_file=from_file)
     if not isinstance(model, Model):
         model = load_model(model, weights=weights)
     classifier = model.classifier

@@ -1,6 +1,7 @@
 """The command line: a thin shell over the public Python API."""
 
 import sys
+import warnings
 
 from penult.cli.commands import REFUSED, app
 from penult.cli.show import say
@@ -11,6 +12,7 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Run the command line; an error is one line, with a traceback only under --debug."""
+    warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what fails is reported as such
     try:
         app()
     except Exception as error:  # whatever it is, the user gets one line
