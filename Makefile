@@ -28,6 +28,7 @@ lock: .venv/dev
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements/run.txt
 	$(PIP) --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m compileall -q src
 	touch $@
 
 .venv/dev: .venv/run requirements/dev.txt

@@ -57,7 +57,7 @@ def test_a_table_says_what_made_it(run):
     assert made["weights"] == "efficientnet-lite0-57934424.pth"
     assert made["weights_sha256"].startswith("57934424")
     assert made["preprocessing"] == "central 224/256 square, bicubic to 224, (x - 127) / 128"
-    assert set(made["versions"]) == {"penult", "numpy", "onnxruntime", "pillow", "pylance"}
+    assert set(made["versions"]) == {"penult", "numpy", "onnxruntime", "PIL", "lance"}
 
 
 def test_a_second_run_computes_nothing(run):

@@ -125,7 +125,7 @@ class Model:
 
     @cached_property
     def _engine(self) -> Engine:
-        return Engine(to_onnx(self._outputs, lambda v: self.weights[self._scope + v.name]))
+        return Engine(*to_onnx(self._outputs, lambda v: self.weights[self._scope + v.name]))
 
     def _prepare(self, image: ImageLike) -> "_Prepared | ImageError":
         try:

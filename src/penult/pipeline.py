@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -20,7 +20,7 @@ Sources = str | Path | Sequence[str | Path]
 
 COMMIT_ROWS = 256
 COMMIT_SECONDS = 2.0
-LIBRARIES = ("penult", "numpy", "onnxruntime", "pillow", "pylance")
+MODULES = ("penult", "numpy", "onnxruntime", "PIL", "lance")  # whose versions a table records
 
 
 Progress = Callable[[Counts], None]
@@ -116,7 +116,7 @@ def provenance(model: Model) -> dict[str, Any]:
         "weights_sha256": model.weights.digest(),
         "pool": model.pool,
         "preprocessing": str(model.preprocessing),
-        "versions": {name: version(name) for name in LIBRARIES},
+        "versions": {name: import_module(name).__version__ for name in MODULES},
     }
 
 

@@ -40,10 +40,10 @@ class Archive:
         self.records = _read_directory(file)
         self._sound: set[str] = set()
 
-    def size(self, name: str) -> int:
-        """How many bytes the record has; -1 if there is no such record."""
+    def size(self, name: str) -> int | None:
+        """How many bytes the record has; None if there is no such record."""
         record = self.records.get(name)
-        return record.end - record.start if record else -1
+        return record.end - record.start if record else None
 
     def record(self, name: str) -> Record:
         """The record of this name, once its bytes have proved to be those that were written."""
@@ -77,7 +77,9 @@ class _Pieces:
         self._data = data
 
     def read(self, count: int = -1) -> bytes:
-        if max(count, len(self._data) - self.tell() if count < 0 else 0) > MAX_DIRECTORY:
+        if count < 0:
+            count = len(self._data) - self.tell()
+        if count > MAX_DIRECTORY:
             raise ValueError(f"directory of more than {MAX_DIRECTORY} bytes")
         return self._data.read(count)
 
@@ -89,30 +91,30 @@ def _read_directory(file: WeightsFile) -> dict[str, Record]:
         archive = zipfile.ZipFile(cast("IO[bytes]", _Pieces(file.data)))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as exc:
         raise file.damaged(f"zip archive with a broken directory ({shown(exc, 80)})") from exc
-    names = [info.orig_filename for info in archive.infolist()]
+    infos = archive.infolist()
+    names = [info.orig_filename for info in infos]
     folder = next((name[: -len(_PICKLE)] for name in names if name.endswith("/" + _PICKLE)), None)
     if folder is None:
         raise file.error("a zip archive, but not PyTorch's: it has no data.pkl")
     if len(set(names)) < len(names) or not all(name.startswith(folder) for name in names):
         raise file.damaged("a record twice or outside the folder of data.pkl")
-    records = {
-        info.orig_filename.removeprefix(folder): _located(file, info) for info in archive.infolist()
-    }
+    records = {info.orig_filename.removeprefix(folder): _located(file, info) for info in infos}
     _check_order(file, records, archive.start_dir)
     return records
 
 
 def _located(file: WeightsFile, info: zipfile.ZipInfo) -> Record:
+    label = f"record {shown(info.orig_filename)}"
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & ~(_SIZES_FOLLOW | _UTF8):
         raise file.error(
-            f"record {shown(info.orig_filename)} is compressed or encrypted,"
-            " as PyTorch never has it; unpack the archive and pack it with no compression"
+            f"{label} is compressed or encrypted, as PyTorch never has it;"
+            " unpack the archive and pack it with no compression"
         )
     name = info.orig_filename.encode("utf-8" if info.flag_bits & _UTF8 else "cp437")
     start = info.header_offset + _HEADER.size
     header = file.data[info.header_offset : start] if info.header_offset >= 0 else b""
     if len(header) < _HEADER.size:
-        raise file.damaged(f"record {shown(info.orig_filename)} is outside the file")
+        raise file.damaged(f"{label} is outside the file")
     magic, _, flags, method, _, _, *sums, name_size, extra_size = _HEADER.unpack(header)
     known = (info.CRC, info.compress_size, info.file_size)
     if (
@@ -121,8 +123,7 @@ def _located(file: WeightsFile, info: zipfile.ZipInfo) -> Record:
         or not all(_agree(*pair, flags) for pair in zip(sums, known, strict=True))
         or info.compress_size != info.file_size
     ):
-        reason = f"record {shown(info.orig_filename)} is another one in the directory"
-        raise file.damaged(reason, info.header_offset)
+        raise file.damaged(f"{label} differs between header and directory", info.header_offset)
     start += name_size + extra_size
     return Record(info.header_offset, start, start + info.file_size, info.CRC)
 

@@ -109,9 +109,10 @@ class Checkpoint(Mapping[str, Array]):
             _check_name(file, name)
         self.path = file.path
         self.format = layout
-        self.metadata = MappingProxyType(dict(metadata))
+        self.metadata = MappingProxyType({_text(k): _text(v) for k, v in metadata.items()})
         self.shapes = MappingProxyType({name: it.shape for name, it in tensors.items()})
         self.dtypes = MappingProxyType({name: it.dtype for name, it in tensors.items()})
+        self._file = file
         self._tensors = tensors
         self._digest: str | None = None
 
@@ -135,8 +136,7 @@ class Checkpoint(Mapping[str, Array]):
         if self._digest is None:
             import hashlib  # noqa: PLC0415 -- costs start-up time
 
-            with self.path.open("rb") as stream:
-                self._digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            self._digest = hashlib.sha256(self._file.data).hexdigest()
         return self._digest
 
 
@@ -146,7 +146,12 @@ def _check_name(file: WeightsFile, name: str) -> None:
     try:
         name.encode()
     except UnicodeEncodeError as exc:
-        raise file.damaged(f"tensor name {shown(name)} is no text") from exc
+        raise file.damaged(f"tensor name {shown(name)} isn't Unicode text") from exc
+
+
+def _text(value: str) -> str:
+    """The same text, but one that can be written: lone surrogates become escapes."""
+    return value.encode("utf-8", "backslashreplace").decode()
 
 
 class Format(NamedTuple):

@@ -10,6 +10,8 @@ import numpy as np
 
 from penult.checkpoints.base import Array
 
+MAX_DIMENSIONS = 64  # of NumPy, and of PyTorch
+
 
 class Element(NamedTuple):
     """An element type: as which NumPy type it is stored, and how it becomes the one handed out."""
@@ -78,7 +80,10 @@ def item_size(name: str) -> int:
 
 def is_possible(shape: tuple[int, ...], name: str) -> bool:
     """Whether NumPy can have an array of this shape at all."""
-    return len(shape) <= 64 and math.prod(d for d in shape if d) * item_size(name) < 2**63
+    return (
+        len(shape) <= MAX_DIMENSIONS
+        and math.prod(size for size in shape if size) * item_size(name) < 2**63
+    )
 
 
 def read_array(

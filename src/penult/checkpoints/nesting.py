@@ -8,7 +8,7 @@ Training scripts seldom save the bare weights: they wrap them, beside epoch, opt
 - Inside such a wrapper, `state_dict` is a wrapper once more.
 - Tensors in dicts, lists and tuples within the content have the path as their name, joined with
   dots, items of lists by their index. Everything that isn't a tensor is left aside.
-- Texts and numbers in the dicts that were unwrapped become the metadata.
+- Texts and numbers in the outer dict, and in the wrapper, become the metadata.
 """
 
 from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ def _facts(content: object) -> dict[str, str]:
     return {
         key: str(value)
         for key, value in content.items()
-        if isinstance(key, str) and isinstance(value, (str, int, float)) and _is_short(key, value)
+        if isinstance(key, str) and isinstance(value, str | int | float) and _is_short(key, value)
     }
 
 
@@ -99,7 +99,7 @@ class _Nest:
                 raise self.file.damaged(f"nesting of more than {MAX_ITEMS} items")
             if isinstance(item, TensorView):
                 yield prefix + self.part(prefix, key), item
-            elif isinstance(item, (dict, list, tuple)):
+            elif isinstance(item, dict | list | tuple):
                 yield from self.tensors(item, f"{prefix}{self.part(prefix, key)}.", depth + 1)
 
     def part(self, prefix: str, key: object) -> str:
@@ -113,4 +113,4 @@ class _Nest:
 def _items(value: object) -> Iterable[tuple[object, object]]:
     if isinstance(value, dict):
         return value.items()
-    return enumerate(value) if isinstance(value, (list, tuple)) else ()
+    return enumerate(value) if isinstance(value, list | tuple) else ()

@@ -48,7 +48,10 @@ def _open_zip(file: WeightsFile) -> Checkpoint:
     blocks = Blocks()
     _, start, end, _ = archive.record("data.pkl")
     if end - start > MAX_PICKLES:
-        raise file.damaged(f"data.pkl of {end - start} bytes, at most {MAX_PICKLES} expected")
+        raise file.error(
+            f"a data.pkl of {end - start} bytes isn't read, at most {MAX_PICKLES} are;"
+            " save the state_dict alone"
+        )
     pickles = Unpickler(file, start, end, NAMES, blocks.storage)
     root = pickles.load()
     if pickles.end != end:

@@ -115,8 +115,10 @@ def _entry(file: WeightsFile, name: str, value: object, start: int) -> _Entry:
     begin, end = offsets
     entry = _Entry(dtype, tuple(shape), start + begin, start + end)
     element = _TYPES[dtype]
-    needed = math.prod(entry.shape) * item_size(element)
-    if not is_possible(entry.shape, element) or end - begin != needed:
+    if (
+        not is_possible(entry.shape, element)
+        or math.prod(entry.shape) * item_size(element) != end - begin
+    ):
         raise file.damaged(f"tensor {shown(name)} doesn't have the bytes of its shape and dtype")
     return entry
 

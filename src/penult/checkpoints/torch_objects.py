@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TypeGuard
 
-from penult.checkpoints.elements import ELEMENTS, is_possible, item_size
+from penult.checkpoints.elements import ELEMENTS, MAX_DIMENSIONS, is_possible, item_size
 from penult.checkpoints.unpickle import (
     INERT,
     Inert,
@@ -22,8 +22,7 @@ from penult.checkpoints.unpickle import (
     is_key,
 )
 
-MAX_EXPANDED = 1 << 20  # elements that a view may repeat out of a smaller storage
-MAX_DIMENSIONS = 64  # of PyTorch, and of NumPy
+MAX_EXPANDED = 1 << 20  # elements a view may have though its storage has fewer: an expanded one
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,8 +138,8 @@ def _view(
     return TensorView(storage.block, dtype, start, shape, strides)
 
 
-def _check_metadata(metadata: object) -> None:
-    if metadata:
+def _check_metadata(metadata: list[object]) -> None:
+    if any(metadata):
         raise UnsupportedError(
             "a conjugated or negated view isn't supported; save its .resolve_conj().resolve_neg()"
         )
@@ -155,14 +154,14 @@ def rebuild_tensor(*view: object) -> TensorView:
 def rebuild_tensor_v2(*arguments: object) -> TensorView:
     """A tensor of its storage's type; after the view requires_grad, hooks, perhaps metadata."""
     storage, offset, shape, strides, _, _, *metadata = arguments
-    _check_metadata(metadata and metadata[0])
+    _check_metadata(metadata)
     return _view(storage, offset, shape, strides)
 
 
 def rebuild_tensor_v3(*arguments: object) -> TensorView:
     """A tensor of its own type on a storage of bytes: the dtype is the seventh argument."""
     storage, offset, shape, strides, _, _, dtype, *metadata = arguments
-    _check_metadata(metadata and metadata[0])
+    _check_metadata(metadata)
     if not isinstance(dtype, DType):
         raise MalformedError("a tensor without dtype")
     return _view(storage, offset, shape, strides, dtype.name)
@@ -205,15 +204,15 @@ def inert(*_: object) -> Inert:
     return INERT
 
 
-Names = dict[tuple[str, str], object]
+Table = dict[tuple[str, str], object]
 
 
-def _each(names: str, meaning: object) -> Names:
+def _each(names: str, meaning: object) -> Table:
     """The same meaning for each of some dotted names."""
     return {(name.rpartition(".")[0], name.rpartition(".")[2]): meaning for name in names.split()}
 
 
-_TENSORS: Names = {
+_TENSORS: Table = {
     ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
     ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor_v2,
     ("torch._utils", "_rebuild_tensor_v3"): rebuild_tensor_v3,
@@ -225,7 +224,7 @@ _TENSORS: Names = {
     ("torch", "Size"): size,
 }
 
-_STORAGES: Names = {
+_STORAGES: Table = {
     ("torch", "DoubleStorage"): StorageType("float64"),
     ("torch", "FloatStorage"): StorageType("float32"),
     ("torch", "HalfStorage"): StorageType("float16"),
@@ -242,13 +241,13 @@ _STORAGES: Names = {
     ("torch.storage", "UntypedStorage"): StorageType("uint8"),
 }
 
-_MAPPINGS: Names = _each(
+_MAPPINGS: Table = _each(
     "collections.OrderedDict collections.Counter collections.defaultdict", mapping
 )
 
 # What training scripts save beside the weights: arguments, paths, scores, default factories.
 _BUILTINS = "bool bytearray complex dict float frozenset int list range set slice str tuple xrange"
-_BESIDE: Names = {
+_BESIDE: Table = {
     **{(module, n): inert for module in ("builtins", "__builtin__") for n in _BUILTINS.split()},
     **_each("torch.Tensor torch.device argparse.Namespace", inert),
     **_each("pathlib.PosixPath pathlib.WindowsPath", inert),
@@ -257,7 +256,7 @@ _BESIDE: Names = {
     **_each("numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct", inert),
 }
 
-_REFUSED: Names = {
+_REFUSED: Table = {
     **_each(
         "torch._utils._rebuild_qtensor torch.QInt8Storage torch.QInt32Storage"
         " torch.QUInt8Storage torch.QUInt4x2Storage torch.QUInt2x4Storage",
@@ -286,7 +285,7 @@ _REFUSED: Names = {
     ),
 }
 
-NAMES: Names = {
+NAMES: Table = {
     **_TENSORS,
     **_STORAGES,
     **{("torch", dtype): DType(dtype) for dtype in ELEMENTS},

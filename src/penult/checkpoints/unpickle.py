@@ -13,14 +13,16 @@ most `MAX_STEPS`; so are then the stack, the memo and all objects made. Nothing 
 import io
 import pickletools
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any, NamedTuple, NoReturn
 
 from penult.checkpoints.base import WeightsFile, shown
 
 MAX_PICKLES = 4 << 20  # bytes; a network of 1000 tensors needs 0.15 MB
-MAX_STEPS = 400_000  # about 40 a tensor: 3000 weights with the two moments of an optimizer fit
+MAX_STEPS = 400_000  # about 60 a tensor: 2000 weights with the two moments of an optimizer fit
+CALL = 5  # steps that a call counts for, and a global or persistent id to be looked up
+MAX_LINE = 512  # bytes in the name of a module or global
 MAX_MARKS = 1000  # tuples and lists begun and not finished
 
 
@@ -65,7 +67,7 @@ class Unpickler:
     ) -> None:
         self._file, self._start = file, start
         self._names, self._identify = names, identify
-        self._stream = io.BytesIO(file.data[start : min(stop, start + MAX_PICKLES)])
+        self._stream = _Stream(file.data[start : min(stop, start + MAX_PICKLES)])
 
     @property
     def end(self) -> int:
@@ -74,27 +76,35 @@ class Unpickler:
 
     def load(self) -> object:
         """Read the next pickle."""
-        machine = _Machine(self._names, self._identify)
-        offset = self.end
+        machine = _Machine(self._names, self._identify, self._stream.tell())
         try:
-            for opcode, argument, position in pickletools.genops(self._stream):
-                offset = self._start + (position or 0)
-                machine.step(opcode.name, argument)
-            return machine.result()
+            return machine.run(pickletools.genops(self._stream))
         except _ForbiddenError as exc:
-            raise self._file.unsafe(str(exc), offset) from exc
+            raise self._file.unsafe(str(exc), self._start + machine.offset) from exc
         except UnsupportedError as exc:
-            raise self._file.error(str(exc), offset) from exc
+            raise self._file.error(str(exc), self._start + machine.offset) from exc
         except MalformedError as exc:
-            raise self._file.damaged(str(exc), offset) from exc
+            raise self._file.damaged(str(exc), self._start + machine.offset) from exc
         # Whatever else genops, the machine or a function in `names` raises is the bytes' doing.
         except (ValueError, TypeError, LookupError, ArithmeticError, struct.error) as exc:
-            raise self._file.damaged(f"malformed pickle ({shown(exc, 80)})", offset) from exc
+            reason = f"malformed pickle ({shown(exc, 80)})"
+            raise self._file.damaged(reason, self._start + machine.offset) from exc
 
 
 def is_key(value: object) -> bool:
     """Whether a dict may have this key: text, or a number too short for chosen hash collisions."""
-    return isinstance(value, (str, float)) or (isinstance(value, int) and abs(value) < 2**63)
+    return isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63)
+
+
+class _Stream(io.BytesIO):
+    """Pickles, as genops reads them."""
+
+    def readline(self, _: int | None = -1) -> bytes:
+        """One of the two lines of a global; in what isn't a name, genops would undo escapes."""
+        line = super().readline(MAX_LINE)
+        if b"\\" in line:
+            raise ValueError("a global's name with a backslash")
+        return line
 
 
 class _ForbiddenError(Exception):
@@ -104,30 +114,33 @@ class _ForbiddenError(Exception):
 class _Machine:
     """The stack, the marks, the memo, and a method for each kind of opcode."""
 
-    def __init__(self, names: Names, identify: Identify) -> None:
+    def __init__(self, names: Names, identify: Identify, offset: int) -> None:
         self.names, self.identify = names, identify
+        self.offset = offset  # of the opcode at work, in the stream
         self.stack: list[object] = []
         self.outer: list[list[object]] = []  # the stacks set aside by marks
         self.memo: dict[int, object] = {}
         self.steps = 0
 
-    def step(self, opcode: str, argument: object) -> None:
-        """Execute one opcode."""
-        self.spend(1)
-        method = _METHODS.get(opcode)
-        if method is None:
-            raise MalformedError(f"opcode {opcode}, which no weights need")
-        method(self, argument)
+    def run(self, opcodes: Iterable[tuple[pickletools.OpcodeInfo, Any, int | None]]) -> object:
+        """Execute opcodes up to the end; returns the one value left on the stack."""
+        for opcode, argument, offset in opcodes:
+            self.offset = offset or 0
+            self.spend(1)
+            method = _METHODS.get(opcode.name)
+            if method is None:
+                raise MalformedError(f"opcode {opcode.name}, which no weights need")
+            method(self, argument)
+        if self.outer or len(self.stack) != 1:
+            raise MalformedError("pickle that doesn't end with one value")
+        return self.stack[0]
 
     def spend(self, steps: int) -> None:
         self.steps += steps
         if self.steps > MAX_STEPS:
-            raise MalformedError(f"pickle of more than {MAX_STEPS} steps")
-
-    def result(self) -> object:
-        if self.outer or len(self.stack) != 1:
-            raise MalformedError("pickle that doesn't end with one value")
-        return self.stack[0]
+            raise UnsupportedError(
+                f"a pickle of more than {MAX_STEPS} steps isn't read; save the state_dict alone"
+            )
 
     def ignore(self, _: None) -> None:
         pass
@@ -195,6 +208,8 @@ class _Machine:
         target.update(zip(keys, values, strict=True))
 
     def get(self, index: int) -> None:
+        if index not in self.memo:
+            raise MalformedError(f"nothing is memorised as {index}")
         self.push(self.memo[index])
 
     def put(self, index: int) -> None:
@@ -214,6 +229,7 @@ class _Machine:
         self.look_up(module, name)
 
     def look_up(self, module: str, name: str) -> None:
+        self.spend(CALL)
         value = self.names.get((module, name))
         if value is None:
             self.forbid(f"{module}.{name}")
@@ -235,7 +251,8 @@ class _Machine:
         if not isinstance(function, FunctionType) or type(arguments) is not tuple:
             raise MalformedError("a call of something that isn't a function")
         # A function may go through its arguments, and the memo can hand over the same again.
-        self.spend(sum(len(each) for each in arguments if isinstance(each, list | tuple)))
+        items = sum(len(each) for each in arguments if isinstance(each, list | tuple))
+        self.spend(CALL + items)
         self.push(function(*arguments))
 
     def build(self, _: None) -> None:
@@ -248,6 +265,7 @@ class _Machine:
         identity = self.stack.pop()
         if type(identity) is not tuple:
             raise MalformedError("a persistent id that isn't a tuple")
+        self.spend(CALL)
         self.push(self.identify(identity))
 
 

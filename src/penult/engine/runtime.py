@@ -1,6 +1,7 @@
 """Run an ONNX model with ONNX Runtime, on all cores."""
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,13 +24,22 @@ class Engine:
 
     Args:
         model: A serialised ONNX model with one float32 input (n, height, width, channels).
+        weights: Its external initializers by name; they are not copied.
         threads: How many cores one call may use; all that this process may run on by default.
     """
 
-    def __init__(self, model: bytes, *, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        weights: Mapping[str, NDArray[np.float32]],
+        *,
+        threads: int | None = None,
+    ) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         options.intra_op_num_threads = threads or cores()
+        values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
+        options.add_external_initializers(list(weights), values)
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._input = self._session.get_inputs()[0].name
         self.outputs: list[str] = [output.name for output in self._session.get_outputs()]
