@@ -27,8 +27,8 @@ Floats = NDArray[np.float32]
 T = TypeVar("T")
 R = TypeVar("R")
 
-BATCH = 16  # images to a call of the engine
-AHEAD = 2 * BATCH  # images being prepared or waiting for the engine
+BATCH = 8  # images to a call of the engine; more are no faster and take more memory
+AHEAD = 4 * BATCH  # images being prepared or waiting for the engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,6 @@ class Model:
         pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
         preprocessing: How pixels become the network's input; prints as one line.
         layers: The layers asked for, each with the shape of one image's features.
-        classes: The names of the classes, in the order of the logits.
     """
 
     def __init__(
@@ -64,10 +63,9 @@ class Model:
         found = fit(spec, weights.shapes, names)
         found.check(spec.name, weights.path)
         graph = spec.layers(found.classes)
-        self.classes = class_names(found.classes)
         self._outputs = {name: _pooled(graph[name], pool) for name in names}
         self.layers = {name: value.shape for name, value in self._outputs.items()}
-        self._scope = found.scope
+        self._scope, self._classes = found.scope, found.classes
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
         """Return one row of features an image.
@@ -109,6 +107,11 @@ class Model:
     def classifier(self) -> "Model":
         """The same network with its logits as the layer."""
         return Model(self.spec, self.weights, [self.spec.logits])
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """The names of the classes, in the order of the logits."""
+        return class_names(self._classes)
 
     def stream(self, images: Iterable[ImageLike]) -> Generator[Outcome]:
         """Yield the outcome of each image, in order, with a bounded number of them in memory.

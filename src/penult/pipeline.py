@@ -5,6 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -62,6 +63,7 @@ def extract(
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
     files = find_images(_listed(sources), from_file=from_file)
+    Thread(target=import_module, args=["lance"]).start()  # takes as long as loading the model
     if not isinstance(model, Model):
         model = load_model(model, weights=weights, layer=layer, pool=pool)
     path = Path(out) if out else table_name(sources, from_file)

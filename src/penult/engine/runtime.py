@@ -38,6 +38,7 @@ class Engine:
         options = ort.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         options.intra_op_num_threads = threads or cores()
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # cores decode too
         values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
         self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])

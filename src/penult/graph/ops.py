@@ -106,7 +106,7 @@ def fold_batch_norm(
 ) -> tuple[Constant, Constant]:
     """Merge a kernel (filters, ...) and the batch norm after it into one kernel and one bias.
 
-    The scale is gamma / sqrt(variance + epsilon), computed in float64; `to_onnx` rounds once.
+    The scale is gamma / sqrt(variance + epsilon), computed in float64 and rounded once.
     """
 
     def scale(gamma: Array, variance: Array) -> Array:
@@ -114,8 +114,9 @@ def fold_batch_norm(
         return factors
 
     def folded_kernel(kernel: Array, gamma: Array, variance: Array) -> Array:
-        folded: Array = kernel * scale(gamma, variance).reshape(-1, *[1] * (kernel.ndim - 1))
-        return folded
+        factors = scale(gamma, variance).reshape(-1, *[1] * (kernel.ndim - 1))
+        folded = np.empty(kernel.shape, np.float32)  # no second kernel in float64 on the way
+        return np.multiply(kernel, factors, out=folded, casting="same_kind")
 
     def folded_bias(beta: Array, mean: Array, gamma: Array, variance: Array) -> Array:
         folded: Array = beta - mean * scale(gamma, variance)

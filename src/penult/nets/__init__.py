@@ -1,7 +1,7 @@
 """The networks, one file a family, and the registry that names them."""
 
 from fnmatch import fnmatchcase
-from importlib.resources import files
+from pathlib import Path
 
 from penult.errors import UsageError, nearest
 from penult.nets import efficientnet_lite, spec
@@ -77,6 +77,6 @@ def class_names(classes: int) -> list[str]:
     """
     if classes not in (1000, 1001):
         return [str(i) for i in range(classes)]
-    table = files("penult.nets").joinpath("imagenet_classes.tsv").read_text(encoding="utf-8")
+    table = Path(__file__).with_name("imagenet_classes.tsv").read_text(encoding="utf-8")
     names = [line.split("\t")[1] for line in table.splitlines()]
     return names if classes == 1000 else ["background", *names]
