@@ -6,6 +6,7 @@ Run it as `python examples/demo.py TABLE FOLDER`, or let `make demo` do so.
 import sys
 
 import numpy as np
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -21,9 +22,10 @@ similarity = vectors @ vectors.T
 np.fill_diagonal(similarity, -1)
 nearest = similarity.argmax(axis=1)
 
-rows = Table("photo", "looks like", "nearest photo", "cosine", title=f"What is in {folder}")
+rows = Table("photo", "looks like", "nearest photo", "cosine", box=SIMPLE_HEAD, pad_edge=False)
 for i, key in enumerate(features.keys):
-    looks = ", ".join(f"{name} {probability:.0%}" for name, probability in classes[key])
+    (first, probability), *others = classes[key]
+    looks = f"[bold]{first}[/] {probability:.0%}, {', '.join(name for name, _ in others)}"
     rows.add_row(key, looks, features.keys[nearest[i]], f"{similarity[i, nearest[i]]:.2f}")
 console = Console()
 console.print(rows)

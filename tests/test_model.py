@@ -45,8 +45,14 @@ def test_spatial_layers_are_pooled_as_asked(photos, reference, pool):
     expected = reference[f"block_3_{pool}"]
     model = penult.load_model(layer="block_3", pool=pool)
     files = [photos / key for key in reference["keys"][: len(expected)]]
-    assert model.layers == {"block_3": expected.shape[1:]}
+    assert model.outputs == {"block_3": expected.shape[1:]}
     assert relative_error(model.features(files), expected) < 1e-4
+
+
+def test_all_layers_are_listed_with_their_shapes(model):
+    assert model.outputs == {"pooled_features": (1280,)}
+    assert model.layers["block_3"] == (28, 28, 40)
+    assert list(model.layers)[-1] == "head"
 
 
 def test_several_layers_in_one_pass(photos, reference):
@@ -129,6 +135,7 @@ def test_a_classifier_of_ones_own_has_its_own_classes(weights, tmp_path, photo):
     save_file(weights, tmp_path / "five.safetensors")
     model = penult.load_model(weights=tmp_path / "five.safetensors")
     assert model.classes == ["0", "1", "2", "3", "4"]
+    assert model.layers["head"] == (5,)
     assert model.logits([photo]).shape == (1, 5)
 
 

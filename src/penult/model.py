@@ -20,10 +20,12 @@ from penult.graph.onnx import to_onnx
 from penult.images import ImageLike, load
 from penult.images.preprocess import PREPROCESSING
 from penult.nets import DEFAULT, NetSpec, class_names, get
+from penult.nets.spec import describe
 from penult.weights import fit, packaged_checkpoint, recognise
 
 Pool = Literal["avg", "max", "none"]
 Floats = NDArray[np.float32]
+Shape = tuple[int, ...]
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -49,7 +51,7 @@ class Model:
         weights: The checkpoint that it reads.
         pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
         preprocessing: How pixels become the network's input; prints as one line.
-        layers: The layers asked for, each with the shape of one image's features.
+        outputs: The layers asked for, each with the shape of one image's features.
     """
 
     def __init__(
@@ -63,8 +65,8 @@ class Model:
         found = fit(spec, weights.shapes, names)
         found.check(spec.name, weights.path)
         graph = spec.layers(found.classes)
-        self._outputs = {name: _pooled(graph[name], pool) for name in names}
-        self.layers = {name: value.shape for name, value in self._outputs.items()}
+        self._values = {name: _pooled(graph[name], pool) for name in names}
+        self.outputs = {name: value.shape for name, value in self._values.items()}
         self._scope, self._classes = found.scope, found.classes
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
@@ -72,14 +74,14 @@ class Model:
 
         Args:
             images: Paths, encoded bytes, PIL images or RGB arrays (height, width, 3) of uint8.
-            layer: One of `layers`; needed only where several were asked for.
+            layer: One of `outputs`; needed only where several were asked for.
 
         Returns:
             float32 (n, features), or (n, height, width, channels) for a map left unpooled.
 
         Raises:
             ImageError: An image can't be used; the message counts from 0 to say which.
-            UsageError: `images` is a single one, or `layer` is not one of `layers`.
+            UsageError: `images` is a single one, or `layer` is not one of `outputs`.
 
         Example:
             >>> import penult
@@ -87,7 +89,7 @@ class Model:
             (1, 1280)
         """
         name = self._one_layer(layer)
-        rows = [np.empty((0, *self.layers[name]), np.float32)]
+        rows = [np.empty((0, *self.outputs[name]), np.float32)]
         for index, outcome in enumerate(self.stream(_several(images))):
             if outcome.error:
                 raise ImageError(outcome.error.code, f"image {index}: {outcome.error.detail}")
@@ -109,6 +111,11 @@ class Model:
         return Model(self.spec, self.weights, [self.spec.logits])
 
     @cached_property
+    def layers(self) -> dict[str, Shape]:
+        """All layers of the network, in order, each with its shape: (height, width, channels)."""
+        return {layer.name: layer.shape for layer in describe(self.spec, self._classes).layers}
+
+    @cached_property
     def classes(self) -> list[str]:
         """The names of the classes, in the order of the logits."""
         return class_names(self._classes)
@@ -123,12 +130,12 @@ class Model:
             yield from self._run(batch)
 
     def __repr__(self) -> str:
-        layers = ", ".join(f"{name} {shape}" for name, shape in self.layers.items())
-        return f"Model({self.spec.name} from {self.weights.path.name}: {layers})"
+        outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
+        return f"Model({self.spec.name} from {self.weights.path.name}: {outputs})"
 
     @cached_property
     def _engine(self) -> Engine:
-        return Engine(*to_onnx(self._outputs, lambda v: self.weights[self._scope + v.name]))
+        return Engine(*to_onnx(self._values, lambda v: self.weights[self._scope + v.name]))
 
     def _prepare(self, image: ImageLike) -> "_Prepared | ImageError":
         try:
@@ -150,7 +157,7 @@ class Model:
                 row += 1
 
     def _one_layer(self, layer: str | None) -> str:
-        names = list(self.layers)
+        names = list(self.outputs)
         if layer is None and len(names) == 1:
             return names[0]
         if layer not in names:

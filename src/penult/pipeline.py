@@ -67,7 +67,7 @@ def extract(
     if not isinstance(model, Model):
         model = load_model(model, weights=weights, layer=layer, pool=pool)
     path = Path(out) if out else table_name(sources, from_file)
-    with FeatureTable.open_or_create(path, model.layers, provenance(model)) as table:
+    with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
         _fill(table, model, files, progress or (lambda counts: None))
     return open_features(path)
 

@@ -111,11 +111,11 @@ def description(d: "Description", *, as_json: bool) -> None:
 def info(features: "Features", *, as_json: bool) -> None:
     """Print what a table holds and which images failed."""
     facts, failures = features.info, features.failures
-    facts |= facts.pop("provenance")
     if as_json:
         _print_json(facts | {"failures": failures})
         return
-    for name, value in facts.items():
+    made_by = facts.pop("provenance")
+    for name, value in [*facts.items(), ("", ""), *made_by.items()]:
         print(f"{name:15}{printable(str(value))}")
     for key, reason in failures.items():
         print(f"{printable(key)}: {printable(reason)}")

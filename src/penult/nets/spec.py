@@ -64,10 +64,10 @@ class Description:
         return next(layer for layer in self.layers if layer.name == name)
 
 
-def describe(spec: NetSpec) -> Description:
+def describe(spec: NetSpec, classes: int | None = None) -> Description:
     """List a network's layers with their shapes and costs; no weights are needed."""
     layers = []
-    for name, value in spec.layers().items():
+    for name, value in spec.layers(classes).items():
         channels, *spatial = value.shape
         shape = (*spatial, channels)
         layers.append(Layer(name, shape, parameters([value]), multiply_adds([value])))
