@@ -19,7 +19,7 @@ from typing import IO
 import numpy as np
 
 from penult.errors import MissingExtraError, UsageError
-from penult.store.durable import sync_all
+from penult.store.durable import sync
 from penult.store.features import Features
 from penult.store.messages import shown, translated
 
@@ -169,9 +169,9 @@ def _replacing(out: Path) -> Iterator[Path]:
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:
         yield temporary
-        sync_all([temporary])
+        sync([temporary])
         temporary.replace(out)
-        sync_all([out])
+        sync([out])
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import MissingExtraError, StoreError
-from penult.store import durable
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, shown, translated
+from penult.store.versions import local, newest, require_table, versions
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,9 +56,10 @@ class Features:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = durable.local(path)
-        durable.require_table(self.path)
-        self._dataset, self._index, self.recovered = durable.newest(self.path, _read_index)
+        self.path = local(path)
+        require_table(self.path)
+        with translated(f"can't open {shown(path)}"):
+            self._dataset, self._index, self.recovered = newest(self.path, _read_index)
 
     @cached_property
     def keys(self) -> list[str]:
@@ -99,7 +100,7 @@ class Features:
             "layers": {name: list(shape) for name, shape in self.layers.items()},
             "bytes": size,
             "version": self._dataset.version,
-            "versions": len(durable.versions(self.path)),
+            "versions": len(versions(self.path)),
             "fragments": fragments,
             "provenance": self.provenance,
         }
@@ -187,7 +188,7 @@ class Features:
     def __repr__(self) -> str:
         layers = ", ".join(f"{n} {'x'.join(map(str, s))}" for n, s in self.layers.items())
         failed = f", {len(self._index.failures)} failed" if self._index.failures else ""
-        made = self.provenance.get("network", "unknown network")
+        made = shown(self.provenance.get("network", "unknown network"))[1:-1]
         return f"<Features {shown(self.path.name)}: {len(self)} images{failed}, {made}: {layers}>"
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import StoreError
-from penult.store.messages import shown
+from penult.store.messages import shown, translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -171,7 +171,8 @@ class Kind:
             columns[column(name)] = pa.FixedSizeListArray.from_arrays(
                 values, math.prod(shape), mask=failed
             )
-        return pa.table(columns, schema=self.schema())
+        with translated(f"can't store {len(rows)} rows"):
+            return pa.table(columns, schema=self.schema())
 
     def _check(self, row: Row) -> None:
         if _encodable(row.key) != row.key or "\0" in row.key:
@@ -192,7 +193,7 @@ def column(layer: str) -> str:
 
 def _shape(layer: str, dims: object) -> Shape:
     """A layer's shape as a table can hold it; Arrow counts a list's values in 32 bits."""
-    if not layer or layer in RESERVED or len(layer) > 200:
+    if not layer.isprintable() or not 0 < len(layer) <= 200 or layer in RESERVED:
         raise StoreError(f"layer {shown(layer)} can't be a column's name")
     if not isinstance(dims, list) or not dims or not all(type(d) is int and d > 0 for d in dims):
         raise StoreError(f"layer {shown(layer)} has shape {shown(dims)}, expected sizes above 0")

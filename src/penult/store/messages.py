@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from penult.errors import StoreError
+from penult.errors import PenultError, StoreError
 
 _FOREIGN = (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError)
 _LANCE_NOISE = re.compile(r"^((External error|LanceError\(\w+\)|Encountered internal error): )+")
@@ -17,8 +17,8 @@ class DamageError(StoreError):
 
 def shown(value: object, limit: int = 120) -> str:
     """A name from outside as it goes into a message: quoted, escaped, cut."""
-    text = repr(str(value))
-    return text if len(text) <= limit else f"{text[: limit - 4]}...{text[0]}"
+    text, half = repr(str(value)), limit // 2
+    return text if len(text) <= limit else f"{text[:half]}…{text[-half:]}"
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def translated(doing: str, then: str = "") -> Iterator[None]:
     """
     try:
         yield
-    except StoreError:
+    except PenultError:
         raise
     except BaseException as exc:  # a panic in Lance's Rust code is no `Exception`
         if not isinstance(exc, _FOREIGN) and type(exc).__name__ != "PanicException":

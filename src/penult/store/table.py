@@ -13,6 +13,17 @@ from penult.store import durable
 from penult.store.layout import Kind, Row, Shape
 from penult.store.lock import Lock
 from penult.store.messages import shown, translated
+from penult.store.versions import (
+    LOCK,
+    is_empty,
+    local,
+    manifest,
+    newest,
+    require_free,
+    require_table,
+    set_aside,
+    versions,
+)
 
 if TYPE_CHECKING:
     from lance import LanceDataset
@@ -39,8 +50,8 @@ class FeatureTable:
     """
 
     def __init__(self, path: str | os.PathLike[str], asked: Kind | None) -> None:
-        self.path = durable.local(path)
-        self._lock = Lock(self.path / durable.LOCK)
+        self.path = local(path)
+        self._lock = Lock(self.path / LOCK)
         try:
             with translated(f"can't open {shown(self.path)}"):
                 self._start(asked)
@@ -55,7 +66,7 @@ class FeatureTable:
         Raises:
             StoreError: If there is no table, it is damaged, or another process writes to it.
         """
-        durable.require_table(durable.local(path))
+        require_table(local(path))
         return cls(path, None)
 
     @classmethod
@@ -76,7 +87,7 @@ class FeatureTable:
         Raises:
             StoreError: If there already is one, or anything else, at `path`.
         """
-        if durable.versions(durable.local(path)):
+        if versions(local(path)):
             raise StoreError(f"{shown(path)} exists: continue it, delete it, or use another path")
         return cls.open_or_create(path, layers, provenance)
 
@@ -93,23 +104,24 @@ class FeatureTable:
             StoreError: If the table holds features that were made in another way.
         """
         asked = Kind.of(layers, provenance)
-        folder = durable.local(path)
-        if not durable.versions(folder):
-            durable.require_free(folder)
+        folder = local(path)
+        if not versions(folder):
+            require_free(folder)
             with translated(f"can't make {shown(folder)}"):
                 folder.mkdir(parents=True, exist_ok=True)
         return cls(folder, asked)
 
     def _start(self, asked: Kind | None) -> None:
-        if asked and not durable.versions(self.path):
+        if asked and is_empty(self.path):
             durable.create(self.path, asked.schema())
-        self._dataset, (self.kind, self._known), self.recovered = durable.newest(self.path, _load)
+        self._dataset, (self.kind, self._known), self.recovered = newest(self.path, _load)
         if asked and (differences := self.kind.differences(asked)):
             raise StoreError(
                 f"{shown(self.path)} holds other features: {'; '.join(differences[:3])}: "
                 "write to another table (-o) or delete this one"
             )
-        durable.set_aside(self.path, self._dataset.version)
+        if set_aside(self.path, self._dataset.version):
+            durable.sync([manifest(self.path, self._dataset.version)])
         self._count_small()
 
     def known(self) -> Mapping[str, Known]:

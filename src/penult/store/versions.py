@@ -1,0 +1,194 @@
+"""Which versions of a table there are, and the newest that is whole.
+
+Lance makes a version by one manifest that names all its files, and neither can be trusted after a
+power cut: tables come from elsewhere, disks lie. A version is taken only if every file is there,
+as long as it should be, and ends as it should; otherwise the one before is.
+"""
+
+# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
+
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from penult.errors import StoreError
+from penult.store.messages import DamageError, shown, translated
+
+if TYPE_CHECKING:
+    from lance import FragmentMetadata, LanceDataset
+
+LOCK = "_penult.lock"
+_PARTS = {LOCK, "_versions", "_transactions", "_deletions", "_indices", "data"}
+_MANIFEST = re.compile(r"(\d{20})\.manifest")
+_LAST = 2**64 - 1  # a manifest is named this less its version, so that the newest sorts first
+_MAGIC = b"LANC"  # ends a manifest and a data file
+_ENDED = {".manifest", ".lance"}
+
+T = TypeVar("T")
+
+
+def local(path: str | os.PathLike[str]) -> Path:
+    """The path of a table.
+
+    Raises:
+        StoreError: If it is a URL: syncing and locking need a file system.
+    """
+    if "://" in os.fspath(path):
+        raise StoreError(f"{shown(path)}: tables live in local folders; copy it there")
+    return Path(path)
+
+
+def uri(path: Path) -> str:
+    """A path that Lance takes for one, whatever is in it."""
+    return str(path.resolve())
+
+
+def manifest(path: Path, version: int) -> Path:
+    """The file that makes a version."""
+    return path / "_versions" / f"{_LAST - version:020}.manifest"
+
+
+def versions(path: Path) -> list[int]:
+    """Versions of a table that have a manifest, newest first; none if there's no table."""
+    with translated(f"can't read {shown(path)}"):
+        try:
+            names = [entry.name for entry in (path / "_versions").iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+    return sorted((_LAST - int(m[1]) for m in map(_MANIFEST.fullmatch, names) if m), reverse=True)
+
+
+def is_empty(path: Path) -> bool:
+    """Whether no rows were ever stored: a table may have been cut short in the making."""
+    return not any((path / "data").glob("*.lance"))
+
+
+def require_table(path: Path) -> None:
+    """Raise a StoreError that says what stands at `path` if it isn't a table."""
+    if not versions(path):
+        require_free(path)
+        what = "an empty folder" if path.exists() else "nothing"
+        raise StoreError(f"{shown(path)}: there is {what}, expected a table: run extract first")
+
+
+def require_free(path: Path) -> None:
+    """Raise a StoreError if something stands at `path` that no table may be made of."""
+    with translated(f"can't read {shown(path)}"):
+        if not path.exists():
+            return
+        if not path.is_dir():
+            raise StoreError(f"{shown(path)} is a file, expected a folder that `extract` wrote")
+        strangers = sorted({entry.name for entry in path.iterdir()} - _PARTS)
+    if strangers:
+        raise StoreError(
+            f"{shown(path)} is no table of features but a folder with {shown(strangers[0])}: "
+            "give the path of a table"
+        )
+
+
+def newest(path: Path, read: Callable[["LanceDataset"], T]) -> tuple["LanceDataset", T, str | None]:
+    """Open the newest version that is whole.
+
+    Args:
+        path: Folder of the table.
+        read: Reads what the caller needs at once; a DamageError in it counts as not whole.
+
+    Returns:
+        The version, what `read` gave, and a line that says so if newer ones were passed over.
+
+    Raises:
+        StoreError: If there's no such version.
+    """
+    damage = None
+    for version in versions(path):
+        try:
+            dataset = _whole(path, version)
+            with translated("its rows"):
+                found = read(dataset)
+        except DamageError as exc:
+            damage = damage or f"{shown(path)}: version {version} can't be read ({exc})"
+        except StoreError as exc:
+            raise StoreError(f"{shown(path)}: {exc}") from exc
+        else:
+            return dataset, found, damage and f"{damage}, going on from version {version}"
+    raise StoreError(f"{damage}, nor any other: delete this table and run again")
+
+
+def set_aside(path: Path, good: int) -> bool:
+    """Rename manifests that are newer than `good` or cut, which Lance would trip over.
+
+    Returns:
+        Whether there were any.
+    """
+    bad = [v for v in versions(path) if v > good or _damage(manifest(path, v))]
+    for file in (manifest(path, version) for version in bad):
+        file.replace(file.with_name(f"{file.name}.unreadable"))
+    return bool(bad)
+
+
+def files(path: Path, fragment: "FragmentMetadata") -> Iterator[tuple[Path, int | None]]:
+    """Files of a fragment, with their sizes where the manifest knows them."""
+    for data in fragment.files:
+        if data.base_id is not None:
+            raise StoreError(f"a data file lies outside of the table: {shown(data.path)}")
+        yield path / "data" / str(data.path), data.file_size_bytes
+    if gone := fragment.deletion_file:
+        suffix = "arrow" if gone.file_type == "array" else "bin"
+        name = f"{fragment.id}-{gone.read_version}-{gone.id}.{suffix}"
+        yield path / "_deletions" / name, None
+
+
+def _whole(path: Path, version: int) -> "LanceDataset":
+    """Open one version, all of whose files are there and end as they should."""
+    import lance
+
+    _require_whole(manifest(path, version))
+    with translated("its manifest"):
+        dataset = lance.dataset(uri(path), version=version)
+        fragments = [fragment.metadata for fragment in dataset.get_fragments()]
+    for fragment in fragments:
+        for file, size in files(path, fragment):
+            _require_whole(file, size)
+    with translated("its data"):
+        _probe(dataset, [fragment.num_rows for fragment in fragments])
+    return dataset
+
+
+def _probe(dataset: "LanceDataset", rows: Sequence[int]) -> None:
+    """Read a row of each fragment.
+
+    Damage within a file is an exception here. A scan would hand it over as a C string, and abort
+    the process if there is a NUL in it.
+    """
+    starts = [0, *accumulate(rows)][:-1]
+    if starts:
+        dataset.take(starts)
+
+
+def _require_whole(file: Path, size: int | None = None) -> None:
+    if damage := _damage(file, size):
+        raise DamageError(f"{_name(file)} {damage}")
+
+
+def _damage(file: Path, size: int | None = None) -> str | None:
+    """What is wrong with a file's length or, if Lance marks its end, with that."""
+    try:
+        with file.open("rb") as stream:
+            found = stream.seek(0, os.SEEK_END)
+            stream.seek(max(0, found - len(_MAGIC)))
+            end = stream.read()
+    except FileNotFoundError:
+        return "is missing"
+    except OSError as exc:
+        raise StoreError(f"can't read {_name(file)}: {exc.strerror}") from exc
+    if not found or (size and found != size):
+        return f"has {found} of {size or 'its'} bytes"
+    return "is cut or overwritten" if file.suffix in _ENDED and end != _MAGIC else None
+
+
+def _name(file: Path) -> str:
+    """A file as messages call it: in its folder in the table."""
+    return shown("/".join(file.parts[-2:]))

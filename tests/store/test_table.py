@@ -1,0 +1,307 @@
+"""Writing tables: what is kept, what is refused, and that commits reach the disk."""
+
+import errno
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from penult.errors import StoreError
+from penult.store import FeatureTable, open_features, table
+from penult.store.versions import versions
+
+
+def test_importing_the_store_loads_neither_lance_nor_arrow():
+    script = "import penult.store, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert not {"lance", "pyarrow", "pandas", "h5py"} & set(loaded.stdout.decode().split())
+
+
+def test_what_is_appended_is_known_after_reopening(begin, make_row, make_failure):
+    with begin() as table:
+        table.append([make_row(1), make_failure(2)])
+    with begin() as table:
+        assert table.recovered is None
+        assert table.known() == {
+            "001.jpg": (1001, 1_700_000_000_123_456_790, False),
+            "002.jpg": (1002, 1_700_000_000_123_456_791, True),
+        }
+
+
+def test_times_of_files_compare_exactly(tmp_path, begin, make_row):
+    file = tmp_path / "a.jpg"
+    file.touch()
+    mtimes = [file.stat().st_mtime_ns, 0, -1, 1, 2**62 + 1]
+    with begin() as table:
+        table.append([make_row(i, mtime_ns=mtime) for i, mtime in enumerate(mtimes)])
+    with begin() as table:
+        assert [mtime for _, mtime, _ in table.known().values()] == mtimes
+
+
+def test_a_time_beyond_the_year_2262_does_not_stop_a_run(begin, make_row):
+    with begin() as table:
+        table.append([make_row(1, mtime_ns=2**70), make_row(2, mtime_ns=-(2**70))])
+        assert len(table.known()) == 2
+
+
+def test_a_changed_image_replaces_its_row(begin, make_row, make_failure):
+    with begin() as table:
+        table.append([make_row(1), make_failure(2), make_row(3)])
+        table.append([make_row(7, key="002.jpg"), make_row(4)])
+        table.append([make_failure(3)])
+    features = open_features(table.path)
+    assert features.keys == ["001.jpg", "002.jpg", "004.jpg"]
+    assert features.numpy()[:, 0].tolist() == [1, 7, 4]
+    assert features.failures == {"003.jpg": "truncated: 3 of 9 bytes"}
+
+
+def test_of_a_key_given_twice_the_last_stays(begin, make_row):
+    with begin() as table:
+        table.append([make_row(1), make_row(2, key="001.jpg")])
+    assert open_features(table.path).numpy()[:, 0].tolist() == [2]
+
+
+def test_appending_nothing_makes_no_version(begin):
+    with begin() as table:
+        before = versions(table.path)
+        table.append([])
+        assert versions(table.path) == before
+
+
+def test_other_features_are_refused_with_what_differs(begin, make_row):
+    with begin() as table:
+        table.append([make_row(1)])
+    message = (
+        "photos.lance' holds other features: "
+        "network is 'tiny_net', asked was 'big_net'; "
+        "weights_sha256 is '" + "ab" * 32 + "', asked was 'cd'; "
+        "layers is 'pool 4', asked was 'pool 3x3x8': "
+        "write to another table (-o) or delete this one"
+    )
+    with pytest.raises(StoreError, match=re.escape(message)):
+        begin(layers={"pool": (3, 3, 8)}, network="big_net", weights_sha256="cd")
+
+
+@pytest.mark.parametrize("changed", ["pool", "preprocessing", "weights_sha256", "dtype"])
+def test_whatever_makes_other_vectors_is_refused(photos, begin, changed):
+    with pytest.raises(StoreError, match=f"{changed} is .*, asked was 'new'"):
+        begin(**{changed: "new"})
+
+
+def test_renamed_weights_and_newer_libraries_are_not(photos, begin):
+    begin(weights="renamed.ckpt", versions={"penult": "9.9"}).close()
+
+
+def test_a_refused_table_can_be_opened_again(photos, begin):
+    with pytest.raises(StoreError, match="holds other features"):
+        begin(network="big_net")
+    begin().close()
+
+
+def test_a_table_without_rows_is_begun_anew(begin):
+    begin().close()
+    with begin(network="big_net") as table:
+        assert table.kind.provenance["network"] == "big_net"
+
+
+def test_open_continues_whatever_is_there(begin, make_row, photos):
+    with FeatureTable.open(photos) as table:
+        table.append([make_row(9)])
+        assert table.kind.layers == {"pool": (4,)}
+    assert len(open_features(photos)) == 6
+
+
+def test_create_refuses_an_existing_table(photos, layers, provenance):
+    with pytest.raises(StoreError, match=r"photos.lance' exists: continue it, delete it, or use"):
+        FeatureTable.create(photos, layers, provenance)
+
+
+def test_create_makes_missing_folders(tmp_path, layers, provenance):
+    path = tmp_path / "new" / "folder" / "photos.lance"
+    FeatureTable.create(path, layers, provenance).close()
+    assert len(open_features(path)) == 0
+
+
+def test_a_killed_creation_is_taken_over(tmp_path, begin, make_row):
+    (tmp_path / "photos.lance" / "_versions").mkdir(parents=True)
+    with begin() as table:
+        table.append([make_row(1)])
+
+
+def test_a_folder_of_other_files_is_left_alone(tmp_path, begin):
+    (tmp_path / "photos.lance").mkdir()
+    (tmp_path / "photos.lance" / "cat.jpg").touch()
+    with pytest.raises(StoreError, match=r"is no table of features but a folder with 'cat.jpg'"):
+        begin()
+    assert [file.name for file in (tmp_path / "photos.lance").iterdir()] == ["cat.jpg"]
+
+
+def test_a_file_in_the_way_is_left_alone(tmp_path, begin):
+    (tmp_path / "photos.lance").touch()
+    with pytest.raises(StoreError, match=r"photos.lance' is a file, expected a folder"):
+        begin()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, begin):
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"can't make .*: Not a directory$"):
+        begin("file/photos.lance")
+
+
+def test_urls_are_refused(layers, provenance):
+    with pytest.raises(StoreError, match=r"'s3://bucket/t.lance': tables live in local folders"):
+        FeatureTable.open_or_create("s3://bucket/t.lance", layers, provenance)
+
+
+def test_opening_what_does_not_exist_makes_nothing(tmp_path):
+    with pytest.raises(StoreError, match="there is nothing, expected a table"):
+        FeatureTable.open(tmp_path / "photos.lance")
+    assert not (tmp_path / "photos.lance").exists()
+
+
+@pytest.mark.parametrize("name", ["a b#c%20d?.lance", "~x.lance", "ünï.lance", "-", "back\\slash"])
+def test_odd_paths(monkeypatch, tmp_path, make_row, layers, provenance, name):
+    monkeypatch.chdir(tmp_path)
+    with FeatureTable.open_or_create(name, layers, provenance) as table:
+        table.append([make_row(1)])
+    assert (tmp_path / name / "_versions").is_dir()
+    assert len(open_features(name)) == 1
+
+
+def test_many_fragments_are_joined_and_old_versions_removed(begin, make_row):
+    with begin() as table:
+        for number in range(20):
+            table.append([make_row(number), make_row(100, key="changes.jpg")])
+        table.compact()
+        assert len(versions(table.path)) == 4
+        table.append([make_row(20)])
+    features = open_features(table.path)
+    assert features.info["fragments"] == 2
+    assert features.numpy()[:, 0].tolist() == [*range(21), 100]
+
+
+def test_few_fragments_are_left_alone(photos):
+    with FeatureTable.open(photos) as table:
+        before = versions(photos)
+        table.compact()
+        assert versions(photos) == before
+
+
+def test_a_long_run_joins_fragments_as_it_goes(monkeypatch, begin, make_row):
+    monkeypatch.setattr(table, "TOO_MANY", 5)
+    with begin() as writer:
+        for number in range(12):
+            writer.append([make_row(number)])
+    info = open_features(writer.path).info
+    assert info["rows"] == 12
+    assert info["fragments"] < 5
+    assert info["versions"] < 10
+
+
+def test_leftovers_of_killed_runs_go_with_the_old_versions(photos):
+    names = ["data/orphan.lance", "_versions/.tmpAbC", "_versions/1.manifest.unreadable"]
+    for name in names:
+        (photos / name).write_bytes(b"LANC")
+    with FeatureTable.open(photos) as table:
+        table.compact(at_least=2)
+    assert not any((photos / name).exists() for name in names)
+
+
+def test_rows_are_synced_before_the_version_and_the_version_before_the_return(
+    monkeypatch, begin, make_row
+):
+    real, synced, steps = os.fsync, [], []
+
+    def fsync(descriptor):
+        real(descriptor)
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
+        steps.append(len(versions(table.path)))
+
+    with begin() as table:
+        table.append([make_row(1), make_row(4)])
+        monkeypatch.setattr(os, "fsync", fsync)
+        before = {file for file in table.path.rglob("*") if file.is_file()}
+        table.append([make_row(2), make_row(3, key="001.jpg")])
+    new = {file for file in table.path.rglob("*") if file.is_file()} - before
+    assert {file.parent.name for file in new} == {
+        "data",
+        "_deletions",
+        "_transactions",
+        "_versions",
+    }
+    assert new | {file.parent for file in new} <= set(synced)
+    for file, step in zip(synced, steps, strict=True):
+        if file.parent.name in {"data", "_deletions"}:
+            assert step == 2
+    assert steps[-1] == 3
+
+
+def test_a_full_disk_is_one_line_and_costs_only_the_batch(begin, make_row):
+    with begin() as table:
+        table.append([make_row(1)])
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (5000, limits[1]))
+        try:
+            with pytest.raises(StoreError) as caught:
+                table.append([make_row(i) for i in range(2, 500)])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    message = str(caught.value)
+    assert "photos.lance': can't save 498 rows: File too large (os error 27); what was" in message
+    assert message.endswith("what was saved before is safe, run again to go on")
+    assert "\n" not in message
+    with begin() as table:
+        table.append([make_row(2)])
+        assert list(table.known()) == ["001.jpg", "002.jpg"]
+
+
+def test_after_a_failed_sync_the_table_is_closed(monkeypatch, begin, make_row):
+    def refuse(descriptor):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with begin() as table:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", refuse)
+            with pytest.raises(StoreError, match="can't save 1 rows: Input/output error; what"):
+                table.append([make_row(1)])
+        with pytest.raises(StoreError, match="was closed, moved or deleted: open it again"):
+            table.append([make_row(1)])
+    begin().close()
+
+
+def test_an_interrupted_append_closes_the_table(monkeypatch, begin, make_row):
+    def interrupt(descriptor):
+        raise KeyboardInterrupt
+
+    with begin() as table:
+        monkeypatch.setattr(os, "fsync", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            table.append([make_row(1)])
+        monkeypatch.undo()
+        begin().close()
+
+
+def test_a_table_deleted_during_a_run_is_not_half_made_again(begin, make_row):
+    with begin() as table:
+        table.append([make_row(1)])
+        shutil.rmtree(table.path)
+        with pytest.raises(StoreError, match="was closed, moved or deleted"):
+            table.append([make_row(2)])
+    assert not table.path.exists()
+
+
+def test_a_batch_with_a_bad_row_is_refused_and_the_table_stays_open(begin, make_row):
+    with begin() as table:
+        bad = make_row(2, vectors={"pool": np.zeros(3, np.float32)})
+        with pytest.raises(
+            StoreError, match=r"row '002.jpg', layer 'pool': float32 of shape \(3,\)"
+        ):
+            table.append([make_row(1), bad])
+        table.append([make_row(1)])
+        assert list(table.known()) == ["001.jpg"]
