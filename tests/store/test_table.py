@@ -7,7 +7,6 @@ import resource
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -216,30 +215,28 @@ def test_leftovers_of_killed_runs_go_with_the_old_versions(photos):
 def test_rows_are_synced_before_the_version_and_the_version_before_the_return(
     monkeypatch, begin, make_row
 ):
-    real, synced, steps = os.fsync, [], []
+    real, synced = os.fsync, {}  # for each file by its number: the versions there were then
 
     def fsync(descriptor):
         real(descriptor)
-        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink())
-        steps.append(len(versions(table.path)))
+        synced.setdefault(os.fstat(descriptor).st_ino, len(versions(table.path)))
 
     with begin() as table:
         table.append([make_row(1), make_row(4)])
+        before = set(table.path.rglob("*"))
         monkeypatch.setattr(os, "fsync", fsync)
-        before = {file for file in table.path.rglob("*") if file.is_file()}
         table.append([make_row(2), make_row(3, key="001.jpg")])
-    new = {file for file in table.path.rglob("*") if file.is_file()} - before
-    assert {file.parent.name for file in new} == {
-        "data",
-        "_deletions",
-        "_transactions",
-        "_versions",
+    new = {file for file in set(table.path.rglob("*")) - before if file.is_file()}
+    versions_then = {
+        file.parent.name: {synced[file.stat().st_ino], synced[file.parent.stat().st_ino]}
+        for file in new
     }
-    assert new | {file.parent for file in new} <= set(synced)
-    for file, step in zip(synced, steps, strict=True):
-        if file.parent.name in {"data", "_deletions"}:
-            assert step == 2
-    assert steps[-1] == 3
+    assert versions_then == {
+        "data": {2},
+        "_deletions": {2},
+        "_transactions": {3},
+        "_versions": {3},
+    }
 
 
 def test_a_full_disk_is_one_line_and_costs_only_the_batch(begin, make_row):
