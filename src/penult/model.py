@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Literal, TypeVar, get_args
+from typing import Literal, ParamSpec, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
 T = TypeVar("T")
 R = TypeVar("R")
+P = ParamSpec("P")
 
 BATCH = 8  # images to a call of the engine; more are no faster and take more memory
 AHEAD = 4 * BATCH  # images being prepared or waiting for the engine
@@ -65,9 +66,10 @@ class Model:
         found = fit(spec, weights.shapes, names)
         found.check(spec.name, weights.path)
         graph = spec.layers(found.classes)
-        self._values = {name: _pooled(graph[name], pool) for name in names}
-        self.outputs = {name: value.shape for name, value in self._values.items()}
-        self._scope, self._classes = found.scope, found.classes
+        values = {name: _pooled(graph[name], pool) for name in names}
+        self.outputs = {name: value.shape for name, value in values.items()}
+        self._classes = found.classes
+        self._engine = _soon(Engine, *to_onnx(values, lambda v: weights[found.scope + v.name]))
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
         """Return one row of features an image.
@@ -133,10 +135,6 @@ class Model:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
         return f"Model({self.spec.name} from {self.weights.path.name}: {outputs})"
 
-    @cached_property
-    def _engine(self) -> Engine:
-        return Engine(*to_onnx(self._values, lambda v: self.weights[self._scope + v.name]))
-
     def _prepare(self, image: ImageLike) -> "_Prepared | ImageError":
         try:
             rgb = load(image)
@@ -146,7 +144,7 @@ class Model:
 
     def _run(self, batch: Sequence["_Prepared | ImageError"]) -> Iterator[Outcome]:
         inputs = [image.input for image in batch if isinstance(image, _Prepared)]
-        outputs = self._engine.run(np.stack(inputs)) if inputs else {}
+        outputs = self._engine.result().run(np.stack(inputs)) if inputs else {}
         row = 0
         for image in batch:
             if isinstance(image, ImageError):
@@ -191,13 +189,22 @@ def load_model(
     """
     if pool not in get_args(Pool):
         raise UsageError(f"pool must be avg, max or none, not {pool!r}")
+    spec, checkpoint = _found(model, weights)
+    return Model(spec, checkpoint, [layer] if isinstance(layer, str) else layer, pool)
+
+
+def load_classifier(model: str | None = None, weights: str | Path | None = None) -> Model:
+    """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
+    spec, checkpoint = _found(model, weights)
+    return Model(spec, checkpoint, [spec.logits])
+
+
+def _found(model: str | None, weights: str | Path | None) -> tuple[NetSpec, Checkpoint]:
     if weights is None:
         spec = get(model or DEFAULT)
-        checkpoint = packaged_checkpoint(spec)
-    else:
-        checkpoint = open_checkpoint(weights)
-        spec = get(model) if model else recognise(checkpoint)
-    return Model(spec, checkpoint, [layer] if isinstance(layer, str) else layer, pool)
+        return spec, packaged_checkpoint(spec)
+    checkpoint = open_checkpoint(weights)
+    return get(model) if model else recognise(checkpoint), checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +237,15 @@ def _checked(vectors: Mapping[str, Floats], width: int, height: int) -> Outcome:
             error = ImageError("nonfinite", f"layer {name} holds values that are not finite")
             return Outcome(width=width, height=height, error=error)
     return Outcome(vectors, width, height)
+
+
+def _soon(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+    """Call in the background: an engine is built while the caller imports what else it needs."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(function, *args, **kwargs)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _map_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:

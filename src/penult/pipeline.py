@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from time import monotonic
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from penult.counts import Counts
 from penult.images import ImageFile, find_images
-from penult.model import Model, Outcome, Pool, load_model
+from penult.model import Model, Outcome, Pool, load_classifier, load_model
 from penult.store import Features, FeatureTable, Row, open_features
 
 Sources = str | Path | Sequence[str | Path]
@@ -63,7 +62,6 @@ def extract(
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
     files = find_images(_listed(sources), from_file=from_file)
-    Thread(target=import_module, args=["lance"]).start()  # takes as long as loading the model
     if not isinstance(model, Model):
         model = load_model(model, weights=weights, layer=layer, pool=pool)
     path = Path(out) if out else table_name(sources, from_file)
@@ -91,16 +89,14 @@ def classify(
 ) -> Iterator[Classification]:
     """Yield the `k` likeliest classes of each image; sources and model are those of `extract`."""
     files = find_images(_listed(sources), from_file=from_file)
-    if not isinstance(model, Model):
-        model = load_model(model, weights=weights)
-    classifier = model.classifier
+    classifier = model.classifier if isinstance(model, Model) else load_classifier(model, weights)
     with closing(classifier.stream(file.path for file in files)) as outcomes:
         for file, outcome in zip(files, outcomes, strict=True):
             if outcome.error:
                 yield Classification(file.key, error=str(outcome.error))
             else:
                 (logits,) = outcome.vectors.values()
-                yield Classification(file.key, _likeliest(logits, model.classes, k))
+                yield Classification(file.key, _likeliest(logits, classifier.classes, k))
 
 
 def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from penult.errors import MissingExtraError, StoreError, UsageError
-from penult.store import FORMATS, export, open_features
+from penult.store import open_features
+from penult.store.export import FORMATS, export
 
 ODD_KEYS = ["=1+1", 'a "b", c.jpg', "back\\slash", "line\nbreak\r.jpg", "sep\u2028.jpg", "ünï.jpg"]
 TWO = {"net/block1": (4,), "net/block1/unit.1": (2, 2, 3)}

@@ -134,7 +134,7 @@ class Checkpoint(Mapping[str, Array]):
     def digest(self) -> str:
         """The file's SHA-256 in hexadecimal; computed at the first call."""
         if self._digest is None:
-            import hashlib  # noqa: PLC0415 -- costs start-up time
+            import hashlib
 
             self._digest = hashlib.sha256(self._file.data).hexdigest()
         return self._digest

@@ -41,7 +41,7 @@ def _is_zip(file: WeightsFile) -> bool:
 
 
 def _open_zip(file: WeightsFile) -> Checkpoint:
-    from penult.checkpoints.archive import Archive  # noqa: PLC0415 -- costs start-up time: zipfile
+    from penult.checkpoints.archive import Archive
 
     archive = Archive(file)
     _check_archive(file, archive)

@@ -1,7 +1,10 @@
 """The command line: a thin shell over the public Python API."""
 
+import os
 import sys
 import warnings
+from contextlib import suppress
+from typing import NoReturn
 
 from penult.cli.commands import REFUSED, app
 from penult.cli.show import say
@@ -10,14 +13,25 @@ from penult.errors import PenultError
 __all__ = ["app", "main"]
 
 
-def main() -> None:
+def main() -> NoReturn:
     """Run the command line; an error is one line, with a traceback only under --debug."""
     warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what fails is reported as such
+    code = _run()
+    with suppress(BrokenPipeError):  # whoever read the output has seen enough
+        sys.stdout.flush()
+    os._exit(code)  # all is saved, and to take the libraries down takes a tenth of a second
+
+
+def _run() -> int:
     try:
         app()
-    except Exception as error:  # whatever it is, the user gets one line
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else 0
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the user gets one line
         if "--debug" in sys.argv:
-            raise
-        known = isinstance(error, PenultError)
-        say(str(error) if known else f"{error!r}; this is a bug, --debug shows where")
-        sys.exit(REFUSED)
+            sys.excepthook(type(error), error, error.__traceback__)
+        else:
+            known = isinstance(error, PenultError)
+            say(str(error) if known else f"{error!r}; this is a bug, --debug shows where")
+        return REFUSED
+    return 0

@@ -33,8 +33,8 @@ class Progress:
             self._bar.stop()
 
     def _start(self, counts: Counts) -> None:
-        from rich.console import Console  # noqa: PLC0415 -- costs start-up time, for terminals only
-        from rich.progress import (  # noqa: PLC0415
+        from rich.console import Console
+        from rich.progress import (
             BarColumn,
             MofNCompleteColumn,
             Progress,

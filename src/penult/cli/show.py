@@ -157,8 +157,8 @@ def _print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
 
 
 def _table(*columns: str) -> "Table":
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415 -- costs start-up time
-    from rich.table import Table  # noqa: PLC0415
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for index, column in enumerate(columns):
@@ -167,7 +167,7 @@ def _table(*columns: str) -> "Table":
 
 
 def _print_table(table: "Table") -> None:
-    from rich.console import Console  # noqa: PLC0415 -- costs start-up time
+    from rich.console import Console
 
     console = Console()
     if not console.is_terminal:

@@ -4,8 +4,6 @@ Lance puts a version's files in place by renaming them and syncs none of them. H
 syncs what a manifest names before that manifest exists, and the manifest before it returns.
 """
 
-# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
-
 import os
 import shutil
 from collections.abc import Iterable

@@ -4,8 +4,6 @@ Rows are in the order of `Features.keys`; images that failed are left out. A fil
 its final name, synced and renamed, so that an existing one is replaced whole or not at all.
 """
 
-# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
-
 import json
 import os
 import pickle

@@ -1,7 +1,5 @@
 """The reader's side of a table of features: vectors by key, in the order of keys."""
 
-# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
-
 import math
 import os
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ A column a layer is named as the layer, with what Lance can't have in a name per
 (it takes a dot for a nested column): `Mixed_5b.relu` is stored as `Mixed_5b%2Erelu`.
 """
 
-# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
-
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -167,7 +165,8 @@ class Kind:
             "error": [row.error and _encodable(row.error) for row in rows],
         }
         for name, shape in self.layers.items():
-            values = pa.array(_stacked(rows, name, shape).ravel())
+            block = _stacked(rows, name, shape)  # not by pa.array, which imports numpy.ma
+            values = pa.Array.from_buffers(pa.float32(), block.size, [None, pa.py_buffer(block)])
             columns[column(name)] = pa.FixedSizeListArray.from_arrays(
                 values, math.prod(shape), mask=failed
             )

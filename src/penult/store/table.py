@@ -1,7 +1,5 @@
 """The writer's side of a table of features: one process, one commit a batch."""
 
-# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
-
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -5,8 +5,6 @@ power cut: tables come from elsewhere, disks lie. A version is taken only if eve
 as long as it should be, and ends as it should; otherwise the one before is.
 """
 
-# ruff: noqa: PLC0415 -- Lance and Arrow cost start-up time: only imported where used
-
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
