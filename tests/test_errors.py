@@ -24,14 +24,3 @@ def test_a_missing_extra_says_how_to_get_it():
     message = re.escape("to_pandas needs an optional package: pip install 'penult[pandas]'")
     with pytest.raises(errors.UsageError, match=message):
         raise errors.MissingExtraError("to_pandas", "pandas")
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("pool", "pooled, head_pool"),
-        ("haed", "head, head_pool, pooled"),
-    ],
-)
-def test_nearest_names(name, expected):
-    assert errors.nearest(name, ["stem", "pooled", "head", "head_pool"]) == expected

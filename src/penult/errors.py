@@ -13,9 +13,6 @@
 Messages are one line, say where and what, and end with what to try.
 """
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-
 
 class PenultError(Exception):
     """Base of all errors below; `except penult.PenultError` catches what Penult reports."""
@@ -67,10 +64,3 @@ class NetworkError(PenultError):
 
 class StoreError(PenultError):
     """A table of features can't be opened, written or continued."""
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """Name what `name` may have been meant to be, for the end of a message."""
-    names = list(known)
-    inside = [each for each in names if name and name in each]
-    return ", ".join((inside or get_close_matches(name, names, cutoff=0) or names)[:3])

@@ -6,9 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from penult.checkpoints import Checkpoint, open_checkpoint
-from penult.errors import CheckpointError, NetworkError, UsageError, nearest
+from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph import Value, Variable, variables
 from penult.nets import NETS, Layers, NetSpec
+from penult.text import nearest
 
 Shapes = Mapping[str, tuple[int, ...]]
 SHOWN = 3  # differences named in a message

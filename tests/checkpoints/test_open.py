@@ -65,7 +65,7 @@ def test_messages_escape_control_characters_in_paths(tmp_path):
 def test_long_paths_are_shortened_in_the_middle(tmp_path, refusal):
     path = tmp_path / ("f" * 100) / ("g" * 100) / "weights.pth"
     message = refusal(path)
-    assert "..." in message
+    assert "…" in message
     assert "weights.pth'" in message
 
 

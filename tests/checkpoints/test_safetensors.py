@@ -116,7 +116,7 @@ def test_an_entry_has_three_keys(value, write_safetensors, refusal):
 @pytest.mark.parametrize("dtype", ["F4", "F8_E8M0", "f32", "", 32, None, ["F32"]])
 def test_an_unknown_dtype_is_named(dtype, write_safetensors, refusal):
     message = refusal(write_safetensors({"w": entry(dtype=dtype)}, FOUR))
-    assert f"tensor 'w' is of dtype {str(dtype)!r}, which isn't supported" in message
+    assert f"tensor 'w' is of dtype '{dtype}', which isn't supported" in message
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,12 @@ one line. A new format is one module with a `Format`, added to `FORMATS` below.
 """
 
 import os
+from pathlib import Path
 
 from penult.checkpoints import pytorch, safetensors
-from penult.checkpoints.base import Checkpoint, WeightsFile, shown
+from penult.checkpoints.base import Checkpoint, WeightsFile
 from penult.errors import CheckpointError
+from penult.text import quoted
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 
@@ -32,7 +34,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         file = WeightsFile(path)
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
-        raise CheckpointError(f"{shown(path, 100)}: {reason.lower()}; {formats}") from exc
+        raise CheckpointError(f"{quoted(Path(path))}: {reason.lower()}; {formats}") from exc
     for each in FORMATS:
         if each.recognises(file):
             return each.open(file)

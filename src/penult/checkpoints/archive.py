@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from mmap import mmap
 from typing import IO, NamedTuple, cast
 
-from penult.checkpoints.base import WeightsFile, shown
+from penult.checkpoints.base import WeightsFile
+from penult.text import one_line, quoted
 
 MAX_DIRECTORY = 2 << 20  # bytes; a record takes about 70
 _PICKLE = "data.pkl"  # is in every archive, and in its folder all other records
@@ -53,12 +54,12 @@ class Archive:
                 crc = zlib.crc32(content)
             if crc != record.crc and record.crc == 0:
                 raise self.file.error(
-                    f"record {shown(name)} has no checksum;"
+                    f"record {quoted(name)} has no checksum;"
                     " save it again after torch.serialization.set_crc32_options(True)"
                 )
             if crc != record.crc:
                 raise self.file.damaged(
-                    f"record {shown(name)} doesn't match its checksum", record.start
+                    f"record {quoted(name)} doesn't match its checksum", record.start
                 )
             self._sound.add(name)
         return record
@@ -90,7 +91,8 @@ def _read_directory(file: WeightsFile) -> dict[str, Record]:
     try:
         archive = zipfile.ZipFile(cast("IO[bytes]", _Pieces(file.data)))
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as exc:
-        raise file.damaged(f"zip archive with a broken directory ({shown(exc, 80)})") from exc
+        reason = one_line(str(exc), 80)
+        raise file.damaged(f"zip archive with a broken directory ({reason})") from exc
     infos = archive.infolist()
     names = [info.orig_filename for info in infos]
     folder = next((name[: -len(_PICKLE)] for name in names if name.endswith("/" + _PICKLE)), None)
@@ -104,7 +106,7 @@ def _read_directory(file: WeightsFile) -> dict[str, Record]:
 
 
 def _located(file: WeightsFile, info: zipfile.ZipInfo) -> Record:
-    label = f"record {shown(info.orig_filename)}"
+    label = f"record {quoted(info.orig_filename)}"
     if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & ~(_SIZES_FOLLOW | _UTF8):
         raise file.error(
             f"{label} is compressed or encrypted, as PyTorch never has it;"
@@ -139,4 +141,4 @@ def _check_order(file: WeightsFile, records: Mapping[str, Record], directory: in
     ends = [*(record.header for _, record in ordered[1:]), directory]
     for (name, record), end in zip(ordered, ends, strict=True):
         if record.end > end:
-            raise file.damaged(f"record {shown(name)} overlaps what follows", record.header)
+            raise file.damaged(f"record {quoted(name)} overlaps what follows", record.header)

@@ -12,22 +12,11 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from penult.errors import CheckpointError, UnsafeError
+from penult.text import quoted
 
 Array = NDArray[Any]
 
 MAX_NAME = 1024  # characters in a tensor's name; the longest seen in real checkpoints is under 200
-
-
-def shown(value: object, limit: int = 60) -> str:
-    """Something out of a file, for an error message: escaped, on one line, of bounded length."""
-    return _shortened(repr(_shortened(str(value), limit)), limit)
-
-
-def _shortened(text: str, limit: int) -> str:
-    if len(text) <= limit:
-        return text
-    half = (limit - 3) // 2
-    return f"{text[:half]}...{text[-half:]}"
 
 
 class WeightsFile:
@@ -72,7 +61,7 @@ class WeightsFile:
 
     def _message(self, reason: str, offset: int | None) -> str:
         place = "" if offset is None else f", byte {offset}"
-        return f"{shown(self.path, 100)}{place}: {reason}"
+        return f"{quoted(self.path)}{place}: {reason}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +131,11 @@ class Checkpoint(Mapping[str, Array]):
 
 def _check_name(file: WeightsFile, name: str) -> None:
     if len(name) > MAX_NAME:
-        raise file.damaged(f"tensor name {shown(name)} of more than {MAX_NAME} characters")
+        raise file.damaged(f"tensor name {quoted(name)} of more than {MAX_NAME} characters")
     try:
         name.encode()
     except UnicodeEncodeError as exc:
-        raise file.damaged(f"tensor name {shown(name)} isn't Unicode text") from exc
+        raise file.damaged(f"tensor name {quoted(name)} isn't Unicode text") from exc
 
 
 def _text(value: str) -> str:

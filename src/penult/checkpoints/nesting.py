@@ -13,8 +13,9 @@ Training scripts seldom save the bare weights: they wrap them, beside epoch, opt
 
 from collections.abc import Iterable, Iterator
 
-from penult.checkpoints.base import MAX_NAME, WeightsFile, shown
+from penult.checkpoints.base import MAX_NAME, WeightsFile
 from penult.checkpoints.torch_objects import TensorView
+from penult.text import quoted
 
 WRAPPERS = (
     "state_dict",
@@ -45,7 +46,7 @@ def named_tensors(file: WeightsFile, root: object) -> tuple[dict[str, TensorView
     tensors: dict[str, TensorView] = {}
     for name, tensor in nest.tensors(content):
         if name in tensors:
-            raise file.damaged(f"two tensors of the name {shown(name)}")
+            raise file.damaged(f"two tensors of the name {quoted(name)}")
         if len(tensors) == MAX_TENSORS:
             raise file.damaged(f"more than {MAX_TENSORS} tensors")
         tensors[name] = tensor

@@ -19,11 +19,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
-from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile, shown
+from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.elements import read_array
 from penult.checkpoints.nesting import named_tensors
 from penult.checkpoints.torch_objects import NAMES, Block, Blocks, TensorView
 from penult.checkpoints.unpickle import MAX_PICKLES, Unpickler
+from penult.text import quoted
 
 if TYPE_CHECKING:
     from penult.checkpoints.archive import Archive
@@ -58,7 +59,7 @@ def _open_zip(file: WeightsFile) -> Checkpoint:
         raise file.damaged("data.pkl goes on after its end", pickles.end)
     for block in blocks.found.values():
         if archive.size(f"data/{block.key}") != block.size:
-            raise file.damaged(f"storage {shown(block.key)} doesn't have its {block.size} bytes")
+            raise file.damaged(f"storage {quoted(block.key)} doesn't have its {block.size} bytes")
     return _checkpoint(
         file, ZIP.name, root, lambda block: archive.record(f"data/{block.key}").start
     )
@@ -72,7 +73,7 @@ def _check_archive(file: WeightsFile, archive: "Archive") -> None:
         raise file.error(f"not little-endian, which isn't supported; {_RESAVE} on another machine")
     version = archive.read("version").strip() if "version" in names else b"3"
     if version not in VERSIONS:
-        raise file.error(f"version {shown(version)} of the layout isn't supported; {_RESAVE}")
+        raise file.error(f"version {quoted(version)} of the layout isn't supported; {_RESAVE}")
 
 
 def _is_legacy(file: WeightsFile) -> bool:

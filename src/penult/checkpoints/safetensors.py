@@ -17,8 +17,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple, NoReturn, TypeGuard
 
-from penult.checkpoints.base import Checkpoint, Format, Tensor, WeightsFile, shown
+from penult.checkpoints.base import Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.elements import is_possible, item_size, read_array
+from penult.text import one_line, quoted
 
 MAX_HEADER = 100_000_000  # bytes; the format's own limit
 
@@ -86,7 +87,7 @@ def _read_header(file: WeightsFile) -> tuple[dict[str, object], int]:
             parse_constant=_no_constant,
         )
     except (ValueError, RecursionError) as exc:
-        raise file.damaged(f"header that isn't proper JSON ({shown(exc, 80)})", 8) from exc
+        raise file.damaged(f"header that isn't proper JSON ({one_line(str(exc), 80)})", 8) from exc
     return header, 8 + length
 
 
@@ -103,15 +104,15 @@ def _no_constant(constant: str) -> NoReturn:
 
 def _entry(file: WeightsFile, name: str, value: object, start: int) -> _Entry:
     if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
-        raise file.damaged(f"tensor {shown(name)} has other keys than dtype, shape, data_offsets")
+        raise file.damaged(f"tensor {quoted(name)} has other keys than dtype, shape, data_offsets")
     dtype, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _TYPES:
         raise file.error(
-            f"tensor {shown(name)} is of dtype {shown(dtype)}, which isn't supported;"
+            f"tensor {quoted(name)} is of dtype {quoted(dtype)}, which isn't supported;"
             " convert it to F32"
         )
     if not _is_sizes(shape) or not _is_sizes(offsets) or len(offsets) != 2:
-        raise file.damaged(f"tensor {shown(name)} has no proper shape or data_offsets")
+        raise file.damaged(f"tensor {quoted(name)} has no proper shape or data_offsets")
     begin, end = offsets
     entry = _Entry(dtype, tuple(shape), start + begin, start + end)
     element = _TYPES[dtype]
@@ -119,7 +120,7 @@ def _entry(file: WeightsFile, name: str, value: object, start: int) -> _Entry:
         not is_possible(entry.shape, element)
         or math.prod(entry.shape) * item_size(element) != end - begin
     ):
-        raise file.damaged(f"tensor {shown(name)} doesn't have the bytes of its shape and dtype")
+        raise file.damaged(f"tensor {quoted(name)} doesn't have the bytes of its shape and dtype")
     return entry
 
 
@@ -130,7 +131,7 @@ def _is_sizes(value: object) -> TypeGuard[list[int]]:
 def _check_cover(file: WeightsFile, entries: Mapping[str, _Entry], at: int) -> None:
     for name, entry in sorted(entries.items(), key=lambda item: (item[1].begin, item[1].end)):
         if entry.begin != at:
-            raise file.damaged(f"a hole or an overlap before tensor {shown(name)}", at)
+            raise file.damaged(f"a hole or an overlap before tensor {quoted(name)}", at)
         at = entry.end
     if at != file.size:
         raise file.damaged(f"{file.size} bytes, but the tensors end at {at}")

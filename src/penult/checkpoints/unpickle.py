@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
 from typing import Any, NamedTuple, NoReturn
 
-from penult.checkpoints.base import WeightsFile, shown
+from penult.checkpoints.base import WeightsFile
+from penult.text import one_line, quoted
 
 MAX_PICKLES = 4 << 20  # bytes; a network of 1000 tensors needs 0.15 MB
 MAX_STEPS = 400_000  # about 60 a tensor: 2000 weights with the two moments of an optimizer fit
@@ -87,7 +88,7 @@ class Unpickler:
             raise self._file.damaged(str(exc), self._start + machine.offset) from exc
         # Whatever else genops, the machine or a function in `names` raises is the bytes' doing.
         except (ValueError, TypeError, LookupError, ArithmeticError, struct.error) as exc:
-            reason = f"malformed pickle ({shown(exc, 80)})"
+            reason = f"malformed pickle ({one_line(str(exc), 80)})"
             raise self._file.damaged(reason, self._start + machine.offset) from exc
 
 
@@ -238,7 +239,7 @@ class _Machine:
         self.push(value)
 
     def forbid(self, name: str) -> NoReturn:
-        raise _ForbiddenError(f"asks for the global {shown(name)}")
+        raise _ForbiddenError(f"asks for the global {quoted(name)}")
 
     def forbid_instance(self, module_and_name: str) -> None:
         self.forbid(module_and_name.replace(" ", "."))

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from penult.counts import Counts
+from penult.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -21,11 +22,6 @@ FAILURES_SHOWN = 5
 def say(message: str) -> None:
     """Print one line to standard error."""
     print(f"penult: {printable(message)}", file=sys.stderr)
-
-
-def printable(text: str) -> str:
-    """Escape what would steer a terminal: names of files come from strangers."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:

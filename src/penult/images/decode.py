@@ -27,7 +27,8 @@ from PIL import Image
 from penult.errors import ImageError, PenultError, UsageError
 from penult.images.colour import to_rgb
 from penult.images.formats import open_lazily
-from penult.images.names import one_line, reason
+from penult.images.names import reason
+from penult.text import one_line
 
 CODES = {
     "changed": "the file changed while it was read, or isn't the one that was expected",

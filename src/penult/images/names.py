@@ -1,4 +1,4 @@
-"""File names as keys and in messages: nothing lost, nothing that breaks a line or a terminal."""
+"""File names as keys of a table, with nothing lost."""
 
 import os
 
@@ -15,22 +15,6 @@ def as_key(path: str) -> str:
     """
     slashed = path.replace(os.sep, "/").replace("\\", "\\\\")
     return slashed.encode("utf-8", "backslashreplace").decode()
-
-
-def one_line(text: str, limit: int = 200) -> str:
-    r"""Make foreign text fit for a message: no control characters, a long one without its middle.
-
-    >>> print(one_line("a\nb"))
-    a\nb
-    """
-    clean = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    half = limit // 2
-    return clean if len(clean) <= limit else f"{clean[:half]}…{clean[-half:]}"
-
-
-def quoted(path: str) -> str:
-    """Quote a path for a message."""
-    return f"'{one_line(path)}'"
 
 
 def reason(error: Exception) -> str:

@@ -20,7 +20,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from penult.errors import SourceError, UsageError
-from penult.images.names import as_key, quoted, reason
+from penult.images.names import as_key, reason
+from penult.text import quoted
 
 IMAGE_SUFFIXES = (
     *(".apng", ".avif", ".avifs", ".bmp", ".gif", ".heic", ".heics", ".heif", ".heifs", ".hif"),

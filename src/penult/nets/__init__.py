@@ -3,9 +3,10 @@
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from penult.errors import UsageError, nearest
+from penult.errors import UsageError
 from penult.nets import efficientnet_lite, spec
 from penult.nets.spec import Description, Layer, Layers, NetSpec, PackagedWeights
+from penult.text import nearest
 
 __all__ = [
     "DEFAULT",

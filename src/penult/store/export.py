@@ -19,7 +19,8 @@ import numpy as np
 from penult.errors import MissingExtraError, UsageError
 from penult.store.durable import sync
 from penult.store.features import Features
-from penult.store.messages import shown, translated
+from penult.store.messages import translated
+from penult.text import quoted
 
 _LINE_BREAKS = re.compile("[\\\\\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
@@ -44,11 +45,11 @@ def export(features: Features, out: str | os.PathLike[str], layer: str | None = 
     write = FORMATS.get(path.suffix.lower())
     if write is None:
         raise UsageError(
-            f"can't export to {shown(path)}: unknown suffix {shown(path.suffix)}, "
+            f"can't export to {quoted(path)}: unknown suffix {quoted(path.suffix)}, "
             f"use one of {', '.join(FORMATS)}"
         )
     layers = list(features.layers) if layer is None else [features.layer(layer)]
-    with translated(f"can't write {shown(path)}"):
+    with translated(f"can't write {quoted(path)}"):
         write(features, layers, path)
     return path
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from penult.errors import MissingExtraError, StoreError
 from penult.store.layout import Kind, Shape, column
-from penult.store.messages import DamageError, shown, translated
+from penult.store.messages import DamageError, translated
 from penult.store.versions import local, newest, require_table, versions
+from penult.text import quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,7 +57,7 @@ class Features:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = local(path)
         require_table(self.path)
-        with translated(f"can't open {shown(path)}"):
+        with translated(f"can't open {quoted(path)}"):
             self._dataset, self._index, self.recovered = newest(self.path, _read_index)
 
     @cached_property
@@ -88,7 +89,7 @@ class Features:
     @property
     def info(self) -> dict[str, Any]:
         """Facts about the table, as plain data."""
-        with translated(f"can't measure {shown(self.path)}"):
+        with translated(f"can't measure {quoted(self.path)}"):
             size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
             fragments = len(self._dataset.get_fragments())
         return {
@@ -115,7 +116,7 @@ class Features:
         place = np.full(self._index.stored, -1)
         place[self._index.order] = np.arange(len(self))
         start = 0
-        with translated(f"{shown(self.path)}: can't read layer {shown(layer)}"):
+        with translated(f"{quoted(self.path)}: can't read layer {quoted(layer)}"):
             for batch in self._dataset.to_batches([column(layer)], batch_size=self._batch_rows):
                 there = place[start : start + len(batch)]
                 matrix[there[there >= 0]] = _values(batch.column(0), there >= 0)
@@ -132,7 +133,7 @@ class Features:
             return next(iter(self.layers))
         if name not in self.layers:
             have = ", ".join(self.layers)
-            raise StoreError(f"{shown(self.path)} has no layer {shown(name)}, it has {have}")
+            raise StoreError(f"{quoted(self.path)} has no layer {quoted(name)}, it has {have}")
         return name
 
     def tables(self, columns: Sequence[str], layers: Sequence[str]) -> Iterator["pa.Table"]:
@@ -140,7 +141,7 @@ class Features:
         names = [*columns, *map(column, layers)]
         order = self._index.order
         for start in range(0, len(self), self._batch_rows):
-            with translated(f"{shown(self.path)}: can't read rows"):
+            with translated(f"{quoted(self.path)}: can't read rows"):
                 piece = self._dataset.take(order[start : start + self._batch_rows], columns=names)
             yield piece.rename_columns([*columns, *layers])
 
@@ -148,7 +149,7 @@ class Features:
         """Vectors of a layer in bounded pieces, in the order of keys: (some rows, *shape)."""
         for piece in self.tables([], [layer]):
             values = piece.column(0).combine_chunks()
-            with translated(f"{shown(self.path)}: can't read layer {shown(layer)}"):
+            with translated(f"{quoted(self.path)}: can't read layer {quoted(layer)}"):
                 block = _values(values, np.ones(len(values), bool))
             yield block.reshape(-1, *self.layers[layer])
 
@@ -162,7 +163,7 @@ class Features:
             import pandas as pd
         except ImportError:
             raise MissingExtraError("to_pandas", "pandas") from None
-        with translated(f"{shown(self.path)}: can't read rows"):
+        with translated(f"{quoted(self.path)}: can't read rows"):
             facts = self._dataset.to_table(columns=["width", "height", "bytes", "mtime"])
             frame: pd.DataFrame = facts.take(self._index.order).to_pandas()
         frame.index = pd.Index(self.keys, name="key")
@@ -186,8 +187,8 @@ class Features:
     def __repr__(self) -> str:
         layers = ", ".join(f"{n} {'x'.join(map(str, s))}" for n, s in self.layers.items())
         failed = f", {len(self._index.failures)} failed" if self._index.failures else ""
-        made = shown(self.provenance.get("network", "unknown network"))[1:-1]
-        return f"<Features {shown(self.path.name)}: {len(self)} images{failed}, {made}: {layers}>"
+        made = quoted(self.provenance.get("network", "unknown network"))[1:-1]
+        return f"<Features {quoted(self.path.name)}: {len(self)} images{failed}, {made}: {layers}>"
 
 
 def _read_index(dataset: "LanceDataset") -> _Index:

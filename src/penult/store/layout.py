@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import StoreError
-from penult.store.messages import shown, translated
+from penult.store.messages import translated
+from penult.text import one_line, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -86,7 +87,7 @@ class Kind:
         for field in kind.schema():
             found = schema.field(field.name).type if field.name in schema.names else "missing"
             if found != field.type:
-                raise StoreError(f"column {shown(field.name)} is {found}, expected {field.type}")
+                raise StoreError(f"column {quoted(field.name)} is {found}, expected {field.type}")
         return kind
 
     @classmethod
@@ -94,10 +95,10 @@ class Kind:
         try:
             document = json.loads(text)
         except (ValueError, RecursionError) as exc:
-            raise StoreError(f"metadata that isn't JSON: {shown(exc)}") from exc
+            raise StoreError(f"metadata that isn't JSON: {quoted(exc)}") from exc
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             found = document.get("format") if isinstance(document, dict) else document
-            raise StoreError(f"store format {shown(found)}, expected {FORMAT}: upgrade Penult")
+            raise StoreError(f"store format {quoted(found)}, expected {FORMAT}: upgrade Penult")
         layers, provenance = document.get("layers"), document.get("provenance")
         if not isinstance(layers, dict) or not layers or not isinstance(provenance, dict):
             raise StoreError("metadata without layers or provenance")
@@ -121,7 +122,7 @@ class Kind:
         )
         names = dict.fromkeys([*there, *here])
         return [
-            f"{shown(name)[1:-1]} is {shown(there.get(name))}, asked was {shown(here.get(name))}"
+            f"{one_line(name)} is {quoted(there.get(name))}, asked was {quoted(here.get(name))}"
             for name in names
             if name not in MAY_DIFFER and there.get(name) != here.get(name)
         ]
@@ -175,13 +176,13 @@ class Kind:
 
     def _check(self, row: Row) -> None:
         if _encodable(row.key) != row.key or "\0" in row.key:
-            raise StoreError(f"key {shown(row.key)} isn't Unicode text without NUL: rename it")
+            raise StoreError(f"key {quoted(row.key)} isn't Unicode text without NUL: rename it")
         if (row.vectors is None) == (row.error is None):
-            raise StoreError(f"row {shown(row.key)} needs either vectors or an error")
+            raise StoreError(f"row {quoted(row.key)} needs either vectors or an error")
         if row.vectors is not None and row.vectors.keys() != self.layers.keys():
             raise StoreError(
-                f"row {shown(row.key)} has layers {shown(list(row.vectors))}, "
-                f"expected {shown(list(self.layers))}"
+                f"row {quoted(row.key)} has layers {quoted(', '.join(row.vectors))}, "
+                f"expected {quoted(', '.join(self.layers))}"
             )
 
 
@@ -193,11 +194,11 @@ def column(layer: str) -> str:
 def _shape(layer: str, dims: object) -> Shape:
     """A layer's shape as a table can hold it; Arrow counts a list's values in 32 bits."""
     if not layer.isprintable() or not 0 < len(layer) <= 200 or layer in RESERVED:
-        raise StoreError(f"layer {shown(layer)} can't be a column's name")
+        raise StoreError(f"layer {quoted(layer)} can't be a column's name")
     if not isinstance(dims, list) or not dims or not all(type(d) is int and d > 0 for d in dims):
-        raise StoreError(f"layer {shown(layer)} has shape {shown(dims)}, expected sizes above 0")
+        raise StoreError(f"layer {quoted(layer)} has shape {quoted(dims)}, expected sizes above 0")
     if math.prod(dims) >= 2**31:
-        raise StoreError(f"layer {shown(layer)} of shape {shown(dims)} is too large")
+        raise StoreError(f"layer {quoted(layer)} of shape {quoted(dims)} is too large")
     return tuple(dims)
 
 
@@ -209,7 +210,7 @@ def _stacked(rows: Sequence[Row], layer: str, shape: Shape) -> npt.NDArray[np.fl
             vector = row.vectors[layer]
             if vector.shape != shape or vector.dtype != np.float32:
                 raise StoreError(
-                    f"row {shown(row.key)}, layer {shown(layer)}: {vector.dtype} of shape "
+                    f"row {quoted(row.key)}, layer {quoted(layer)}: {vector.dtype} of shape "
                     f"{vector.shape}, expected float32 of shape {shape}"
                 )
             block[place] = vector

@@ -7,7 +7,8 @@ import weakref
 from pathlib import Path
 
 from penult.errors import StoreError
-from penult.store.messages import shown, translated
+from penult.store.messages import translated
+from penult.text import one_line, quoted
 
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt
@@ -30,10 +31,10 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with translated(f"can't lock {shown(path)}"):
+        with translated(f"can't lock {quoted(path)}"):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            with translated(f"can't lock {shown(path)}"):
+            with translated(f"can't lock {quoted(path)}"):
                 self._claim()
         except BaseException:
             self.release()
@@ -46,7 +47,7 @@ class Lock:
         except (BlockingIOError, PermissionError):
             holder = os.read(self._descriptor, 200).decode(errors="replace").strip()
             raise StoreError(
-                f"{shown(self._path.parent)} is being written by {shown(holder)[1:-1]}: "
+                f"{quoted(self._path.parent)} is being written by {one_line(holder)}: "
                 "wait until it has ended, or write to another table"
             ) from None
         os.ftruncate(self._descriptor, 0)

@@ -1,10 +1,11 @@
-"""Errors in one line: names made safe to print, Lance's and Arrow's errors turned into ours."""
+"""Lance's and Arrow's errors turned into ours, of one line."""
 
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from penult.errors import PenultError, StoreError
+from penult.text import one_line
 
 _FOREIGN = (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError)
 _LANCE_NOISE = re.compile(r"^((External error|LanceError\(\w+\)|Encountered internal error): )+")
@@ -13,12 +14,6 @@ _RUST_PLACE = re.compile(r",? ?(at )?\S+\.rs:\d+:\d+.*", re.DOTALL)
 
 class DamageError(StoreError):
     """A version of a table has a file that is missing, cut or unreadable."""
-
-
-def shown(value: object, limit: int = 120) -> str:
-    """A name from outside as it goes into a message: quoted, escaped, cut."""
-    text, half = repr(str(value)), limit // 2
-    return text if len(text) <= limit else f"{text[:half]}…{text[-half:]}"
 
 
 @contextmanager
@@ -44,4 +39,4 @@ def _reason(exc: BaseException) -> str:
     if isinstance(exc, OSError) and exc.strerror:
         return exc.strerror
     text = _LANCE_NOISE.sub("", _RUST_PLACE.sub("", str(exc)))
-    return shown(text, 200)[1:-1] or type(exc).__name__
+    return one_line(text) or type(exc).__name__

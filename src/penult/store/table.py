@@ -10,7 +10,7 @@ from penult.errors import StoreError
 from penult.store import durable
 from penult.store.layout import Kind, Row, Shape
 from penult.store.lock import Lock
-from penult.store.messages import shown, translated
+from penult.store.messages import translated
 from penult.store.versions import (
     LOCK,
     is_empty,
@@ -22,6 +22,7 @@ from penult.store.versions import (
     set_aside,
     versions,
 )
+from penult.text import quoted
 
 if TYPE_CHECKING:
     from lance import LanceDataset
@@ -51,7 +52,7 @@ class FeatureTable:
         self.path = local(path)
         self._lock = Lock(self.path / LOCK)
         try:
-            with translated(f"can't open {shown(self.path)}"):
+            with translated(f"can't open {quoted(self.path)}"):
                 self._start(asked)
         except BaseException:
             self.close()
@@ -86,7 +87,7 @@ class FeatureTable:
             StoreError: If there already is one, or anything else, at `path`.
         """
         if versions(local(path)):
-            raise StoreError(f"{shown(path)} exists: continue it, delete it, or use another path")
+            raise StoreError(f"{quoted(path)} exists: continue it, delete it, or use another path")
         return cls.open_or_create(path, layers, provenance)
 
     @classmethod
@@ -105,7 +106,7 @@ class FeatureTable:
         folder = local(path)
         if not versions(folder):
             require_free(folder)
-            with translated(f"can't make {shown(folder)}"):
+            with translated(f"can't make {quoted(folder)}"):
                 folder.mkdir(parents=True, exist_ok=True)
         return cls(folder, asked)
 
@@ -115,7 +116,7 @@ class FeatureTable:
         self._dataset, (self.kind, self._known), self.recovered = newest(self.path, _load)
         if asked and (differences := self.kind.differences(asked)):
             raise StoreError(
-                f"{shown(self.path)} holds other features: {'; '.join(differences[:3])}: "
+                f"{quoted(self.path)} holds other features: {'; '.join(differences[:3])}: "
                 "write to another table (-o) or delete this one"
             )
         if set_aside(self.path, self._dataset.version):
@@ -177,10 +178,10 @@ class FeatureTable:
     def _writing(self, failing: str) -> Iterator[None]:
         """Close the table if a step fails: what is on disk then is known only by reading it."""
         if not self._lock.guards():
-            raise StoreError(f"{shown(self.path)} was closed, moved or deleted: open it again")
+            raise StoreError(f"{quoted(self.path)} was closed, moved or deleted: open it again")
         try:
             then = "what was saved before is safe, run again to go on"
-            with translated(f"{shown(self.path)}: {failing}", then):
+            with translated(f"{quoted(self.path)}: {failing}", then):
                 yield
         except BaseException:
             self.close()

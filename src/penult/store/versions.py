@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from penult.errors import StoreError
-from penult.store.messages import DamageError, shown, translated
+from penult.store.messages import DamageError, translated
+from penult.text import quoted
 
 if TYPE_CHECKING:
     from lance import FragmentMetadata, LanceDataset
@@ -35,7 +36,7 @@ def local(path: str | os.PathLike[str]) -> Path:
         StoreError: If it is a URL: syncing and locking need a file system.
     """
     if "://" in os.fspath(path):
-        raise StoreError(f"{shown(path)}: tables live in local folders; copy it there")
+        raise StoreError(f"{quoted(path)}: tables live in local folders; copy it there")
     return Path(path)
 
 
@@ -51,7 +52,7 @@ def manifest(path: Path, version: int) -> Path:
 
 def versions(path: Path) -> list[int]:
     """Versions of a table that have a manifest, newest first; none if there's no table."""
-    with translated(f"can't read {shown(path)}"):
+    with translated(f"can't read {quoted(path)}"):
         try:
             names = [entry.name for entry in (path / "_versions").iterdir()]
         except (FileNotFoundError, NotADirectoryError):
@@ -69,20 +70,20 @@ def require_table(path: Path) -> None:
     if not versions(path):
         require_free(path)
         what = "an empty folder" if path.exists() else "nothing"
-        raise StoreError(f"{shown(path)}: there is {what}, expected a table: run extract first")
+        raise StoreError(f"{quoted(path)}: there is {what}, expected a table: run extract first")
 
 
 def require_free(path: Path) -> None:
     """Raise a StoreError if something stands at `path` that no table may be made of."""
-    with translated(f"can't read {shown(path)}"):
+    with translated(f"can't read {quoted(path)}"):
         if not path.exists():
             return
         if not path.is_dir():
-            raise StoreError(f"{shown(path)} is a file, expected a folder that `extract` wrote")
+            raise StoreError(f"{quoted(path)} is a file, expected a folder that `extract` wrote")
         strangers = sorted({entry.name for entry in path.iterdir()} - _PARTS)
     if strangers:
         raise StoreError(
-            f"{shown(path)} is no table of features but a folder with {shown(strangers[0])}: "
+            f"{quoted(path)} is no table of features but a folder with {quoted(strangers[0])}: "
             "give the path of a table"
         )
 
@@ -107,9 +108,9 @@ def newest(path: Path, read: Callable[["LanceDataset"], T]) -> tuple["LanceDatas
             with translated("its rows"):
                 found = read(dataset)
         except DamageError as exc:
-            damage = damage or f"{shown(path)}: version {version} can't be read ({exc})"
+            damage = damage or f"{quoted(path)}: version {version} can't be read ({exc})"
         except StoreError as exc:
-            raise StoreError(f"{shown(path)}: {exc}") from exc
+            raise StoreError(f"{quoted(path)}: {exc}") from exc
         else:
             return dataset, found, damage and f"{damage}, going on from version {version}"
     raise StoreError(f"{damage}, nor any other: delete this table and run again")
@@ -131,7 +132,7 @@ def files(path: Path, fragment: "FragmentMetadata") -> Iterator[tuple[Path, int 
     """Files of a fragment, with their sizes where the manifest knows them."""
     for data in fragment.files:
         if data.base_id is not None:
-            raise StoreError(f"a data file lies outside of the table: {shown(data.path)}")
+            raise StoreError(f"a data file lies outside of the table: {quoted(data.path)}")
         yield path / "data" / str(data.path), data.file_size_bytes
     if gone := fragment.deletion_file:
         suffix = "arrow" if gone.file_type == "array" else "bin"
@@ -189,4 +190,4 @@ def _damage(file: Path, size: int | None = None) -> str | None:
 
 def _name(file: Path) -> str:
     """A file as messages call it: in its folder in the table."""
-    return shown("/".join(file.parts[-2:]))
+    return quoted("/".join(file.parts[-2:]))

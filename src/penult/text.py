@@ -1,0 +1,41 @@
+"""Words of messages: names from outside made fit to print, and guesses at what was meant."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+
+def printable(text: str) -> str:
+    r"""Escape what would steer a terminal or begin a new line; names of files come from strangers.
+
+    >>> print(printable("a\nb\x1b[31m"))
+    a\nb\x1b[31m
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """Make foreign text fit for a message: printable, a long one without its middle.
+
+    >>> one_line("from the beginning to the end", limit=12)
+    'from t…he end'
+    """
+    return _without_middle(printable(_without_middle(text, limit)), limit)
+
+
+def quoted(value: object) -> str:
+    """Quote a name for a message; a path may be longer than other names."""
+    return f"'{one_line(str(value), 100 if isinstance(value, Path) else 60)}'"
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Name what `name` may have been meant to be, for the end of a message."""
+    from difflib import get_close_matches
+
+    names = list(known)
+    inside = [each for each in names if name and name in each]
+    return ", ".join((inside or get_close_matches(name, names, cutoff=0) or names)[:3])
+
+
+def _without_middle(text: str, limit: int) -> str:
+    half = limit // 2
+    return text if len(text) <= limit else f"{text[:half]}…{text[-half:]}"
