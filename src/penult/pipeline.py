@@ -67,7 +67,9 @@ def extract(
     path = Path(out) if out else table_name(sources, from_file)
     with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
         _fill(table, model, files, progress or (lambda counts: None))
-    return open_features(path)
+    features = open_features(path)
+    features.recovered = features.recovered or table.recovered
+    return features
 
 
 @dataclass(frozen=True, slots=True)

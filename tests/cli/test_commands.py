@@ -76,6 +76,18 @@ def test_extract_then_open_export_and_info(run, folder, tmp_path):
     assert "efficientnet_lite0" in run("info", "few.lance").stdout
 
 
+def test_a_damaged_table_is_continued_from_its_last_good_version(run, folder, tmp_path):
+    run("extract", folder)
+    newest = min((tmp_path / "few.lance/_versions").iterdir())  # named to sort the newest first
+    newest.write_bytes(b"")
+    assert "version 2 can't be read" in run("info", "few.lance").stderr
+    result = run("extract", folder)
+    assert result.returncode == 0
+    assert "version 2 can't be read" in result.stderr
+    assert "3 computed" in result.stderr
+    assert len(penult.open(tmp_path / "few.lance")) == 3
+
+
 def test_extract_prints_json(run, folder):
     result = run("extract", folder, "--json", "-o", "t.lance")
     counts = json.loads(result.stdout)

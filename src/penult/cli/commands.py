@@ -1,13 +1,16 @@
 """The commands: each parses its arguments, makes one call of the Python API and prints."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 import penult
 from penult.cli import show
 from penult.cli.progress import Progress
+
+if TYPE_CHECKING:
+    from penult.store import Features
 
 SOME_FAILED, REFUSED, INTERRUPTED = 1, 2, 130  # exit codes
 
@@ -89,6 +92,7 @@ def extract(
             progress.stop()
             show.interrupted(progress.counts)
             raise typer.Exit(INTERRUPTED) from None
+    show.recovered(features)
     show.extracted(features, progress.counts, as_json=as_json)
     if features.failures:
         raise typer.Exit(SOME_FAILED)
@@ -148,7 +152,7 @@ def info(
 
     Example: penult info photos.lance
     """
-    show.info(penult.open(table), as_json=as_json)
+    show.info(_open(table), as_json=as_json)
 
 
 @app.command()
@@ -163,6 +167,12 @@ def export(
 
     Example: penult export photos.lance features.npz
     """
-    features = penult.open(table)
+    features = _open(table)
     features.export(out, layer=layer)
     show.say(f"{out}: {len(features)} images")
+
+
+def _open(table: Path) -> "Features":
+    features = penult.open(table)
+    show.recovered(features)
+    return features

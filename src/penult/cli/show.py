@@ -24,6 +24,12 @@ def say(message: str) -> None:
     print(f"penult: {printable(message)}", file=sys.stderr)
 
 
+def recovered(features: "Features") -> None:
+    """Say so if a table's newest version was unreadable and an earlier one was taken."""
+    if features.recovered:
+        say(features.recovered)
+
+
 def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
     """Sum up a finished run."""
     failures = features.failures
