@@ -1,0 +1,40 @@
+"""The documents keep up with the code."""
+
+import pkgutil
+from pathlib import Path
+
+import pytest
+
+import penult
+from penult.cli.commands import app
+from penult.nets import NETS
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MAP = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("spec", NETS.values(), ids=lambda spec: spec.name)
+def test_every_network_is_in_the_readme_as_published(spec):
+    (row,) = (line for line in README.splitlines() if f"| `{spec.name}`" in line and "%" in line)
+    assert f"| {spec.size}×{spec.size} |" in row
+    assert f"| {spec.top1} % |" in row
+    parameters = penult.describe(spec.name).layers[-1].parameters
+    assert f"| {parameters / 1e6:.1f} M |" in row
+
+
+@pytest.mark.parametrize("command", [c.callback.__name__ for c in app.registered_commands])
+def test_every_command_is_in_the_readme(command):
+    assert f"penult {command}" in README
+
+
+def test_every_module_is_on_the_map():
+    names = {module.name for module in pkgutil.iter_modules(penult.__path__)} - {"__main__"}
+    assert all(f"| `penult.{name}` |" in MAP for name in names)
+
+
+def test_every_photo_has_a_licence(photos):
+    licences = (photos / "LICENSES.md").read_text(encoding="utf-8")
+    files = [p.relative_to(photos) for p in photos.rglob("*") if p.suffix in {".jpg", ".png"}]
+    assert 12 <= len(files) <= 20
+    assert all(f"| `{file}` |" in licences for file in files)
