@@ -15,7 +15,7 @@ RANDOM = np.random.default_rng(0)
 def run(layer: Value, batch: np.ndarray, arrays: dict[str, np.ndarray] | None = None) -> np.ndarray:
     model = to_onnx({"out": layer}, lambda variable: (arrays or {})[variable.name])
     check(model)
-    (output,) = Engine(*model, threads=1).run(batch.astype(np.float32)).values()
+    (output,) = Engine(*model).run(batch.astype(np.float32)).values()
     assert output.shape[1:] == layer.shape
     return output
 

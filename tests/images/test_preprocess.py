@@ -93,15 +93,6 @@ def test_the_square_is_central_and_inside(width):
     assert (CentreBicubic(224)(rgb) == 1).all()
 
 
-def test_it_writes_into_a_batch():
-    batch = np.full((3, 240, 240, 3), np.nan, np.float32)
-    rgb = picture(300, 200)
-    row = CentreBicubic(240)(rgb, out=batch[1])
-    assert np.shares_memory(row, batch)
-    np.testing.assert_array_equal(batch[1], CentreBicubic(240)(rgb))
-    assert np.isnan(batch[[0, 2]]).all()
-
-
 def test_other_constants_are_used():
     white = np.full((4, 4, 3), 255, np.uint8)
     assert (CentreBicubic(8, margin=0, mean=5, scale=1000)(white) == np.float32(0.25)).all()

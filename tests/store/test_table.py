@@ -116,14 +116,9 @@ def test_open_continues_whatever_is_there(begin, make_row, photos):
     assert len(open_features(photos)) == 6
 
 
-def test_create_refuses_an_existing_table(photos, layers, provenance):
-    with pytest.raises(StoreError, match=r"photos.lance' exists: continue it, delete it, or use"):
-        FeatureTable.create(photos, layers, provenance)
-
-
-def test_create_makes_missing_folders(tmp_path, layers, provenance):
+def test_missing_folders_are_made(tmp_path, layers, provenance):
     path = tmp_path / "new" / "folder" / "photos.lance"
-    FeatureTable.create(path, layers, provenance).close()
+    FeatureTable.open_or_create(path, layers, provenance).close()
     assert len(open_features(path)) == 0
 
 

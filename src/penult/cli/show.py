@@ -124,6 +124,8 @@ def info(features: "Features", *, as_json: bool) -> None:
 
 
 def _facts(d: "Description") -> dict[str, Any]:
+    from penult.images.preprocess import PREPROCESSING
+
     spec, weights = d.spec, d.spec.weights
     return {
         "network": spec.name,
@@ -132,7 +134,7 @@ def _facts(d: "Description") -> dict[str, Any]:
         "width": d[spec.features].shape,
         "parameters": d.layers[-1].parameters,
         "multiply_adds": d.layers[-1].multiply_adds,
-        "preprocessing": spec.preprocessing,
+        "preprocessing": str(PREPROCESSING[spec.preprocessing](spec.size)),
         "top1": spec.top1,
         "classes": spec.classes,
         "weights": weights.distribution if weights else None,

@@ -25,19 +25,12 @@ class Engine:
     Args:
         model: A serialised ONNX model with one float32 input (n, height, width, channels).
         weights: Its external initializers by name; they are not copied.
-        threads: How many cores one call may use; all that this process may run on by default.
     """
 
-    def __init__(
-        self,
-        model: bytes,
-        weights: Mapping[str, NDArray[np.float32]],
-        *,
-        threads: int | None = None,
-    ) -> None:
+    def __init__(self, model: bytes, weights: Mapping[str, NDArray[np.float32]]) -> None:
         options = ort.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
-        options.intra_op_num_threads = threads or cores()
+        options.intra_op_num_threads = cores()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # cores decode too
         values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)

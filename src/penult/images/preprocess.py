@@ -19,8 +19,8 @@ class Preprocessing(Protocol):
         """Height and width of the input."""
         ...
 
-    def __call__(self, rgb: RGB, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Make the input, (size, size, 3); in `out`, one row of a batch, if given."""
+    def __call__(self, rgb: RGB) -> NDArray[np.float32]:
+        """Make the input, (size, size, 3)."""
         ...
 
     def __str__(self) -> str: ...
@@ -42,14 +42,10 @@ class CentreBicubic:
     mean: float = 127
     scale: float = 128
 
-    def __call__(self, rgb: RGB, out: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
-        """Make the input, (size, size, 3); in `out`, one row of a batch, if given."""
+    def __call__(self, rgb: RGB) -> NDArray[np.float32]:
+        """Make the input, (size, size, 3)."""
         square = self._square(rgb).resize((self.size, self.size), Image.Resampling.BICUBIC)
-        pixels: NDArray[np.float32] = np.subtract(
-            np.asarray(square), np.float32(self.mean), out=out
-        )
-        pixels /= np.float32(self.scale)
-        return pixels
+        return (np.asarray(square, np.float32) - self.mean) / self.scale
 
     def _square(self, rgb: RGB) -> Image.Image:
         width, height = rgb.size if isinstance(rgb, Image.Image) else rgb.shape[1::-1]

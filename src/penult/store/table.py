@@ -69,35 +69,19 @@ class FeatureTable:
         return cls(path, None)
 
     @classmethod
-    def create(
-        cls,
-        path: str | os.PathLike[str],
-        layers: Mapping[str, Shape],
-        provenance: Mapping[str, Any],
-    ) -> Self:
-        """Begin a table.
-
-        Args:
-            path: Its folder, made if it doesn't exist.
-            layers: Name and shape of each layer's output.
-            provenance: What makes the vectors, as plain data by name. To continue the table all of
-                it must be the same, but for `weights`, a file's name, and `versions`.
-
-        Raises:
-            StoreError: If there already is one, or anything else, at `path`.
-        """
-        if versions(local(path)):
-            raise StoreError(f"{quoted(path)} exists: continue it, delete it, or use another path")
-        return cls.open_or_create(path, layers, provenance)
-
-    @classmethod
     def open_or_create(
         cls,
         path: str | os.PathLike[str],
         layers: Mapping[str, Shape],
         provenance: Mapping[str, Any],
     ) -> Self:
-        """Continue a table of the same kind, or begin it; arguments as for `create`.
+        """Continue a table of the same kind, or begin it.
+
+        Args:
+            path: Its folder, made if it doesn't exist.
+            layers: Name and shape of each layer's output.
+            provenance: What makes the vectors, as plain data by name. To continue the table all of
+                it must be the same, but for `weights`, a file's name, and `versions`.
 
         Raises:
             StoreError: If the table holds features that were made in another way.
