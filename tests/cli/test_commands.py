@@ -146,8 +146,10 @@ def test_errors_are_one_line_and_exit_with_2(run, folder, arguments, message):
     assert result.stderr.count("\n") == 1
 
 
-def test_debug_shows_the_traceback(run):
-    assert "Traceback" in run("--debug", "describe", "lite0").stderr
+@pytest.mark.parametrize("arguments", [["--debug", "describe", "x"], ["describe", "x", "--debug"]])
+def test_debug_shows_the_traceback(run, arguments):
+    result = run(*arguments)
+    assert (result.returncode, "Traceback" in result.stderr) == (2, True)
 
 
 def test_wrong_options_exit_with_2(run, folder):
@@ -174,7 +176,7 @@ def test_classify_prints_json_lines(run, folder):
 
 
 def test_models_and_describe(run):
-    assert "efficientnet_lite2   260×260" in run("models").stdout
+    assert "efficientnet_lite2  260×260" in run("models").stdout
     (only,) = json.loads(run("models", "*lite0", "--json").stdout)
     assert (only["network"], only["parameters"]) == ("efficientnet_lite0", 4652008)
     text = run("describe", "efficientnet_lite0").stdout

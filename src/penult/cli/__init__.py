@@ -23,12 +23,13 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
+    debug = "--debug" in sys.argv  # anywhere: it is added to a command line that has failed
     try:
-        app()
+        app([argument for argument in sys.argv[1:] if argument != "--debug"])
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     except Exception as error:  # noqa: BLE001 -- whatever it is, the user gets one line
-        if "--debug" in sys.argv:
+        if debug:
             sys.excepthook(type(error), error, error.__traceback__)
         else:
             known = isinstance(error, PenultError)

@@ -161,10 +161,9 @@ def _print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
 
 
 def _table(*columns: str) -> "Table":
-    from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold underline")
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
     return table
