@@ -12,20 +12,22 @@ import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from penult.errors import MissingExtraError, UsageError
 from penult.store.durable import sync
-from penult.store.features import Features
 from penult.store.messages import translated
 from penult.text import quoted
+
+if TYPE_CHECKING:
+    from penult.store.features import Features
 
 _LINE_BREAKS = re.compile("[\\\\\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
-def export(features: Features, out: str | os.PathLike[str], layer: str | None = None) -> Path:
+def export(features: "Features", out: str | os.PathLike[str], layer: str | None = None) -> Path:
     """Write features to a file; an existing file is replaced.
 
     Args:
@@ -54,7 +56,7 @@ def export(features: Features, out: str | os.PathLike[str], layer: str | None = 
     return path
 
 
-def _npz(features: Features, layers: Sequence[str], out: Path) -> None:
+def _npz(features: "Features", layers: Sequence[str], out: Path) -> None:
     """NumPy's archive: `keys` as text, and an array a layer; no pickles inside."""
     with _replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with archive.open("keys.npy", "w", force_zip64=True) as member:
@@ -64,7 +66,7 @@ def _npz(features: Features, layers: Sequence[str], out: Path) -> None:
                 _write_matrix(member, features, layer)
 
 
-def _npy(features: Features, layers: Sequence[str], out: Path) -> None:
+def _npy(features: "Features", layers: Sequence[str], out: Path) -> None:
     r"""One array, and beside it `NAME.keys.txt` with a key a line.
 
     In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
@@ -77,7 +79,7 @@ def _npy(features: Features, layers: Sequence[str], out: Path) -> None:
         _write_matrix(file, features, layer)
 
 
-def _parquet(features: Features, layers: Sequence[str], out: Path) -> None:
+def _parquet(features: "Features", layers: Sequence[str], out: Path) -> None:
     """A row an image, vectors as fixed-size lists; the schema's metadata has the provenance."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -100,7 +102,7 @@ def _parquet(features: Features, layers: Sequence[str], out: Path) -> None:
             writer.write_table(pa.table(piece.columns, schema=schema))
 
 
-def _csv(features: Features, layers: Sequence[str], out: Path) -> None:
+def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
     """`key`, then a column a value, with digits enough to get the same float32 back.
 
     Quoted as RFC 4180 says, UTF-8. Keys stay as they are, so one that begins with `=` is a formula
@@ -120,7 +122,7 @@ def _csv(features: Features, layers: Sequence[str], out: Path) -> None:
             writer.write_table(pa.table([keys, *values], schema=schema))
 
 
-def _pickle(features: Features, layers: Sequence[str], out: Path) -> None:
+def _pickle(features: "Features", layers: Sequence[str], out: Path) -> None:
     """A dictionary from key to vector, in memory as a whole, as the 2018 script wrote it."""
     layer = _only(layers, out)
     vectors = dict(zip(features.keys, features.numpy(layer), strict=True))
@@ -128,7 +130,7 @@ def _pickle(features: Features, layers: Sequence[str], out: Path) -> None:
         pickle.dump(vectors, file, protocol=4)
 
 
-def _hdf5(features: Features, layers: Sequence[str], out: Path) -> None:
+def _hdf5(features: "Features", layers: Sequence[str], out: Path) -> None:
     """Datasets `keys` and one a layer, `/` in its name as `%2F`; attributes with the provenance.
 
     Layers are often prefixes of each other (`block1`, `block1/unit_1`), which groups can't be.
@@ -150,7 +152,7 @@ def _hdf5(features: Features, layers: Sequence[str], out: Path) -> None:
                 start += len(block)
 
 
-Writer = Callable[[Features, Sequence[str], Path], None]
+Writer = Callable[["Features", Sequence[str], Path], None]
 
 FORMATS: dict[str, Writer] = {
     ".npz": _npz,
@@ -175,7 +177,7 @@ def _replacing(out: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _write_matrix(file: IO[bytes], features: Features, layer: str) -> None:
+def _write_matrix(file: IO[bytes], features: "Features", layer: str) -> None:
     """Write a layer as `np.save` does, without holding it in memory."""
     shape = (len(features), *features.layers[layer])
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
