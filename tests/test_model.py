@@ -155,12 +155,21 @@ def test_weights_of_another_network_are_refused_with_the_differences(weights, tm
     assert re.search(r"_blocks\.\d+.* expected .*; and \d+ more$", str(e.value))
 
 
-def test_weights_of_no_known_network_name_the_nearest(tmp_path):
+def test_weights_of_no_known_network_are_shown(tmp_path):
     save_file({"a": np.zeros(3, np.float32)}, tmp_path / "other.safetensors")
-    with pytest.raises(
-        NetworkError, match="no network that is known, efficientnet_lite0 is nearest"
-    ):
+    message = re.escape("holds no network that is known (see `penult models`), but 'a'")
+    with pytest.raises(NetworkError, match=message):
         penult.load_model(weights=tmp_path / "other.safetensors")
+
+
+def test_weights_of_a_damaged_network_name_it(weights, tmp_path):
+    most = {name: array for name, array in weights.items() if name != "_conv_head.weight"}
+    save_file(most, tmp_path / "most.safetensors")
+    message = (
+        "no network that is known, efficientnet_lite0 is nearest: _conv_head.weight is missing"
+    )
+    with pytest.raises(NetworkError, match=message):
+        penult.load_model(weights=tmp_path / "most.safetensors")
 
 
 def test_weights_that_are_not_packaged_have_to_be_named():

@@ -21,7 +21,13 @@ class Fit:
 
     scope: str  # what stands before the network's own names in the checkpoint: "module."
     classes: int
+    needed: int  # variables
     differences: tuple[str, ...]  # none: it fits
+
+    @property
+    def share(self) -> float:
+        """How much of the network is there, from 0 to 1."""
+        return 1 - len(self.differences) / self.needed
 
     def check(self, network: str, path: Path) -> None:
         """Raise NetworkError with the first differences if there are any."""
@@ -72,18 +78,26 @@ def recognise(checkpoint: Checkpoint) -> NetSpec:
     if len(matching) > 1:
         raise UsageError(f"{quoted(checkpoint.path)} fits {' and '.join(matching)}: say which (-m)")
     if not matching:
-        best = min(fits, key=lambda name: len(fits[name].differences))
+        best = max(fits, key=lambda name: fits[name].share)
+        if not fits[best].share:
+            found = ", ".join(quoted(name) for name in list(checkpoint)[:SHOWN])
+            raise NetworkError(
+                f"{quoted(checkpoint.path)} holds no network that is known (see `penult models`), "
+                f"but {found}"
+            )
         fits[best].check(f"network that is known, {best} is nearest", checkpoint.path)
     return NETS[matching[0]]
 
 
 def fit(spec: NetSpec, shapes: Shapes, layers: Sequence[str] = ()) -> Fit:
     """Compare what some layers of a network need (the features by default) with a checkpoint."""
-    scope = _scope(spec, shapes)
+    graph = spec.layers()
+    scope = _scope(graph[spec.features], shapes)
     classes = next(iter(shapes.get(scope + spec.classifier, ())), spec.classes)
-    graph = spec.layers(classes)
+    if classes != spec.classes:
+        graph = spec.layers(classes)
     needed = variables([_layer(spec, graph, name) for name in layers or (spec.features,)])
-    return Fit(scope, classes, tuple(_differences(needed, scope, shapes)))
+    return Fit(scope, classes, len(needed), tuple(_differences(needed, scope, shapes)))
 
 
 def _layer(spec: NetSpec, graph: Layers, name: str) -> Value:
@@ -95,9 +109,9 @@ def _layer(spec: NetSpec, graph: Layers, name: str) -> Value:
     return graph[name]
 
 
-def _scope(spec: NetSpec, shapes: Shapes) -> str:
+def _scope(features: Value, shapes: Shapes) -> str:
     """Find what stands before the network's names: wrappers such as `module.` are common."""
-    first = variables([spec.layers()[spec.features]])[0].name
+    first = variables([features])[0].name
     found = [name.removesuffix(first) for name in shapes if name.endswith(first)]
     return min((s for s in found if not s or s[-1] in "./"), key=len, default="")
 

@@ -176,7 +176,7 @@ def test_classify_prints_json_lines(run, folder):
 
 
 def test_models_and_describe(run):
-    assert "efficientnet_lite2  260×260" in run("models").stdout
+    assert re.search(r"^efficientnet_lite2 +260×260 +1280 ", run("models").stdout, re.MULTILINE)
     (only,) = json.loads(run("models", "*lite0", "--json").stdout)
     assert (only["network"], only["parameters"]) == ("efficientnet_lite0", 4652008)
     text = run("describe", "efficientnet_lite0").stdout

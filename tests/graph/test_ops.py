@@ -133,7 +133,8 @@ def test_fold_batch_norm_equals_normalising_afterwards():
     arrays = {k: RANDOM.normal(size=s).astype(np.float32) for k, s in shapes.items()}
     arrays["variance"] = np.abs(arrays["variance"])
     variables = {name: Variable(name, shape) for name, shape in shapes.items()}
-    kernel, bias = graph.fold_batch_norm(variables.pop("kernel"), **variables, epsilon=1e-3)
+    raw = graph.plain(variables.pop("kernel"))
+    kernel, bias = graph.fold_batch_norm(raw, graph.BatchNorm(**variables, epsilon=1e-3))
     batch = pixels(6)
     y = run(graph.conv(graph.images(6), constant(arrays["kernel"]), constant(np.zeros(4))), batch)
     norm = {name: arrays[name][:, None, None] for name in variables}

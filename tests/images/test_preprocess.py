@@ -109,5 +109,5 @@ def test_every_registered_kind_prepares_an_image_of_its_size():
     for make in PREPROCESSING.values():
         prepare = make(32)
         assert prepare.size == 32
-        assert prepare(picture(50, 40)).shape == (32, 32, 3)
+        assert prepare(picture(50, 40)).shape[:2] == (32, 32)
         assert "\n" not in str(prepare)

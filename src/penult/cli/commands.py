@@ -124,7 +124,7 @@ def models(
     pattern: Annotated[str, typer.Argument(help="Shell-style pattern, such as '*lite*'.")] = "*",
     as_json: AsJson = False,
 ) -> None:
-    """List the networks.
+    """List the networks; weights come from a package (pip) or from your own file (-w).
 
     Example: penult models '*lite*'
     """

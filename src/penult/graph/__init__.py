@@ -6,6 +6,7 @@ what it was made from. Layers, parameters and multiply-adds are read off these v
 """
 
 from penult.graph.ops import (
+    BatchNorm,
     add,
     avg_pool,
     concat,
@@ -15,15 +16,22 @@ from penult.graph.ops import (
     fold_batch_norm,
     global_avg_pool,
     global_max_pool,
+    hard_sigmoid,
+    hard_swish,
     images,
+    local_response_norm,
     max_pool,
+    multiply,
+    plain,
     relu,
     relu6,
+    softmax,
     to_nhwc,
 )
 from penult.graph.values import Constant, Value, Variable, multiply_adds, parameters, variables
 
 __all__ = [
+    "BatchNorm",
     "Constant",
     "Value",
     "Variable",
@@ -36,12 +44,18 @@ __all__ = [
     "fold_batch_norm",
     "global_avg_pool",
     "global_max_pool",
+    "hard_sigmoid",
+    "hard_swish",
     "images",
+    "local_response_norm",
     "max_pool",
+    "multiply",
     "multiply_adds",
     "parameters",
+    "plain",
     "relu",
     "relu6",
+    "softmax",
     "to_nhwc",
     "variables",
 ]

@@ -19,7 +19,9 @@ IR_VERSION = 8
 INPUT = "images"
 
 FLOAT, EXTERNAL = 1, 1  # TensorProto.DataType, TensorProto.DataLocation
-INT_ATTRIBUTE, INTS_ATTRIBUTE = 2, 7  # AttributeProto.AttributeType
+FLOAT_ATTRIBUTE, INT_ATTRIBUTE, INTS_ATTRIBUTE = 1, 2, 7  # AttributeProto.AttributeType
+
+Attribute = int | float | list[int]
 
 
 class OnnxModel(NamedTuple):
@@ -62,9 +64,7 @@ def to_onnx(outputs: Mapping[str, Value], read: Callable[[Variable], Array]) -> 
     return OnnxModel(model, {name: _array(constant, read) for name, constant in used.items()})
 
 
-def _node(
-    op: str, inputs: list[str], output: str, attributes: Mapping[str, int | list[int]]
-) -> bytes:
+def _node(op: str, inputs: list[str], output: str, attributes: Mapping[str, Attribute]) -> bytes:
     return message(
         *((1, name) for name in inputs),
         (2, output),
@@ -73,9 +73,11 @@ def _node(
     )
 
 
-def _attribute(name: str, value: int | list[int]) -> bytes:
+def _attribute(name: str, value: Attribute) -> bytes:
     if isinstance(value, int):
         return message((1, name), (3, value), (20, INT_ATTRIBUTE))
+    if isinstance(value, float):
+        return message((1, name), (2, value), (20, FLOAT_ATTRIBUTE))
     return message((1, name), *((8, each) for each in value), (20, INTS_ATTRIBUTE))
 
 

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from penult.graph.values import Array, Constant, Shape, Value, Variable
 
-Padding = Literal["SAME", "VALID"]
+Padding = Literal["SAME", "VALID"] | tuple[int, int]  # or the rows before and after
 
 
 def images(size: int, channels: int = 3) -> Value:
@@ -26,19 +26,20 @@ def to_nhwc(x: Value) -> Value:
 def conv(
     x: Value,
     kernel: Constant,
-    bias: Constant,
+    bias: Constant | None = None,
     *,
     stride: int = 1,
     padding: Padding = "SAME",
     groups: int = 1,
 ) -> Value:
-    """Convolve `x` with a kernel (filters, channels / groups, height, width) and add a bias."""
+    """Convolve `x` with a kernel (filters, channels / groups, height, width), and add a bias."""
     filters, *_, kernel_height, kernel_width = kernel.shape
     window = (kernel_height, kernel_width)
     shape, attributes = _slide(x, window, stride, padding)
     attributes["group"] = groups
     products = prod(kernel.shape) * prod(shape)
-    return Value("Conv", (x, kernel, bias), (filters, *shape), attributes, products)
+    inputs = (x, kernel) if bias is None else (x, kernel, bias)
+    return Value("Conv", inputs, (filters, *shape), attributes, products)
 
 
 def max_pool(x: Value, window: int, *, stride: int, padding: Padding = "VALID") -> Value:
@@ -84,9 +85,25 @@ def relu6(x: Value) -> Value:
     return Value("Clip", (x, _ZERO, _SIX), x.shape)
 
 
+def hard_sigmoid(x: Value) -> Value:
+    """Return min(max(x + 3, 0), 6) · 0.16667, rounded as TF-Slim rounds a sixth."""
+    shifted = relu6(Value("Add", (x, _THREE), x.shape))
+    return Value("Mul", (shifted, _SIXTH), x.shape)
+
+
+def hard_swish(x: Value) -> Value:
+    """Return x · min(max(x + 3, 0), 6) / 6."""
+    return Value("HardSwish", (x,), x.shape)
+
+
 def add(x: Value, y: Value) -> Value:
     """Add two values of the same shape."""
     return Value("Add", (x, y), x.shape)
+
+
+def multiply(x: Value, y: Value) -> Value:
+    """Multiply two values of the same shape, or each channel of `x` by one of `y`, (c, 1, 1)."""
+    return Value("Mul", (x, y), x.shape)
 
 
 def concat(values: Sequence[Value]) -> Value:
@@ -95,41 +112,67 @@ def concat(values: Sequence[Value]) -> Value:
     return Value("Concat", tuple(values), (channels, *values[0].shape[1:]), {"axis": 1})
 
 
-def fold_batch_norm(
-    kernel: Variable,
-    *,
-    gamma: Variable,
-    beta: Variable,
-    mean: Variable,
-    variance: Variable,
-    epsilon: float,
-) -> tuple[Constant, Constant]:
+def local_response_norm(x: Value, *, radius: int, bias: float, alpha: float, beta: float) -> Value:
+    """Divide by (bias + alpha · sum of squares over 2·radius + 1 channels) ** beta."""
+    size = 2 * radius + 1  # ONNX divides alpha by it
+    attributes = {"size": size, "bias": bias, "alpha": alpha * size, "beta": beta}
+    return Value("LRN", (x,), x.shape, attributes)
+
+
+def softmax(x: Value) -> Value:
+    """Turn logits (classes,) into probabilities."""
+    return Value("Softmax", (x,), x.shape, {"axis": 1})
+
+
+def plain(variable: Variable) -> Constant:
+    """Use a variable as it is."""
+    return Constant(variable.shape, (variable,), lambda array: array)
+
+
+class BatchNorm(NamedTuple):
+    """The variables of a batch normalisation, each (channels,); some have no gamma."""
+
+    gamma: Variable | None
+    beta: Variable
+    mean: Variable
+    variance: Variable
+    epsilon: float
+
+
+def fold_batch_norm(kernel: Constant, norm: BatchNorm) -> tuple[Constant, Constant]:
     """Merge a kernel (filters, ...) and the batch norm after it into one kernel and one bias.
 
-    The scale is gamma / sqrt(variance + epsilon), computed in float64 and rounded once.
+    The scale is gamma / sqrt(variance + epsilon), computed in float64 and rounded once; without
+    gamma, 1 / sqrt(variance + epsilon).
     """
+    gamma, beta, mean, variance, epsilon = norm
+    scaling = (variance,) if gamma is None else (variance, gamma)
 
-    def scale(gamma: Array, variance: Array) -> Array:
+    def scale(variance: Array, gamma: Array | float = 1.0) -> Array:
         factors: Array = gamma / np.sqrt(variance.astype(np.float64) + epsilon)
         return factors
 
-    def folded_kernel(kernel: Array, gamma: Array, variance: Array) -> Array:
-        factors = scale(gamma, variance).reshape(-1, *[1] * (kernel.ndim - 1))
-        folded = np.empty(kernel.shape, np.float32)  # no second kernel in float64 on the way
-        return np.multiply(kernel, factors, out=folded, casting="same_kind")
+    def folded_kernel(*arrays: Array) -> Array:
+        parts, others = arrays[: len(kernel.variables)], arrays[len(kernel.variables) :]
+        array = kernel.compute(*parts)
+        factors = scale(*others).reshape(-1, *[1] * (array.ndim - 1))
+        folded = np.empty(array.shape, np.float32)  # no second kernel in float64 on the way
+        return np.multiply(array, factors, out=folded, casting="same_kind")
 
-    def folded_bias(beta: Array, mean: Array, gamma: Array, variance: Array) -> Array:
-        folded: Array = beta - mean * scale(gamma, variance)
+    def folded_bias(beta: Array, mean: Array, *others: Array) -> Array:
+        folded: Array = beta - mean * scale(*others)
         return folded
 
     return (
-        Constant(kernel.shape, (kernel, gamma, variance), folded_kernel),
-        Constant(beta.shape, (beta, mean, gamma, variance), folded_bias),
+        Constant(kernel.shape, (*kernel.variables, *scaling), folded_kernel),
+        Constant(beta.shape, (beta, mean, *scaling), folded_bias),
     )
 
 
 _ZERO = Constant((), (), lambda: np.array(0))
 _SIX = Constant((), (), lambda: np.array(6))
+_THREE = Constant((), (), lambda: np.array(3))
+_SIXTH = Constant((), (), lambda: np.array(0.16667))
 
 
 def _slide(
@@ -137,17 +180,22 @@ def _slide(
 ) -> tuple[Shape, dict[str, Any]]:
     """Return the (height, width) that a sliding window gives, and its ONNX attributes."""
     sizes = x.shape[1:]
-    if padding == "SAME":
-        out = tuple(-(-size // stride) for size in sizes)
-    else:
-        out = tuple((size - w) // stride + 1 for size, w in zip(sizes, window, strict=True))
-    missing = [
-        max((o - 1) * stride + w - size, 0) for o, w, size in zip(out, window, sizes, strict=True)
-    ]
-    before = [m // 2 for m in missing]  # TensorFlow puts the odd row below and to the right
-    after = [m - b for m, b in zip(missing, before, strict=True)]
+    pads = [_padding(size, w, stride, padding) for size, w in zip(sizes, window, strict=True)]
+    out = tuple(
+        (before + size + after - w) // stride + 1
+        for size, w, (before, after) in zip(sizes, window, pads, strict=True)
+    )
     return out, {
         "kernel_shape": [*window],
         "strides": [stride, stride],
-        "pads": [*before, *after],
+        "pads": [before for before, _ in pads] + [after for _, after in pads],
     }
+
+
+def _padding(size: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:
+    if padding == "VALID":
+        return 0, 0
+    if padding != "SAME":
+        return padding
+    missing = max((-(-size // stride) - 1) * stride + window - size, 0)
+    return missing // 2, missing - missing // 2  # the odd row goes below and to the right

@@ -4,7 +4,27 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from penult.errors import UsageError
-from penult.nets import efficientnet_lite, spec
+from penult.nets import (
+    alexnet_v2,
+    cifarnet,
+    efficientnet_lite,
+    inception_resnet_v2,
+    inception_v1,
+    inception_v2,
+    inception_v3,
+    inception_v4,
+    lenet,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    nasnet,
+    overfeat,
+    pnasnet,
+    resnet_v1,
+    resnet_v2,
+    spec,
+    vgg,
+)
 from penult.nets.spec import Description, Layer, Layers, NetSpec, PackagedWeights
 from penult.text import nearest
 
@@ -22,7 +42,26 @@ __all__ = [
     "get",
 ]
 
-FAMILIES = [efficientnet_lite.NETS]
+FAMILIES = [
+    efficientnet_lite.NETS,
+    inception_v1.NETS,
+    inception_v2.NETS,
+    inception_v3.NETS,
+    inception_v4.NETS,
+    inception_resnet_v2.NETS,
+    resnet_v1.NETS,
+    resnet_v2.NETS,
+    vgg.NETS,
+    alexnet_v2.NETS,
+    overfeat.NETS,
+    lenet.NETS,
+    cifarnet.NETS,
+    mobilenet_v1.NETS,
+    mobilenet_v2.NETS,
+    mobilenet_v3.NETS,
+    nasnet.NETS,
+    pnasnet.NETS,
+]
 DEFAULT = "efficientnet_lite0"
 
 

@@ -1,6 +1,6 @@
 """Layers with variables as PyTorch names and stores them: `conv.weight`, `bn.running_mean`."""
 
-from penult.graph import Constant, Value, Variable, conv, dense, fold_batch_norm
+from penult.graph import BatchNorm, Value, Variable, conv, dense, fold_batch_norm, plain
 
 
 def conv_bn(
@@ -16,14 +16,14 @@ def conv_bn(
 ) -> Value:
     """Convolve without bias, SAME padding, then normalise by the moving averages."""
     weight = Variable(f"{conv_name}.weight", (filters, x.shape[0] // groups, kernel, kernel))
-    folded, bias = fold_batch_norm(
-        weight,
+    norm = BatchNorm(
         gamma=Variable(f"{bn_name}.weight", (filters,)),
         beta=Variable(f"{bn_name}.bias", (filters,)),
         mean=Variable(f"{bn_name}.running_mean", (filters,), trainable=False),
         variance=Variable(f"{bn_name}.running_var", (filters,), trainable=False),
         epsilon=epsilon,
     )
+    folded, bias = fold_batch_norm(plain(weight), norm)
     return conv(x, folded, bias, stride=stride, groups=groups)
 
 
@@ -31,8 +31,4 @@ def linear(x: Value, name: str, outputs: int) -> Value:
     """Apply a dense layer to vectors."""
     kernel = Variable(f"{name}.weight", (outputs, *x.shape))
     bias = Variable(f"{name}.bias", (outputs,))
-    return dense(x, _plain(kernel), _plain(bias))
-
-
-def _plain(variable: Variable) -> Constant:
-    return Constant(variable.shape, (variable,), lambda array: array)
+    return dense(x, plain(kernel), plain(bias))

@@ -33,13 +33,14 @@ class NetSpec:
     classifier: str  # the variable whose first dimension is the number of classes
     paper: str
     source: str  # the implementation that names and numbers were taken from
-    top1: float  # per cent, ILSVRC-2012 validation, single crop, as published
+    top1: float | None  # per cent, ILSVRC-2012 validation, single crop, as published
     weights: PackagedWeights | None = None
     classes: int = 1000
+    channels: int = 3
 
     def layers(self, classes: int | None = None) -> Layers:
         """Build the graph; every layer is listed under its original name, in order."""
-        return self.build(images(self.size), classes or self.classes)
+        return self.build(images(self.size, self.channels), classes or self.classes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,66 @@
+"""AlexNet, its second version. Krizhevsky 2014, arXiv:1404.5997, section 5.
+
+Variables and layers have the names of TF-Slim's alexnet.py.
+"""
+
+from typing import NamedTuple
+
+from penult.graph import Value, flatten, max_pool, relu
+from penult.graph.ops import Padding
+from penult.nets import slim
+from penult.nets.spec import Layers, NetSpec
+
+
+class Conv(NamedTuple):
+    """One convolution, rectified; the dense layers are convolutions too."""
+
+    filters: int
+    kernel: int
+    stride: int = 1
+    padding: Padding = "SAME"
+
+
+TABLE: dict[str, Conv | int] = {  # an integer is the window of a pool
+    "conv1": Conv(64, 11, 4, "VALID"),
+    "pool1": 3,
+    "conv2": Conv(192, 5),
+    "pool2": 3,
+    "conv3": Conv(384, 3),
+    "conv4": Conv(384, 3),
+    "conv5": Conv(256, 3),
+    "pool5": 3,
+    "fc6": Conv(4096, 5, 1, "VALID"),
+    "fc7": Conv(4096, 1),
+}
+
+
+def alexnet_v2(images: Value, classes: int) -> Layers:
+    """Build the network."""
+    layers: dict[str, Value] = {}
+    x = images
+    for layer, row in TABLE.items():
+        scope = f"alexnet_v2/{layer}"
+        if isinstance(row, Conv):
+            filters, kernel, stride, padding = row
+            x = relu(slim.conv_bias(x, scope, filters, kernel, stride=stride, padding=padding))
+        else:
+            x = max_pool(x, row, stride=2)
+        layers[scope] = x
+    layers["alexnet_v2/fc8"] = flatten(slim.conv_bias(x, "alexnet_v2/fc8", classes, 1))
+    return layers
+
+
+NETS = [
+    NetSpec(
+        name="alexnet_v2",
+        build=alexnet_v2,
+        size=224,
+        preprocessing="vgg",
+        features="alexnet_v2/fc7",
+        logits="alexnet_v2/fc8",
+        classifier="alexnet_v2/fc8/biases",
+        paper="https://arxiv.org/abs/1404.5997",
+        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/alexnet.py",
+        top1=None,
+    )
+]

@@ -1,0 +1,62 @@
+"""PNASNet-5. Liu et al. 2017, arXiv:1712.00559, figure 1.
+
+As in TF-Slim's pnasnet.py: variables and layers have its names; the auxiliary head, which only
+training needs, is left out.
+"""
+
+from functools import partial
+
+from penult.graph import Value
+from penult.nets.nasnet import Cell, cell, classify, identity, max3, sep3, sep5, sep7, stem
+from penult.nets.spec import Layers, NetSpec
+
+CELL = Cell(
+    blocks=(
+        ((sep5, 1), (max3, 1)),
+        ((sep7, 0), (max3, 0)),
+        ((sep5, 0), (sep3, 0)),
+        ((sep3, 4), (max3, 0)),
+        ((sep3, 1), (identity, 0)),
+    ),
+    output=(2, 3, 4, 5, 6),
+)
+
+
+def pnasnet(
+    images: Value, classes: int, *, repeats: int, filters: int, stem_filters: int
+) -> Layers:
+    """Build the network: three stages of `repeats` cells; a stage's stride is in its first cell."""
+    layers = {}
+    before, x = stem(images, stem_filters, CELL, filters)
+    layers["Stem"] = x
+    for i in range(3 * repeats):
+        stride = 2 if i in (repeats, 2 * repeats) else 1
+        filters *= stride
+        before, x = x, cell(x, before, f"cell_{i}", CELL, filters, stride)
+        layers[f"Cell_{i}"] = x
+    classify(layers, x, classes)
+    return layers
+
+
+def _spec(
+    name: str, size: int, top1: float, *, repeats: int, filters: int, stem_filters: int
+) -> NetSpec:
+    return NetSpec(
+        name=name,
+        build=partial(pnasnet, repeats=repeats, filters=filters, stem_filters=stem_filters),
+        size=size,
+        preprocessing="inception",
+        features="global_pool",
+        logits="Logits",
+        classifier="final_layer/FC/biases",
+        paper="https://arxiv.org/abs/1712.00559",
+        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/nasnet/pnasnet.py",
+        top1=top1,
+        classes=1001,
+    )
+
+
+NETS = [
+    _spec("pnasnet_mobile", 224, 74.2, repeats=3, filters=54, stem_filters=32),
+    _spec("pnasnet_large", 331, 82.9, repeats=4, filters=216, stem_filters=96),
+]

@@ -1,0 +1,69 @@
+"""ResNet V2 with 50, 101, 152 and 200 layers. He et al. 2016, arXiv:1603.05027, figure 4e.
+
+Normalisation comes before each convolution. As in TF-Slim's resnet_v2.py, a stage's stride is in
+its last unit rather than its first; variables and layers have its names. The published checkpoints
+were trained on 299×299 pixels.
+"""
+
+from functools import partial
+
+from penult.graph import Value, add, global_avg_pool, max_pool, relu, softmax
+from penult.nets import slim
+from penult.nets.resnet_v1 import UNITS, WIDTHS, conv_bn, conv_same
+from penult.nets.spec import Layers, NetSpec
+
+batch_norm = partial(slim.batch_norm, epsilon=1e-5)
+
+
+def resnet_v2(images: Value, classes: int, *, depth: int) -> Layers:
+    """Build the network."""
+    layers: dict[str, Value] = {}
+    net = f"resnet_v2_{depth}"
+    x = slim.conv_bias(images, f"{net}/conv1", 64, 7, stride=2, padding=(3, 3))
+    layers[f"{net}/conv1"] = x
+    x = max_pool(x, 3, stride=2, padding="SAME")
+    for stage, (units, width) in enumerate(zip(UNITS[depth], WIDTHS, strict=True), start=1):
+        for unit in range(1, units + 1):
+            stride = 2 if unit == units and stage < 4 else 1
+            scope = f"{net}/block{stage}/unit_{unit}/bottleneck_v2"
+            x = bottleneck(layers, x, scope, width, stride)
+        layers[f"{net}/block{stage}"] = x
+    x = layers["global_pool"] = global_avg_pool(relu(batch_norm(x, f"{net}/postnorm")))
+    x = layers[f"{net}/logits"] = slim.logits(x, f"{net}/logits", classes)
+    layers[f"{net}/spatial_squeeze"] = x
+    layers["predictions"] = softmax(x)
+    return layers
+
+
+def bottleneck(layers: dict[str, Value], x: Value, scope: str, width: int, stride: int) -> Value:
+    """Normalise and rectify, reduce, filter, widen; add the input as it came."""
+    preact = relu(batch_norm(x, f"{scope}/preact"))
+    if x.shape[0] == 4 * width:
+        shortcut = max_pool(x, 1, stride=stride) if stride > 1 else x
+    else:
+        shortcut = slim.conv_bias(preact, f"{scope}/shortcut", 4 * width, 1, stride=stride)
+        layers[f"{scope}/shortcut"] = shortcut
+    y = layers[f"{scope}/conv1"] = relu(conv_bn(preact, f"{scope}/conv1", width, 1))
+    y = layers[f"{scope}/conv2"] = relu(conv_same(y, f"{scope}/conv2", width, 3, stride=stride))
+    y = layers[f"{scope}/conv3"] = slim.conv_bias(y, f"{scope}/conv3", 4 * width, 1)
+    x = layers[scope] = add(shortcut, y)
+    return x
+
+
+def _spec(depth: int, top1: float | None) -> NetSpec:
+    return NetSpec(
+        name=f"resnet_v2_{depth}",
+        build=partial(resnet_v2, depth=depth),
+        size=299,
+        preprocessing="inception",
+        features="global_pool",
+        logits=f"resnet_v2_{depth}/spatial_squeeze",
+        classifier=f"resnet_v2_{depth}/logits/biases",
+        paper="https://arxiv.org/abs/1603.05027",
+        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/resnet_v2.py",
+        top1=top1,
+        classes=1001,
+    )
+
+
+NETS = [_spec(50, 75.6), _spec(101, 77.0), _spec(152, 77.8), _spec(200, None)]

@@ -1,0 +1,78 @@
+"""Each network against what TF-Slim's original code computed; see tests/reference/README.md.
+
+The weights are stand-ins that `weights_by_name` makes for any variable, the images are those of the
+references, and every layer is compared at some places.
+"""
+
+import json
+from pathlib import Path
+from runpy import run_path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from penult import nets
+from penult.engine import Engine
+from penult.graph import to_nhwc, variables
+from penult.graph.onnx import to_onnx
+from penult.images.preprocess import PREPROCESSING
+
+REFERENCE = Path(__file__).parents[1] / "reference"
+weight = run_path(str(REFERENCE / "weights_by_name.py"))["weight"]
+
+NETWORKS = sorted(path.stem for path in REFERENCE.glob("golden/*.npz"))
+NETWORKS = [name for name in NETWORKS if name in nets.NETS]
+AUXILIARY = ("AuxLogits", "aux_")  # heads for training only
+
+
+def batch(manifest: dict) -> np.ndarray:
+    """The three inputs behind the references: two photos and a seeded random one."""
+    size, channels = manifest["input_size"], manifest["channels"]
+    preprocess = PREPROCESSING[manifest["preprocessing"]](size)
+    photos = [Image.open(REFERENCE / "images" / name) for name in ("chelsea.jpg", "coffee.jpg")]
+    random = np.random.Generator(np.random.PCG64(7)).uniform(-1, 1, (size, size, channels))
+    scale = 100 if manifest["preprocessing"] == "vgg" else 1
+    seeded = random.astype(np.float32) * scale
+    return np.stack([*(preprocess(photo.convert("RGB")) for photo in photos), seeded])
+
+
+def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
+    return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_network_equals_the_original(name):
+    spec = nets.NETS[name]
+    manifest = json.loads((REFERENCE / f"manifests/{name}.json").read_text(encoding="utf-8"))
+    assert (spec.size, spec.channels) == (manifest["input_size"], manifest["channels"])
+    assert (spec.classes, spec.preprocessing) == (
+        manifest["num_classes"],
+        manifest["preprocessing"],
+    )
+    layers = spec.layers()
+    shapes = {v.name: list(v.shape) for v in variables(layers.values())}
+    published = {name: shape for name, shape, _ in manifest["variables"]}
+    assert shapes.items() <= published.items()
+    assert all(any(a in name for a in AUXILIARY) for name in published.keys() - shapes.keys())
+
+    values = {name: to_nhwc(v) if len(v.shape) == 3 else v for name, v in layers.items()}
+    engine = Engine(*to_onnx(values, lambda v: weight(v.name, v.shape)))
+    found = {name: array.reshape(3, -1) for name, array in engine.run(batch(manifest)).items()}
+    with np.load(REFERENCE / f"golden/{name}.npz") as golden:
+        assert relative_error(found[spec.logits], golden["logits"]) < 1e-4
+        features = found[manifest["feature_endpoint"]]
+        assert relative_error(features, golden["features"].reshape(3, -1)) < 1e-4
+    for endpoint, print_ in manifest["endpoints"].items():
+        if endpoint != "<logits>" and not any(a in endpoint for a in AUXILIARY):
+            compare(found[endpoint], print_)
+
+
+def compare(found: np.ndarray, fingerprint: dict) -> None:
+    assert found.size == np.prod(fingerprint["shape"])
+    tolerance = 1e-3 * max(fingerprint["std"])  # of single values; the L2 errors are smaller
+    np.testing.assert_allclose(found.mean(axis=1), fingerprint["mean"], atol=tolerance)
+    np.testing.assert_allclose(found.std(axis=1), fingerprint["std"], atol=tolerance)
+    for row, key in ((0, "img1"), (2, "seeded")):
+        places = found[row][fingerprint["index"]]
+        np.testing.assert_allclose(places, fingerprint[key], atol=tolerance)
