@@ -198,6 +198,34 @@ def test_unknown_names_list_the_nearest():
         penult.load_model(pool="mean")
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "mobilenet_v1_025_2016_08_28.tar.gz",
+        "mobilenet_v1_025_v1/mobilenet_v1_025.ckpt",
+        "mobilenet_v1_025_v2/model.ckpt",
+        "mobilenet_v1_025_v2",
+    ],
+)
+def test_tensorflow_checkpoints_give_the_original_features(file):
+    model = penult.load_model(weights=REFERENCE / "checkpoints" / file)
+    assert model.spec.name == "mobilenet_v1_025"
+    photos = [REFERENCE / "images" / name for name in ("chelsea.jpg", "coffee.jpg")]
+    with np.load(REFERENCE / "golden/mobilenet_v1_025.npz") as golden:
+        expected = golden["features"].reshape(3, -1)[:2]
+    assert relative_error(model.features(photos), expected) < 1e-4
+
+
+def test_raw_preprocessing_is_squashed_pixels():
+    model = penult.load_model(preprocess="raw")
+    assert str(model.preprocessing) == "Pillow bilinear to 224 x 224, x from 0 to 255"
+    assert model.classifier.preprocess == "raw"
+    with pytest.raises(
+        UsageError, match=r"preprocess must be one of efficientnet, inception, .* raw"
+    ):
+        penult.load_model(preprocess="none")
+
+
 def test_the_packaged_file_is_read_by_our_own_reader():
     checkpoint = open_checkpoint(packaged_checkpoint(NETS["efficientnet_lite0"]).path)
     assert checkpoint.format == "PyTorch (legacy)"

@@ -51,17 +51,24 @@ class Model:
         spec: What is known of the network.
         weights: The checkpoint that it reads.
         pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
-        preprocessing: How pixels become the network's input; prints as one line.
+        preprocess: The name of how pixels become the network's input.
+        preprocessing: The same, ready to be called; prints as one line.
         outputs: The layers asked for, each with the shape of one image's features.
     """
 
     def __init__(
-        self, spec: NetSpec, weights: Checkpoint, layers: Sequence[str] = (), pool: Pool = "avg"
+        self,
+        spec: NetSpec,
+        weights: Checkpoint,
+        layers: Sequence[str] = (),
+        pool: Pool = "avg",
+        preprocess: str | None = None,
     ) -> None:
         self.spec = spec
         self.weights = weights
         self.pool = pool
-        self.preprocessing = PREPROCESSING[spec.preprocessing](spec.size)
+        self.preprocess = preprocess or spec.preprocessing
+        self.preprocessing = PREPROCESSING[self.preprocess](spec.size)
         names = tuple(layers) or (spec.features,)
         found = fit(spec, weights.shapes, names)
         found.check(spec.name, weights.path)
@@ -110,7 +117,7 @@ class Model:
     @cached_property
     def classifier(self) -> "Model":
         """The same network with its logits as the layer."""
-        return Model(self.spec, self.weights, [self.spec.logits])
+        return Model(self.spec, self.weights, [self.spec.logits], preprocess=self.preprocess)
 
     @cached_property
     def layers(self) -> dict[str, Shape]:
@@ -169,6 +176,7 @@ def load_model(
     weights: str | Path | None = None,
     layer: str | Sequence[str] = (),
     pool: Pool = "avg",
+    preprocess: str | None = None,
 ) -> Model:
     """Make a network ready to run.
 
@@ -181,6 +189,8 @@ def load_model(
             classifier.
         pool: What to make of layers with height and width: their average (`avg`), their largest
             values (`max`), or the map as it is, height × width × channels (`none`).
+        preprocess: How to make the network's input; by default what it was trained with. `raw` is
+            what scripts without normalisation feed: squashed pixels from 0 to 255.
 
     Raises:
         UsageError: A name is unknown, or the weights have to be named.
@@ -189,8 +199,12 @@ def load_model(
     """
     if pool not in get_args(Pool):
         raise UsageError(f"pool must be avg, max or none, not {pool!r}")
+    if preprocess is not None and preprocess not in PREPROCESSING:
+        known = ", ".join(PREPROCESSING)
+        raise UsageError(f"preprocess must be one of {known}, not {preprocess!r}")
     spec, checkpoint = _found(model, weights)
-    return Model(spec, checkpoint, [layer] if isinstance(layer, str) else layer, pool)
+    layers = [layer] if isinstance(layer, str) else layer
+    return Model(spec, checkpoint, layers, pool, preprocess)
 
 
 def load_classifier(model: str | None = None, weights: str | Path | None = None) -> Model:

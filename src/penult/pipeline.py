@@ -34,6 +34,7 @@ def extract(
     weights: str | Path | None = None,
     layer: str | Sequence[str] = (),
     pool: Pool = "avg",
+    preprocess: str | None = None,
     out: str | Path | None = None,
     from_file: str | Path | None = None,
     progress: Progress | None = None,
@@ -48,7 +49,8 @@ def extract(
         model: A model, or the arguments of `load_model`: a network's name, and
         weights: its weights file,
         layer: its layers,
-        pool: how to pool them.
+        pool: how to pool them,
+        preprocess: how to make the network's input.
         out: The table, a folder; by default named after the first source, in the current folder.
         from_file: A text file with a path a line; `-` is standard input.
         progress: Called with the counts so far at the start and after each image.
@@ -65,8 +67,8 @@ def extract(
     path = _table_path(out) if out else table_name(sources, from_file)
     files = find_images(_listed(sources), from_file=from_file)
     if not isinstance(model, Model):
-        model = load_model(model, weights=weights, layer=layer, pool=pool)
-    elif weights or layer or pool != "avg":
+        model = load_model(model, weights=weights, layer=layer, pool=pool, preprocess=preprocess)
+    elif weights or layer or pool != "avg" or preprocess:
         raise UsageError("a Model has its weights, layers and pool: give them to load_model")
     with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
         _fill(table, model, files, progress or (lambda counts: None))

@@ -7,7 +7,10 @@ import pytest
 from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError
 
-FORMATS = "formats read: PyTorch (zip), PyTorch (legacy), safetensors"
+FORMATS = (
+    "formats read: PyTorch (zip), PyTorch (legacy), safetensors, TensorFlow (V2),"
+    " TensorFlow (V1), TensorFlow (tar)"
+)
 
 
 def test_a_missing_file_is_named_with_the_formats(tmp_path, refusal):

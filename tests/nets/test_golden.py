@@ -21,8 +21,7 @@ from penult.images.preprocess import PREPROCESSING
 REFERENCE = Path(__file__).parents[1] / "reference"
 weight = run_path(str(REFERENCE / "weights_by_name.py"))["weight"]
 
-NETWORKS = sorted(path.stem for path in REFERENCE.glob("golden/*.npz"))
-NETWORKS = [name for name in NETWORKS if name in nets.NETS]
+NETWORKS = sorted(path.stem for path in REFERENCE.glob("manifests/*.json"))
 AUXILIARY = ("AuxLogits", "aux_")  # heads for training only
 
 
@@ -76,3 +75,23 @@ def compare(found: np.ndarray, fingerprint: dict) -> None:
     for row, key in ((0, "img1"), (2, "seeded")):
         places = found[row][fingerprint["index"]]
         np.testing.assert_allclose(places, fingerprint[key], atol=tolerance)
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("inception_v1", "AvgPool_0a_7x7"),
+        ("inception_v2", "AvgPool_1a"),
+        ("resnet_v1_50", "global_pool"),
+        ("resnet_v1_101", "global_pool"),
+        ("vgg_16", "vgg_16/fc8"),
+    ],
+)
+def test_raw_pixels_give_what_the_original_script_did(name, layer):
+    photos = ["chelsea.jpg", "coffee.jpg", "astronaut.jpg", "rocket.jpg"]
+    raw = PREPROCESSING["raw"](224)
+    pixels = np.stack([raw(Image.open(REFERENCE / "images" / photo)) for photo in photos])
+    layers = {"features": nets.NETS[name].layers()[layer]}
+    engine = Engine(*to_onnx(layers, lambda v: weight(v.name, v.shape)))
+    with np.load(REFERENCE / "golden/legacy_compute_features.npz") as legacy:
+        assert relative_error(engine.run(pixels)["features"], legacy[name]) < 1e-4

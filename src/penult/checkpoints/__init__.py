@@ -12,18 +12,28 @@ one line. A new format is one module with a `Format`, added to `FORMATS` below.
 import os
 from pathlib import Path
 
-from penult.checkpoints import pytorch, safetensors
+from penult.checkpoints import pytorch, safetensors, tarball, tensorflow_v1, tensorflow_v2
 from penult.checkpoints.base import Checkpoint, WeightsFile
+from penult.checkpoints.tensorflow_files import located
 from penult.errors import CheckpointError
 from penult.text import quoted
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 
-FORMATS = (pytorch.ZIP, pytorch.LEGACY, safetensors.SAFETENSORS)
+FORMATS = (
+    pytorch.ZIP,
+    pytorch.LEGACY,
+    safetensors.SAFETENSORS,
+    tensorflow_v2.V2,
+    tensorflow_v1.V1,
+    tarball.TAR,
+)
 
 
 def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Open a weights file, whose format is recognised by its content.
+
+    A TensorFlow checkpoint may also be named by the prefix of its files, or by its folder.
 
     Raises:
         UnsafeError: The file asks to run code.
@@ -31,11 +41,13 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """
     formats = f"formats read: {', '.join(each.name for each in FORMATS)}"
     try:
-        file = WeightsFile(path)
+        file = WeightsFile(located(Path(path)))
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise CheckpointError(f"{quoted(Path(path))}: {reason.lower()}; {formats}") from exc
     for each in FORMATS:
         if each.recognises(file):
-            return each.open(file)
+            checkpoint = each.open(file)
+            checkpoint.path = Path(path)
+            return checkpoint
     raise file.error(f"begins with {bytes(file.data[:8])!r}, so isn't a weights file; {formats}")

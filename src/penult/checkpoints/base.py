@@ -3,7 +3,7 @@
 import mmap
 import os
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -40,6 +40,10 @@ class WeightsFile:
         with self.path.open("rb") as stream:
             self.data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self.size = len(self.data)
+
+    def beside(self, name: str) -> "WeightsFile":
+        """Another file of the same checkpoint, in the same folder."""
+        return WeightsFile(self.path.with_name(name))
 
     def error(self, reason: str, offset: int | None = None) -> CheckpointError:
         """An error about this file, to be raised."""
@@ -80,7 +84,8 @@ class Checkpoint(Mapping[str, Array]):
     a type that it knows. bfloat16 and float8 are widened to float32, which holds all their values.
 
     Attributes:
-        path: The file.
+        path: What was opened: the file, or the folder or prefix that led to it.
+        files: The files that it consists of; mostly one.
         format: What kind of file it is, for instance "PyTorch (zip)".
         metadata: Small facts beside the tensors: safetensors' metadata, the epoch of a checkpoint.
         shapes: The tensors' shapes, by name; known without reading any tensor.
@@ -93,15 +98,16 @@ class Checkpoint(Mapping[str, Array]):
         layout: str,
         tensors: Mapping[str, Tensor],
         metadata: Mapping[str, str],
+        others: Iterable[WeightsFile] = (),
     ) -> None:
         for name in tensors:
             _check_name(file, name)
         self.path = file.path
+        self.files = (file, *others)
         self.format = layout
         self.metadata = MappingProxyType({_text(k): _text(v) for k, v in metadata.items()})
         self.shapes = MappingProxyType({name: it.shape for name, it in tensors.items()})
         self.dtypes = MappingProxyType({name: it.dtype for name, it in tensors.items()})
-        self._file = file
         self._tensors = tensors
         self._digest: str | None = None
 
@@ -121,11 +127,16 @@ class Checkpoint(Mapping[str, Array]):
         return f"<Checkpoint {str(self.path)!r}: {self.format}, {len(self)} tensors>"
 
     def digest(self) -> str:
-        """The file's SHA-256 in hexadecimal; computed at the first call."""
+        """The file's SHA-256 in hexadecimal; computed at the first call.
+
+        Of several files, it is the SHA-256 of their SHA-256s, 32 bytes each, in `files`' order.
+        """
         if self._digest is None:
             import hashlib
 
-            self._digest = hashlib.sha256(self._file.data).hexdigest()
+            digests = [hashlib.sha256(file.data) for file in self.files]
+            several = hashlib.sha256(b"".join(each.digest() for each in digests))
+            self._digest = (several if len(digests) > 1 else digests[0]).hexdigest()
         return self._digest
 
 

@@ -87,7 +87,11 @@ def is_possible(shape: tuple[int, ...], name: str) -> bool:
 
 
 def read_array(
-    data: mmap, name: str, offset: int, shape: tuple[int, ...], strides: tuple[int, ...] | None
+    data: mmap | memoryview,
+    name: str,
+    offset: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...] | None,
 ) -> Array:
     """A read-only array of `data`'s bytes from `offset`; `strides` in bytes, None if contiguous.
 

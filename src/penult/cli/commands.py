@@ -66,6 +66,9 @@ def extract(
         Literal["avg", "max", "none"],
         typer.Option(help="What to make of layers with height and width; none keeps the map."),
     ] = "avg",
+    preprocess: Annotated[
+        str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
@@ -84,6 +87,7 @@ def extract(
                 weights=weights,
                 layer=layer or (),
                 pool=pool,
+                preprocess=preprocess,
                 out=out,
                 from_file=from_file,
                 progress=progress.show,

@@ -1,0 +1,117 @@
+"""The wire format of Protocol Buffers, as far as reading checkpoints takes it.
+
+A message is read as its fields by number, of which each is a number or bytes; what the numbers mean
+and which are left aside is the caller's business. A field is believed only where its length fits.
+Encoding: https://protobuf.dev/programming-guides/encoding/
+"""
+
+from mmap import mmap
+
+from penult.checkpoints.base import MAX_NAME
+
+MAX_FIELDS = 100_000  # in a message; one that lists a network of 1000 variables has 1001
+
+_FIXED = {1: 8, 5: 4}  # wire type -> bytes
+_VARINT, _DELIMITED = 0, 2  # wire types; the others, 3 and 4, are groups, which nobody writes
+
+
+class MalformedError(Exception):
+    """These bytes aren't what a writer would have written; says why."""
+
+
+def varint(data: memoryview | mmap, at: int) -> tuple[int, int]:
+    """The number from 0 to 2**64 - 1 that begins at `at`, and where it ends."""
+    value = 0
+    for length, byte in enumerate(data[at : at + 10]):
+        value |= (byte & 127) << 7 * length
+        if byte < 128 and value < 2**64:
+            return value, at + length + 1
+    raise MalformedError("a number that doesn't end")
+
+
+class Message:
+    """The fields of a message, by number.
+
+    Raises:
+        MalformedError: As do all methods, if there is something else than was asked for.
+    """
+
+    def __init__(self, data: memoryview) -> None:
+        self._fields: dict[int, list[int | memoryview]] = {}
+        at = count = 0
+        while at < len(data):
+            tag, at = varint(data, at)
+            value, at = _value(data, at, tag & 7)
+            self._fields.setdefault(tag >> 3, []).append(value)
+            count += 1
+            if count > MAX_FIELDS:
+                raise MalformedError(f"a message of more than {MAX_FIELDS} fields")
+
+    def __contains__(self, field: int) -> bool:
+        return field in self._fields
+
+    def number(self, field: int) -> int:
+        """A number, as the signed one of 64 bits that it is in every message here; 0 if absent."""
+        value = self._single(field, 0)
+        if not isinstance(value, int):
+            raise MalformedError(f"field {field} isn't a number")
+        return value if value < 2**63 else value - 2**64
+
+    def content(self, field: int) -> memoryview:
+        """The bytes of a field, none if absent."""
+        value = self._single(field, memoryview(b""))
+        if isinstance(value, int):
+            raise MalformedError(f"field {field} isn't bytes")
+        return value
+
+    def contents(self, field: int) -> list[memoryview]:
+        """The bytes of a field that may be there any number of times."""
+        values = self._fields.get(field, [])
+        found = [value for value in values if isinstance(value, memoryview)]
+        if len(found) < len(values):
+            raise MalformedError(f"field {field} isn't bytes")
+        return found
+
+    def message(self, field: int) -> "Message":
+        """The message in a field, one without fields if absent."""
+        return Message(self.content(field))
+
+    def messages(self, field: int) -> list["Message"]:
+        """The messages in a field that may be there any number of times."""
+        return [Message(content) for content in self.contents(field)]
+
+    def name(self, field: int) -> str:
+        """The text of a field that is no longer than a name."""
+        return text(self.content(field))
+
+    def _single(self, field: int, default: int | memoryview) -> int | memoryview:
+        values = self._fields.get(field, [default])
+        if len(values) > 1:
+            raise MalformedError(f"field {field} more than once")
+        return values[0]
+
+
+def text(content: memoryview | bytes) -> str:
+    """A name that stands in a message."""
+    if len(content) > 4 * MAX_NAME:
+        raise MalformedError(f"a name of {len(content)} bytes")
+    try:
+        return bytes(content).decode()
+    except UnicodeDecodeError as exc:
+        raise MalformedError("a name that isn't UTF-8") from exc
+
+
+def _value(data: memoryview, at: int, wire_type: int) -> tuple[int | memoryview, int]:
+    if wire_type == _VARINT:
+        return varint(data, at)
+    if wire_type in _FIXED:
+        size = _FIXED[wire_type]
+    elif wire_type == _DELIMITED:
+        size, at = varint(data, at)
+    else:
+        raise MalformedError(f"wire type {wire_type}, which isn't used")
+    if size > len(data) - at:
+        raise MalformedError(f"a field of {size} bytes where {len(data) - at} are left")
+    piece = data[at : at + size]
+    value = int.from_bytes(piece, "little") if wire_type in _FIXED else piece
+    return value, at + size

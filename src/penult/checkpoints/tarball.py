@@ -1,0 +1,134 @@
+"""Checkpoints in a `.tar.gz`, `.tgz` or `.tar`, as TensorFlow's were published.
+
+The archive is unpacked in memory, up to `MAX_UNPACKED` bytes, and never to disk. Folders in it are
+left aside; of the files, only regular ones are read, by the last part of their names, which must be
+different. There must be one checkpoint among them.
+"""
+
+import zlib
+from mmap import mmap
+from pathlib import Path
+from typing import IO, cast
+
+from penult.checkpoints import tensorflow_v1, tensorflow_v2
+from penult.checkpoints.base import Checkpoint, Format, WeightsFile
+from penult.checkpoints.tensorflow_files import MAX_STATE, STATE, chosen
+from penult.text import one_line, quoted
+
+MAX_UNPACKED = 2 << 30  # bytes; VGG-19 takes 0.6 GB
+MAX_EXPANSION = 100  # times the packed size, beyond `_SMALL`; weights hardly shrink at all
+MAX_MEMBERS = 1000
+MAX_HEADERS = 2 << 20  # bytes that describe the members
+
+_SMALL = 16 << 20  # bytes
+_PIECE = 1 << 20  # bytes read at once
+_CAUSED = (ValueError, LookupError, ArithmeticError, RecursionError)
+
+
+class _Member(WeightsFile):
+    """A file in the archive, in memory."""
+
+    def __init__(self, archive: Path, name: str, members: dict[str, mmap]) -> None:
+        self.path = archive / name
+        self.data = members[name]
+        self.size = len(self.data)
+        self._archive, self._members = archive, members
+
+    def beside(self, name: str) -> WeightsFile:
+        if name not in self._members:
+            raise FileNotFoundError("not in the archive")
+        return _Member(self._archive, name, self._members)
+
+
+class _Stream:
+    """The unpacked archive, as `tarfile` reads it: headers only, and never back."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self.tell = stream.tell
+        self._stream, self._limit = stream, limit
+        self._left = MAX_HEADERS
+
+    def read(self, size: int) -> bytes:
+        self._left -= size
+        if size < 0 or self._left < 0:
+            raise ValueError(f"more than {MAX_HEADERS} bytes of headers")
+        return self._stream.read(size)
+
+    def seek(self, offset: int) -> int:
+        if not self.tell() <= offset <= self._limit:
+            raise ValueError("a member beyond the end")
+        return self._stream.seek(offset)
+
+
+def _is_tar(file: WeightsFile) -> bool:
+    return _is_gzip(file) or file.data[257:262] == b"ustar"
+
+
+def _is_gzip(file: WeightsFile) -> bool:
+    return file.data[:2] == b"\x1f\x8b"
+
+
+def _open(file: WeightsFile) -> Checkpoint:
+    members = _unpacked(file)
+    state = members[STATE][:MAX_STATE] if STATE in members else b""
+    name = chosen(file.path, members, state)
+    if name is None:
+        raise file.error("an archive without a TensorFlow checkpoint; unpack it and name a file")
+    first = _Member(file.path, name, members)
+    for each in (tensorflow_v2.V2, tensorflow_v1.V1):
+        if each.recognises(first):
+            checkpoint = each.open(first)
+            checkpoint.files = (file,)
+            return checkpoint
+    raise first.damaged("not a TensorFlow checkpoint")
+
+
+def _unpacked(file: WeightsFile) -> dict[str, mmap]:
+    import gzip
+    import tarfile
+
+    packed = _is_gzip(file)
+    limit = min(MAX_UNPACKED, _SMALL + MAX_EXPANSION * file.size)
+    try:
+        with file.path.open("rb") as raw:
+            stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+            return _members(file, stream, limit)
+    # Whatever else tarfile raises is the bytes' doing.
+    except (tarfile.TarError, zlib.error, EOFError, OSError, *_CAUSED) as exc:
+        raise file.damaged(f"a broken archive ({one_line(str(exc), 80)})") from exc
+
+
+def _members(file: WeightsFile, stream: IO[bytes], limit: int) -> dict[str, mmap]:
+    import tarfile
+
+    archive = tarfile.TarFile(fileobj=cast("IO[bytes]", _Stream(stream, limit)))
+    members: dict[str, mmap] = {}
+    for count, info in enumerate(archive):
+        name = info.name.split("/")[-1]
+        if count == MAX_MEMBERS or name in members:
+            raise ValueError(f"more than {MAX_MEMBERS} members, or two of a name")
+        if info.isdir() or name.startswith("._"):  # macOS keeps attributes in such files
+            continue
+        if info.type not in (tarfile.REGTYPE, tarfile.AREGTYPE) or info.issparse():
+            raise file.error(f"{quoted(info.name)} in it is no regular file; unpack it")
+        if not 0 <= info.size <= limit - stream.tell():
+            raise ValueError(f"{quoted(name)} of {info.size} bytes, {limit} are the limit")
+        if info.size:
+            members[name] = _content(stream, info.size)
+    while stream.tell() <= limit and stream.read(_PIECE):  # up to gzip's checksum at the end
+        pass
+    return members
+
+
+def _content(stream: IO[bytes], size: int) -> mmap:
+    """The next bytes, in memory that is taken only as it is filled."""
+    content = mmap(-1, size)
+    while content.tell() < size:
+        piece = stream.read(min(_PIECE, size - content.tell()))
+        if not piece:
+            raise EOFError("it ends within a member")
+        content.write(piece)
+    return content
+
+
+TAR = Format("TensorFlow (tar)", _is_tar, _open)

@@ -1,0 +1,110 @@
+"""TensorFlow's first checkpoints, as most networks of 2016 were published.
+
+One file is one table, or several named PREFIX-00000-of-00002 and so on are. The values are
+SavedTensorSlices, a protocol buffer: under the key "" with a list of the variables in this file,
+under the key of a slice with what is in it. A variable that isn't partitioned is one slice.
+Source: tensorflow/core/util/tensor_slice_writer.cc, tensorflow/core/util/saved_tensor_slice.proto
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
+from penult.checkpoints.protobuf import MalformedError, Message
+from penult.checkpoints.table import Table, is_table
+from penult.checkpoints.tensor_protos import NO_TENSORS, TYPES, read_shape, read_values
+from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
+from penult.checkpoints.tensorflow_files import described, shards
+from penult.text import quoted
+
+
+class _Shard(NamedTuple):
+    """A file and the table in it."""
+
+    file: WeightsFile
+    table: Table
+
+
+class _Variable(NamedTuple):
+    """A variable as the lists have it: each slice with the file that it is in."""
+
+    dtype: int
+    shape: tuple[int, ...]
+    slices: dict[Slice, _Shard]
+
+
+class _Part(NamedTuple):
+    """One slice of a variable."""
+
+    shard: _Shard
+    where: Slice
+    shape: tuple[int, ...]
+
+
+def _recognises(file: WeightsFile) -> bool:
+    return is_table(file)
+
+
+def _open(file: WeightsFile) -> Checkpoint:
+    files = shards(file)
+    variables: dict[str, _Variable] = {}
+    for each in files:
+        with described(each, "the list of variables"):
+            _add_variables(_Shard(each, Table(each)), variables)
+    tensors = {
+        name: _tensor(file, name, variable)
+        for name, variable in variables.items()
+        if variable.dtype not in NO_TENSORS
+    }
+    return Checkpoint(files[0], V1.name, tensors, {}, files[1:])
+
+
+def _add_variables(shard: _Shard, variables: dict[str, _Variable]) -> None:
+    content = shard.table.find(b"")
+    if content is None:
+        raise MalformedError("no entry; an index of V2 is named .index")
+    for message in Message(content).message(1).messages(1):
+        name, found = (
+            message.name(1),
+            _Variable(message.number(3), read_shape(message.message(2)), {}),
+        )
+        variable = variables.setdefault(name, found)
+        if (variable.dtype, variable.shape) != (found.dtype, found.shape):
+            raise MalformedError(f"{quoted(name)} with two types or shapes")
+        for each in message.messages(4):
+            where = read_slice(each)
+            if where in variable.slices:
+                raise MalformedError(f"a slice of {quoted(name)} twice")
+            variable.slices[where] = shard
+
+
+def _tensor(file: WeightsFile, name: str, variable: _Variable) -> Tensor:
+    label = f"tensor {quoted(name)}"
+    if variable.dtype not in TYPES:
+        raise file.error(
+            f"{label} is of type {variable.dtype}, which isn't supported; convert it to float32"
+        )
+    with described(file, label):
+        axis, slices = partition(variable.shape, tuple(variable.slices))
+    dtype = TYPES[variable.dtype]
+    parts = [_Part(variable.slices[where], where, shape) for where, shape in slices]
+    return Tensor(dtype, variable.shape, partial(_read, name, dtype, parts, axis))
+
+
+def _read(name: str, dtype: str, parts: Sequence[_Part], axis: int) -> Array:
+    return joined([_read_part(name, dtype, part) for part in parts], axis)
+
+
+def _read_part(name: str, dtype: str, part: _Part) -> Array:
+    with described(part.shard.file, f"tensor {quoted(name)}"):
+        content = part.shard.table.find(slice_key(name, part.where))
+        if content is None:
+            raise MalformedError("no values")
+        saved = Message(content).message(2)
+        if saved.name(1) != name or read_slice(saved.message(2)) != part.where:
+            raise MalformedError("the values of another one")
+        return read_values(saved.message(3), dtype, part.shape)
+
+
+V1 = Format("TensorFlow (V1)", _recognises, _open)
