@@ -3,6 +3,7 @@
 Variables and layers have the names of TF-Slim's alexnet.py.
 """
 
+from functools import partial
 from typing import NamedTuple
 
 from penult.graph import Value, flatten, max_pool, relu
@@ -34,26 +35,26 @@ TABLE: dict[str, Conv | int] = {  # an integer is the window of a pool
 }
 
 
-def alexnet_v2(images: Value, classes: int) -> Layers:
-    """Build the network."""
+def alexnet(images: Value, classes: int, *, name: str, table: dict[str, Conv | int]) -> Layers:
+    """Build the network of a table; OverFeat is made alike."""
     layers: dict[str, Value] = {}
     x = images
-    for layer, row in TABLE.items():
-        scope = f"alexnet_v2/{layer}"
+    for layer, row in table.items():
+        scope = f"{name}/{layer}"
         if isinstance(row, Conv):
             filters, kernel, stride, padding = row
             x = relu(slim.conv_bias(x, scope, filters, kernel, stride=stride, padding=padding))
         else:
             x = max_pool(x, row, stride=2)
         layers[scope] = x
-    layers["alexnet_v2/fc8"] = flatten(slim.conv_bias(x, "alexnet_v2/fc8", classes, 1))
+    layers[f"{name}/fc8"] = flatten(slim.conv_bias(x, f"{name}/fc8", classes, 1))
     return layers
 
 
 NETS = [
     NetSpec(
         name="alexnet_v2",
-        build=alexnet_v2,
+        build=partial(alexnet, name="alexnet_v2", table=TABLE),
         size=224,
         preprocessing="vgg",
         features="alexnet_v2/fc7",

@@ -3,22 +3,10 @@
 Variables and layers have the names of TF-Slim's overfeat.py.
 """
 
-from typing import NamedTuple
+from functools import partial
 
-from penult.graph import Value, flatten, max_pool, relu
-from penult.graph.ops import Padding
-from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec
-
-
-class Conv(NamedTuple):
-    """One convolution, rectified; the dense layers are convolutions too."""
-
-    filters: int
-    kernel: int
-    stride: int = 1
-    padding: Padding = "SAME"
-
+from penult.nets.alexnet_v2 import Conv, alexnet
+from penult.nets.spec import NetSpec
 
 TABLE: dict[str, Conv | int] = {  # an integer is the window of a pool
     "conv1": Conv(64, 11, 4, "VALID"),
@@ -34,26 +22,10 @@ TABLE: dict[str, Conv | int] = {  # an integer is the window of a pool
 }
 
 
-def overfeat(images: Value, classes: int) -> Layers:
-    """Build the network."""
-    layers: dict[str, Value] = {}
-    x = images
-    for layer, row in TABLE.items():
-        scope = f"overfeat/{layer}"
-        if isinstance(row, Conv):
-            filters, kernel, stride, padding = row
-            x = relu(slim.conv_bias(x, scope, filters, kernel, stride=stride, padding=padding))
-        else:
-            x = max_pool(x, row, stride=2)
-        layers[scope] = x
-    layers["overfeat/fc8"] = flatten(slim.conv_bias(x, "overfeat/fc8", classes, 1))
-    return layers
-
-
 NETS = [
     NetSpec(
         name="overfeat",
-        build=overfeat,
+        build=partial(alexnet, name="overfeat", table=TABLE),
         size=231,
         preprocessing="vgg",
         features="overfeat/fc7",
