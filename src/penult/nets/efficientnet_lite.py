@@ -11,7 +11,7 @@ from math import ceil
 from typing import NamedTuple
 
 from penult.graph import Value, add, global_avg_pool, relu6
-from penult.nets import pytorch
+from penult.nets import pytorch, slim
 from penult.nets.spec import Layers, NetSpec, PackagedWeights
 
 conv_bn = partial(pytorch.conv_bn, epsilon=1e-3)
@@ -49,7 +49,7 @@ def efficientnet_lite(images: Value, classes: int, *, width: float, depth: float
         blocks = stage.blocks if stage in (STAGES[0], STAGES[-1]) else ceil(depth * stage.blocks)
         for block in range(blocks):
             stride = stage.stride if block == 0 else 1
-            x = mbconv(layers, x, index, stage, scaled(stage.channels, width), stride)
+            x = mbconv(layers, x, index, stage, slim.divisible(stage.channels * width), stride)
             index += 1
     layers["features"] = x
     x = layers["head_1x1"] = relu6(conv_bn(x, "_conv_head", "_bn1", filters=1280, kernel=1))
@@ -79,13 +79,6 @@ def mbconv(
     y = conv_bn(relu6(y), f"{scope}._project_conv", f"{scope}._bn2", filters=channels, kernel=1)
     y = layers[f"block_{index}"] = add(y, x) if y.shape == x.shape else y
     return y
-
-
-def scaled(channels: int, width: float) -> int:
-    """Scale a number of channels to a multiple of 8, never more than 10 % below the exact one."""
-    exact = channels * width
-    rounded = max(8, int(exact + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * exact else rounded + 8
 
 
 def _packaged(index: int, size: int, sha256: str) -> PackagedWeights:

@@ -162,7 +162,7 @@ def logits(x: Value, scope: str, classes: int) -> Value:
 
 
 def divisible(channels: float) -> int:
-    """Round to a multiple of 8, at least 8 and never more than 10 % down, as the MobileNets do."""
+    """Round to a multiple of 8, at least 8 and never more than 10 % down, as mobile networks do."""
     rounded = max(8, int(channels + 4) // 8 * 8)
     return rounded if rounded >= 0.9 * channels else rounded + 8
 
