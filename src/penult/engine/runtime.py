@@ -1,15 +1,22 @@
 """Run an ONNX model with ONNX Runtime, on all cores."""
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from penult.errors import NetworkError
+from penult.text import one_line
+
 ort.disable_telemetry_events()  # official Windows builds would send them
-ERRORS_ONLY = 3  # of ONNX Runtime's log levels
+_PLACE = r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/\S+:\d+ .*?\) )?"  # and the place in its source
+NOTHING = 4  # of ONNX Runtime's log levels: its errors are raised, so they needn't be printed too
+ort.set_default_logger_severity(NOTHING)
 
 
 def cores() -> int:
@@ -25,20 +32,59 @@ class Engine:
     Args:
         model: A serialised ONNX model with one float32 input (n, height, width, channels).
         weights: Its external initializers by name; they are not copied.
+        outputs: Names for its outputs, in order; by default those in the model.
+        name: What to call the model in errors.
+
+    Raises:
+        NetworkError: ONNX Runtime refuses the model.
     """
 
-    def __init__(self, model: bytes, weights: Mapping[str, NDArray[np.float32]]) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        weights: Mapping[str, NDArray[np.float32]],
+        outputs: list[str] | None = None,
+        name: str = "the network",
+    ) -> None:
+        self._name = name
         options = ort.SessionOptions()
-        options.log_severity_level = ERRORS_ONLY
+        options.log_severity_level = NOTHING
         options.intra_op_num_threads = cores()
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # cores decode too
         values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
-        self._session = ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._input = self._session.get_inputs()[0].name
-        self.outputs: list[str] = [output.name for output in self._session.get_outputs()]
+        with self._translated():
+            self._session = ort.InferenceSession(
+                model,
+                options,
+                providers=["CPUExecutionProvider"],
+                enable_fallback=0,  # to the same provider again, with four lines of output
+            )
+        self._input = self._session.get_inputs()[0]
+        self.outputs = outputs or [output.name for output in self._session.get_outputs()]
 
     def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Return each output for a batch of network inputs (n, height, width, channels)."""
-        results = self._session.run(self.outputs, {self._input: batch})
+        """Return each output for a batch of network inputs (n, height, width, channels).
+
+        Raises:
+            NetworkError: ONNX Runtime can't run the model on it.
+        """
+        if self._input.shape[0] == 1:  # a model that was exported without a batch dimension
+            single = [self._run(batch[i : i + 1]) for i in range(len(batch))]
+            results = [np.concatenate(rows) for rows in zip(*single, strict=True)]
+        else:
+            results = self._run(batch)
         return dict(zip(self.outputs, results, strict=True))
+
+    def _run(self, batch: NDArray[np.float32]) -> list[NDArray[Any]]:
+        with self._translated():
+            results: list[NDArray[Any]] = self._session.run(None, {self._input.name: batch})
+        return results
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as exc:  # ONNX Runtime's errors share no other base
+            reason = one_line(re.sub(_PLACE, "", " ".join(str(exc).split())))
+            raise NetworkError(f"{self._name}: ONNX Runtime can't run it: {reason}") from exc

@@ -6,6 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from penult.errors import NetworkError
 from penult.graph.values import Array, Constant, Shape, Value, Variable
 
 Padding = Literal["SAME", "VALID"] | tuple[int, int]  # or the rows before and after
@@ -178,9 +179,16 @@ _SIXTH = Constant((), (), lambda: np.array(0.16667))
 def _slide(
     x: Value, window: tuple[int, int], stride: int, padding: Padding
 ) -> tuple[Shape, dict[str, Any]]:
-    """Return the (height, width) that a sliding window gives, and its ONNX attributes."""
+    """Return the (height, width) that a sliding window gives, and its ONNX attributes.
+
+    Raises:
+        NetworkError: The window doesn't fit.
+    """
     sizes = x.shape[1:]
     pads = [_padding(size, w, stride, padding) for size, w in zip(sizes, window, strict=True)]
+    if any(sum(pad) + size < w for pad, size, w in zip(pads, sizes, window, strict=True)):
+        windows, maps = ("×".join(map(str, each)) for each in (window, sizes))
+        raise NetworkError(f"a window of {windows} doesn't fit into a map of {maps}")
     out = tuple(
         (before + size + after - w) // stride + 1
         for size, w, (before, after) in zip(sizes, window, pads, strict=True)

@@ -45,6 +45,12 @@ class Value:
     attributes: Mapping[str, Any] = field(default_factory=dict)
     multiply_adds: int = 0  # for one example
 
+    @property
+    def channels_last(self) -> Shape:
+        """The shape as TensorFlow has it: (height, width, channels) or (channels,)."""
+        channels, *spatial = self.shape
+        return (*spatial, channels)
+
 
 def walk(outputs: Iterable[Value]) -> Iterator[Value]:
     """Yield what `outputs` depend on, themselves included, each once, inputs before their users."""

@@ -11,6 +11,7 @@ from PIL import Image
 from penult.images.bilinear import RGB, Taps, resize, taps
 
 _VGG_MEAN = (123.68, 116.78, 103.94)  # of ImageNet's red, green and blue
+_TORCHVISION_MEAN, _TORCHVISION_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Preprocessing(Protocol):
@@ -169,6 +170,53 @@ class CifarNet:
 
 
 @dataclass(frozen=True, slots=True)
+class Torchvision:
+    """That of torchvision's classifiers, and of most ONNX files exported from PyTorch.
+
+    As `torchvision.transforms._presets.ImageClassification` with its defaults, on Pillow images:
+    the kernel is Pillow's bilinear, antialiased and on 8-bit pixels. For other sizes than 224 the
+    shorter side grows along, rounded: 342 for 299. Of images that are longer than 16 times their
+    width only the middle is resized, which is off by one level here and there.
+
+    >>> print(Torchvision(224))
+    Pillow bilinear to shorter side 256, central 224 x 224, (x / 255 - mean) / std of ImageNet
+    """
+
+    size: int
+
+    @property
+    def shorter(self) -> int:
+        """The image's shorter side when resized."""
+        return round(self.size * 256 / 224)
+
+    def __call__(self, rgb: RGB) -> NDArray[np.float32]:
+        """Make the input, (size, size, 3)."""
+        x: NDArray[np.float32] = np.array(self._square(_image(rgb)), np.float32)
+        x /= 255
+        x -= np.array(_TORCHVISION_MEAN, np.float32)
+        x /= np.array(_TORCHVISION_STD, np.float32)
+        return x
+
+    def _square(self, image: Image.Image) -> Image.Image:
+        narrow, wide = sorted(image.size)
+        width, height = (self.shorter * side // narrow for side in image.size)
+        left, top = (round((side - self.size) / 2) for side in (width, height))  # half to even
+        right, bottom = left + self.size, top + self.size
+        if wide <= 16 * narrow:
+            resized = image.resize((width, height), Image.Resampling.BILINEAR)
+            return resized.crop((left, top, right, bottom))
+        x, y = image.width / width, image.height / height
+        box = (left * x, top * y, right * x, bottom * y)
+        return image.resize((self.size, self.size), Image.Resampling.BILINEAR, box)
+
+    def __str__(self) -> str:
+        return (
+            f"Pillow bilinear to shorter side {self.shorter}, central {self.size} x {self.size},"
+            " (x / 255 - mean) / std of ImageNet"
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Raw:
     """Plain pixels of the squashed image, as scripts that skip normalisation feed them.
 
@@ -220,5 +268,6 @@ PREPROCESSING: Mapping[str, Callable[[int], Preprocessing]] = {  # by size of th
     "vgg": VGG,
     "lenet": LeNet,
     "cifarnet": CifarNet,
+    "torchvision": Torchvision,
     "raw": Raw,
 }

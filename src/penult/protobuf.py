@@ -1,26 +1,46 @@
-"""The wire format of Protocol Buffers, as far as reading checkpoints takes it.
+"""The wire format of Protocol Buffers, as far as checkpoints and ONNX models take it.
 
 A message is read as its fields by number, of which each is a number or bytes; what the numbers mean
 and which are left aside is the caller's business. A field is believed only where its length fits.
 Encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
+import struct
 from mmap import mmap
 
-from penult.checkpoints.base import MAX_NAME
-
 MAX_FIELDS = 100_000  # in a message; one that lists a network of 1000 variables has 1001
+MAX_NAME = 4096  # bytes; the longest names seen in real files are under 200
 
-_FIXED = {1: 8, 5: 4}  # wire type -> bytes
-_VARINT, _DELIMITED = 0, 2  # wire types; the others, 3 and 4, are groups, which nobody writes
+VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # wire types; 3 and 4 are groups, which nobody writes
+_FIXED = {FIXED64: 8, FIXED32: 4}  # bytes
 
 
 class MalformedError(Exception):
     """These bytes aren't what a writer would have written; says why."""
 
 
+def encode(*fields: tuple[int, int | float | str | bytes]) -> bytes:
+    """Write (field number, value) pairs; a message within is given as its bytes."""
+    return b"".join(_field(number, value) for number, value in fields)
+
+
+def encode_varint(value: int) -> bytes:
+    """Write an integer from 0 on, seven bits a byte, the lowest first."""
+    encoded = bytearray()
+    while value > 127:
+        encoded.append(value & 127 | 128)
+        value >>= 7
+    encoded.append(value)
+    return bytes(encoded)
+
+
+def opening(number: int, length: int) -> bytes:
+    """Write what comes before the content of a field of `length` bytes."""
+    return encode_varint(number << 3 | LENGTH) + encode_varint(length)
+
+
 def varint(data: memoryview | mmap, at: int) -> tuple[int, int]:
-    """The number from 0 to 2**64 - 1 that begins at `at`, and where it ends."""
+    """Read the number from 0 to 2**64 - 1 that begins at `at`, and where it ends."""
     value = 0
     for length, byte in enumerate(data[at : at + 10]):
         value |= (byte & 127) << 7 * length
@@ -55,7 +75,14 @@ class Message:
         value = self._single(field, 0)
         if not isinstance(value, int):
             raise MalformedError(f"field {field} isn't a number")
-        return value if value < 2**63 else value - 2**64
+        return _signed(value)
+
+    def numbers(self, field: int) -> list[int]:
+        """Numbers of a field that may be there any number of times, packed or one by one."""
+        found: list[int] = []
+        for value in self._fields.get(field, []):
+            found += [value] if isinstance(value, int) else _unpacked(value)
+        return [_signed(value) for value in found]
 
     def content(self, field: int) -> memoryview:
         """The bytes of a field, none if absent."""
@@ -84,6 +111,10 @@ class Message:
         """The text of a field that is no longer than a name."""
         return text(self.content(field))
 
+    def names(self, field: int) -> list[str]:
+        """The texts of a field that may be there any number of times."""
+        return [text(content) for content in self.contents(field)]
+
     def _single(self, field: int, default: int | memoryview) -> int | memoryview:
         values = self._fields.get(field, [default])
         if len(values) > 1:
@@ -93,7 +124,7 @@ class Message:
 
 def text(content: memoryview | bytes) -> str:
     """A name that stands in a message."""
-    if len(content) > 4 * MAX_NAME:
+    if len(content) > MAX_NAME:
         raise MalformedError(f"a name of {len(content)} bytes")
     try:
         return bytes(content).decode()
@@ -101,12 +132,21 @@ def text(content: memoryview | bytes) -> str:
         raise MalformedError("a name that isn't UTF-8") from exc
 
 
+def _field(number: int, value: int | float | str | bytes) -> bytes:
+    if isinstance(value, int):
+        return encode_varint(number << 3 | VARINT) + encode_varint(value)
+    if isinstance(value, float):
+        return encode_varint(number << 3 | FIXED32) + struct.pack("<f", value)
+    content = value.encode() if isinstance(value, str) else value
+    return opening(number, len(content)) + content
+
+
 def _value(data: memoryview, at: int, wire_type: int) -> tuple[int | memoryview, int]:
-    if wire_type == _VARINT:
+    if wire_type == VARINT:
         return varint(data, at)
     if wire_type in _FIXED:
         size = _FIXED[wire_type]
-    elif wire_type == _DELIMITED:
+    elif wire_type == LENGTH:
         size, at = varint(data, at)
     else:
         raise MalformedError(f"wire type {wire_type}, which isn't used")
@@ -115,3 +155,15 @@ def _value(data: memoryview, at: int, wire_type: int) -> tuple[int | memoryview,
     piece = data[at : at + size]
     value = int.from_bytes(piece, "little") if wire_type in _FIXED else piece
     return value, at + size
+
+
+def _unpacked(packed: memoryview) -> list[int]:
+    at, found = 0, []
+    while at < len(packed):
+        value, at = varint(packed, at)
+        found.append(value)
+    return found
+
+
+def _signed(value: int) -> int:
+    return value if value < 2**63 else value - 2**64

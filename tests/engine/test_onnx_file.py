@@ -1,0 +1,451 @@
+import os
+import random
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+
+from penult import graph
+from penult.engine import Engine
+from penult.engine.onnx_file import OnnxFile
+from penult.errors import CheckpointError, NetworkError, UsageError
+from penult.graph.onnx import write_onnx
+from penult.graph.origin import Origin
+
+RNG = np.random.default_rng(3)
+KERNEL = RNG.normal(size=(16, 3, 3, 3)).astype(np.float32)  # 1728 bytes: left in the file
+MATRIX = RNG.normal(size=(5, 16)).astype(np.float32)
+node = helper.make_node
+
+
+def tensor(array, name):
+    return numpy_helper.from_array(np.asarray(array), name)
+
+
+def convolution(source="x", result="map"):
+    return node("Conv", [source, "kernel"], [result], kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+
+def classifier():
+    return [
+        convolution(),
+        node("GlobalAveragePool", ["map"], ["mean"]),
+        node("Flatten", ["mean"], ["vector"]),
+        node("Gemm", ["vector", "matrix"], ["logits"], transB=1),
+        node("Softmax", ["logits"], ["probabilities"], axis=1),
+    ]
+
+
+def onnx_model(nodes, output="probabilities", shape=("n", 3, 6, 6), dtype=TensorProto.FLOAT):
+    inputs = [helper.make_tensor_value_info("x", dtype, shape)]
+    outputs = [onnx.ValueInfoProto(name=output)]
+    constants = [tensor(KERNEL, "kernel"), tensor(MATRIX, "matrix")]
+    made = helper.make_graph(nodes, "g", inputs, outputs, constants)
+    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+
+
+@pytest.fixture
+def save(tmp_path):
+    def save(model):
+        path = tmp_path / "net.onnx"
+        path.write_bytes(model.SerializeToString())
+        return path
+
+    return save
+
+
+@pytest.fixture
+def opened(save):
+    def opened(*args, **kwargs):
+        return OnnxFile(save(onnx_model(*args, **kwargs)))
+
+    return opened
+
+
+def images(n=3, size=6, channels=3):
+    return np.random.default_rng(n).normal(size=(n, size, size, channels)).astype(np.float32)
+
+
+def computed(file, layer, pool="avg", size=None, batch=None):
+    cut = file.cut([layer], pool, size)
+    engine = Engine(cut.model, cut.weights, list(cut.outputs))
+    found = engine.run(images() if batch is None else batch)[layer]
+    assert found.shape[1:] == cut.outputs[layer]
+    return found
+
+
+def convolved(batch):
+    padded = np.pad(batch, [(0, 0), (1, 1), (1, 1), (0, 0)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    return np.einsum("nhwckl,fckl->nhwf", windows, KERNEL)
+
+
+def test_what_is_known_of_a_file_before_it_runs(opened):
+    file = opened(classifier())
+    assert (file.layout, file.channels, file.size) == ("NCHW", 3, 6)
+    assert file.layers == ("map", "mean", "vector", "logits", "probabilities")
+    assert (file.outputs, file.origin) == (("probabilities",), None)
+    assert file.shapes() == {
+        "map": (6, 6, 16),
+        "mean": (1, 1, 16),
+        "vector": (16,),
+        "logits": (5,),
+        "probabilities": (5,),
+    }
+
+
+def test_the_layer_before_the_classifier_is_the_default(opened):
+    assert opened(classifier()).features == ("vector",)
+    added = [*classifier()[:3], node("Transpose", ["matrix"], ["turned"])]
+    added += [node("MatMul", ["vector", "turned"], ["a"]), node("Add", ["a", "five"], ["b"])]
+    assert opened(added, "b").features == ("vector",)
+
+
+def test_a_matrix_of_the_input_itself_has_no_layer_before_it(opened):
+    nodes = [node("MatMul", ["x", "square"], ["y"])]
+    assert opened(nodes, "y").features == ("y",)
+
+
+def test_logits_are_what_the_first_output_is_before_the_softmax(opened):
+    assert opened(classifier()).logits == "logits"
+    assert opened(classifier(), "logits").logits == "logits"
+    assert opened([*classifier(), node("Identity", ["probabilities"], ["end"])], "end").logits == (
+        "logits"
+    )
+
+
+def test_a_circle_of_operators_is_left(opened):
+    circle = [node("Identity", ["a"], ["b"]), node("Identity", ["b"], ["a"])]
+    file = opened(circle, "b")
+    assert file.features == ("b",)
+    assert file.logits in {"a", "b"}
+    with pytest.raises(NetworkError, match="ONNX Runtime can't run it"):
+        file.cut(["b"])
+
+
+@pytest.mark.parametrize("output", ["map", "vector", "nowhere"])
+def test_without_a_classifier_the_first_output_is_the_default(opened, output):
+    assert opened(classifier(), output).features == (output,)
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [("avg", lambda x: x.mean((1, 2))), ("max", lambda x: x.max((1, 2))), ("none", lambda x: x)],
+)
+def test_maps_are_pooled_or_turned(opened, pool, expected):
+    found = computed(opened(classifier()), "map", pool)
+    np.testing.assert_allclose(found, expected(convolved(images())), rtol=1e-4, atol=1e-5)
+
+
+def test_vectors_stay_as_they_are(opened):
+    expected = convolved(images()).mean((1, 2)) @ MATRIX.T
+    for pool in ("avg", "max", "none"):
+        found = computed(opened(classifier()), "logits", pool)
+        np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("pool", "expected"),
+    [("avg", lambda x: x.mean(1)), ("max", lambda x: x.max(1)), ("none", lambda x: x)],
+)
+def test_tokens_are_pooled_or_kept(opened, pool, expected):
+    nodes = [
+        node("Constant", [], ["shape"], value=tensor(np.array([0, 3, 36]), "")),
+        node("Reshape", ["x", "shape"], ["flat"]),
+        node("Transpose", ["flat"], ["tokens"], perm=[0, 2, 1]),
+    ]
+    found = computed(opened(nodes, "tokens"), "tokens", pool)
+    np.testing.assert_allclose(found, expected(images().reshape(3, 36, 3)), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("pool", ["avg", "none"])
+def test_maps_with_channels_last_are_seen_as_such(opened, pool):
+    file = opened([node("Relu", ["x"], ["y"])], "y", ("n", 6, 6, 3))
+    assert file.layout == "NHWC"
+    expected = images().clip(0)
+    expected = expected.mean((1, 2)) if pool == "avg" else expected
+    np.testing.assert_allclose(computed(file, "y", pool), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_several_layers_come_in_the_order_asked_for(opened):
+    cut = opened(classifier()).cut(["logits", "map", "logits"])
+    assert cut.outputs == {"logits": (5,), "map": (16,)}
+    assert list(Engine(cut.model, cut.weights, list(cut.outputs)).run(images())) == [*cut.outputs]
+
+
+def test_only_what_a_layer_needs_is_in_the_model(opened):
+    cut = opened(classifier()).cut(["vector"])
+    model = onnx.load_from_string(cut.model)
+    assert "Gemm" not in {each.op_type for each in model.graph.node}
+    assert [each.name for each in model.graph.initializer] == ["kernel"]
+    np.testing.assert_array_equal(cut.weights["kernel"], KERNEL)
+
+
+def test_a_batch_of_one_is_run_image_by_image(opened):
+    file = opened(classifier(), shape=(1, 3, 6, 6))
+    expected = convolved(images()).mean((1, 2))
+    np.testing.assert_allclose(computed(file, "vector"), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_open_size_is_chosen_by_the_caller(opened):
+    file = opened(classifier(), shape=("n", 3, "h", "w"))
+    assert file.size is None
+    assert file.cut(["map"], "none", 8).outputs == {"map": (8, 8, 16)}
+    with pytest.raises(UsageError, match=r"takes images of any size: say which \(--size\)"):
+        file.cut(["map"])
+    with pytest.raises(UsageError, match="a size of 5000 isn't from 1 to 4096"):
+        file.cut(["map"], size=5000)
+
+
+def test_a_size_that_the_file_does_not_have_is_refused(opened):
+    with pytest.raises(UsageError, match=r"net\.onnx' takes images of 6 pixels, not 8"):
+        opened(classifier()).cut(["map"], size=8)
+
+
+def test_one_channel_is_enough(opened):
+    file = opened([node("Relu", ["x"], ["y"])], "y", ("n", 1, 6, 6))
+    found = computed(file, "y", "none", batch=images(channels=1))
+    np.testing.assert_array_equal(found, images(channels=1).clip(0))
+
+
+def test_old_files_list_their_weights_as_inputs_too(save):
+    model = onnx_model(classifier())
+    model.ir_version = 3
+    for name, array in [("kernel", KERNEL), ("matrix", MATRIX)]:
+        info = helper.make_tensor_value_info(name, TensorProto.FLOAT, array.shape)
+        model.graph.input.append(info)
+    expected = convolved(images()).mean((1, 2))
+    np.testing.assert_allclose(computed(OnnxFile(save(model)), "vector"), expected, rtol=1e-3)
+
+
+def test_weights_listed_one_by_one_are_read(save):
+    model = onnx_model(classifier())
+    matrix = model.graph.initializer[1]
+    matrix.ClearField("raw_data")
+    matrix.float_data.extend(MATRIX.ravel().tolist())
+    expected = convolved(images()).mean((1, 2)) @ MATRIX.T
+    found = computed(OnnxFile(save(model)), "logits")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_files_that_penult_wrote_are_recognised(tmp_path):
+    origin = Origin("tiny", ("block/map", "mean"), "none", "raw", "plain", 6, "00ff", "0.1.0")
+    x = graph.relu(graph.images(6))
+    values = {"block/map": graph.to_nhwc(x), "mean": graph.global_avg_pool(x)}
+    path = tmp_path / "own.onnx"
+    write_onnx(path, values, lambda v: v, origin.metadata())
+    file = OnnxFile(path)
+    assert (file.origin, file.layout, file.size) == (origin, "NHWC", 6)
+    assert file.features == ("block/map", "mean")
+    np.testing.assert_array_equal(computed(file, "block/map", "none"), images().clip(0))
+    expected = images().clip(0).mean((1, 2))
+    np.testing.assert_allclose(computed(file, "mean"), expected, rtol=1e-5)
+
+
+def test_the_digest_is_that_of_the_file(save):
+    import hashlib
+
+    path = save(onnx_model(classifier()))
+    assert OnnxFile(path).digest == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_layers_that_are_not_features_are_named(opened):
+    nodes = [*classifier(), node("Shape", ["map"], ["sizes"]), node("Cast", ["x"], ["whole"], to=7)]
+    nodes += [node("ReduceMax", ["x"], ["most"], keepdims=0), node("Relu", ["matrix"], ["const"])]
+    file = opened(nodes)
+    assert list(file.shapes()) == ["map", "mean", "vector", "logits", "probabilities"]
+    with pytest.raises(NetworkError, match="layer 'whole' is int64, not float32"):
+        file.cut(["whole"])
+    with pytest.raises(NetworkError, match=r"layer 'const' of 2 images is \(5, 16\), not a vector"):
+        file.cut(["const"])
+    with pytest.raises(NetworkError, match=r"layer 'most' of 2 images is \(\), not a vector"):
+        file.cut(["most"])
+    with pytest.raises(UsageError, match=r"net\.onnx' has no layer 'vecto'; nearest: vector"):
+        file.cut(["vecto"])
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"),
+    [
+        (("n", 3, 6), r"takes an input of 3 dimensions, not images \(4\)"),
+        ((8, 3, 6, 6), "takes 8 images at once: export it for any number, or for 1"),
+        (("n", "c", 6, 6), "takes images of [?]×6×6, where 1 or 3 channels aren't clear"),
+        (("n", 3, 3, 3), "takes images of 3×3×3, where 1 or 3 channels aren't clear"),
+        (("n", 3, 6, 8), "takes images of 6×8 pixels; only squares are made"),
+    ],
+)
+def test_other_inputs_are_refused(opened, shape, reason):
+    with pytest.raises(CheckpointError, match=rf"net\.onnx' {reason}"):
+        opened(classifier(), shape=shape)
+
+
+@pytest.mark.parametrize("dtype", ["FLOAT16", "UINT8", "STRING"])
+def test_inputs_of_another_type_are_refused(opened, dtype):
+    name = {"STRING": "something else"}.get(dtype, dtype.lower())
+    with pytest.raises(CheckpointError, match=f"takes {name}, not float32: export it in float32"):
+        opened(classifier(), dtype=getattr(TensorProto, dtype))
+
+
+def two_inputs(model):
+    model.graph.input.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"]))
+
+
+def foreign_operator(model):
+    model.graph.node[1].domain = "com.example"
+
+
+def function(model):
+    opsets = [helper.make_opsetid("", 17)]
+    body = [node("Relu", ["a"], ["b"])]
+    model.functions.append(helper.make_function("own", "F", ["a"], ["b"], body, opsets))
+
+
+def loop(model):
+    body = onnx_model(classifier()).graph
+    model.graph.node.append(node("If", ["c"], ["d"], then_branch=body, else_branch=body))
+
+
+def external(model):
+    weights = model.graph.initializer[0]
+    weights.data_location = TensorProto.EXTERNAL
+    weights.external_data.add(key="location", value="../../etc/passwd")
+
+
+def external_in_a_node(model):
+    value = tensor(KERNEL, "value")
+    value.external_data.add(key="location", value="*/_ORT_MEM_ADDR_/*")
+    model.graph.node.append(node("Constant", [], ["c"], value=value))
+
+
+def short(model):
+    model.graph.initializer[0].raw_data = KERNEL.tobytes()[:-4]
+
+
+def negative(model):
+    model.graph.initializer[0].dims[0] = -16
+
+
+def huge(model):
+    weights = model.graph.initializer[0]
+    weights.ClearField("raw_data")
+    weights.dims[:] = [2**20, 2**20]
+
+
+def text_weights(model):
+    model.graph.initializer.append(helper.make_tensor("t", TensorProto.STRING, [1], ["a"]))
+
+
+def sparse(model):
+    index = tensor(np.array([0]), "")
+    model.graph.sparse_initializer.append(
+        helper.make_sparse_tensor(tensor(np.float32([1]), "s"), index, [4])
+    )
+
+
+def sparse_in_a_node(model):
+    sparse(model)
+    value = model.graph.sparse_initializer.pop()
+    model.graph.node.append(node("Constant", [], ["c"], sparse_value=value))
+
+
+def no_outputs(model):
+    model.graph.ClearField("output")
+
+
+def no_operators(model):
+    model.ClearField("opset_import")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (two_inputs, r"takes 2 inputs \('x', 'y'\), not one batch of images"),
+        (foreign_operator, "uses the operator 'GlobalAveragePool' of 'com.example', not of ONNX"),
+        (function, "has functions: inline them"),
+        (loop, r"has control flow \('If'\): simplify it first"),
+        (external, "keeps 'kernel' in another file: save it as one file"),
+        (external_in_a_node, "keeps 'value' in another file"),
+        (short, "tensor 'kernel' has 1724 bytes where 1728 were expected; damaged or forged"),
+        (negative, r"tensor 'kernel' of shape \(-16, 3, 3, 3\); damaged"),
+        (huge, "tensor 'kernel' of 1099511627776 elements in .* bytes; damaged"),
+        (text_weights, "has 't' of data type 8, which isn't read"),
+        (sparse, "has sparse weights"),
+        (sparse_in_a_node, "has sparse weights"),
+        (no_outputs, "a graph without outputs; damaged"),
+        (no_operators, "no version of ONNX's operators, or several; damaged"),
+    ],
+)
+def test_what_a_network_does_not_need_is_refused(save, change, reason):
+    model = onnx_model(classifier())
+    change(model)
+    with pytest.raises(CheckpointError, match=rf"net\.onnx'.* {reason}"):
+        OnnxFile(save(model))
+
+
+def test_what_onnx_runtime_refuses_is_one_line(save, capfd):
+    model = onnx_model(classifier())
+    model.graph.node[1].op_type = "NoSuch\nOperator"
+    with pytest.raises(NetworkError, match=r"net\.onnx': ONNX Runtime can't run it: .*NoSuch"):
+        OnnxFile(save(model)).cut(["probabilities"])
+    model = onnx_model(classifier())
+    model.opset_import[0].version = 99
+    with pytest.raises(NetworkError, match=r"can't run it: ONNX Runtime only .* opset") as caught:
+        OnnxFile(save(model)).cut(["probabilities"])
+    assert str(caught.value).isprintable()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_files_that_are_no_onnx_are_refused(tmp_path):
+    path = tmp_path / "net.onnx"
+    with pytest.raises(CheckpointError, match=r"net\.onnx': no such file or directory"):
+        OnnxFile(path)
+    for content, reason in [(b"", "cannot mmap an empty file"), (b"\x08\x08", "no graph, so not")]:
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=reason):
+            OnnxFile(path)
+    with pytest.raises(CheckpointError, match="not a regular file"):
+        OnnxFile(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(CheckpointError, match="not a regular file"):
+        OnnxFile(tmp_path / "pipe.onnx")
+
+
+def test_a_file_larger_than_protocol_buffers_is_refused(tmp_path):
+    path = tmp_path / "net.onnx"
+    with path.open("wb") as file:
+        file.truncate(2**31)  # takes no space
+    with pytest.raises(CheckpointError, match=r"net\.onnx' has 2147483648 bytes; an ONNX file has"):
+        OnnxFile(path)
+
+
+def test_a_file_cut_anywhere_is_refused_or_lacks_what_is_needed(save):
+    path = save(onnx_model([convolution()], "map"))
+    raw = path.read_bytes()
+    for length in range(len(raw)):
+        path.unlink()
+        path.write_bytes(raw[:length])
+        with pytest.raises((CheckpointError, NetworkError)):
+            OnnxFile(path).cut(["map"])
+
+
+def test_a_file_with_something_wrong_is_refused_in_one_line_or_opened(tmp_path):
+    rng = random.Random(7)
+    raw = onnx_model(classifier()).SerializeToString()
+    path = tmp_path / "net.onnx"
+    messages = []
+    for _ in range(2000):
+        at, length = rng.randrange(len(raw)), rng.choice([1, 2, 4, 8])
+        new = rng.choice([rng.randbytes(length), b"", bytes(length), b"\xff" * length])
+        path.unlink(missing_ok=True)
+        path.write_bytes(raw[:at] + new + raw[at + length :])
+        try:
+            OnnxFile(path)
+        except CheckpointError as exc:
+            messages.append(str(exc))
+    assert 0 < len(messages) < 2000
+    assert all(message.isprintable() and len(message) < 300 for message in messages)
