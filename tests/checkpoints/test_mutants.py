@@ -1,7 +1,11 @@
 """Good files with something wrong: cut at every byte, and changed at random with a fixed seed."""
 
+import json
 import random
 import struct
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -133,3 +137,14 @@ def test_random_programs_end_the_same_way(op, write_legacy, outcome):
     rng = random.Random(3)
     for _ in range(MUTANTS):
         outcome(write_legacy(program(rng, op)).read_bytes())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux does")
+def test_mutants_of_all_formats_keep_what_the_benchmark_promises(tmp_path):
+    results = tmp_path / "mutants.json"
+    script = Path(__file__).parents[2] / "benchmarks" / "mutants.py"
+    command = [sys.executable, script, "40", results]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = json.loads(results.read_text())["rows"]
+    assert all(row["refused"] for row in rows.values())

@@ -4,7 +4,6 @@ import struct
 import tarfile
 import zipfile
 
-import numpy as np
 import pytest
 
 from penult.checkpoints.unpickle import MAX_PICKLES
@@ -152,8 +151,9 @@ def test_a_flipped_bit_in_the_pickle_is_found(op, write_zip, refusal):
 
 
 def test_an_archive_of_other_things_is_not_pytorchs(tmp_path, refusal):
-    path = tmp_path / "arrays.npz"
-    np.savez(path, a=np.zeros(3))
+    path = tmp_path / "book.epub"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("mimetype", "application/epub+zip")
     assert "a zip archive, but not PyTorch's: it has no data.pkl" in refusal(path)
 
 

@@ -171,6 +171,62 @@ def test_values_of_v2_are_views_of_the_file():
     assert not array.flags.owndata
 
 
+def test_values_of_v1_are_views_of_the_file_at_any_place():
+    checkpoint = open_checkpoint(REFERENCE / "mobilenet_v1_025_v1")
+    arrays = [array for array in checkpoint.values() if array.dtype == np.float32]
+    assert not any(array.flags.owndata for array in arrays)
+    assert not all(array.flags.aligned for array in arrays)
+
+
+V1 = ("mobilenet_v1_025_v1", "mobilenet_v1_025.ckpt")
+INDEX = ("mobilenet_v1_025_v2", "model.ckpt.index")
+VALUES = ("mobilenet_v1_025_v2", "model.ckpt.data-00000-of-00001")
+
+
+@pytest.mark.parametrize(
+    ("file", "at", "reason"),
+    [
+        (V1, 900_000, "byte 899915: the block of tensor 'MobilenetV1/Logits/Conv2d_1c_1x1/weights"),
+        (V1, 10, ".ckpt', byte 0: the block of the list of variables doesn't match its checksum"),
+        (V1, -60, ".ckpt', byte 1925142: the index doesn't match its checksum"),
+        (
+            V1,
+            1_925_130,
+            ".ckpt', byte 1925129: the block without meaning doesn't match its checksum",
+        ),
+        (V1, -9, ".ckpt', byte 1925350: a footer with more than two places; damaged or forged"),
+        (V1, -42, ".ckpt', byte 1859606: the index doesn't match its checksum"),
+        (INDEX, 10, ".index', byte 0: a block doesn't match its checksum"),
+        (INDEX, -60, ".index', byte 5610: the index doesn't match its checksum"),
+        (VALUES, 0, ", byte 0: tensor 'MobilenetV1/Conv2d_0/BatchNorm/beta' doesn't match its"),
+        (VALUES, -8, "tensor 'global_step' doesn't match its checksum; damaged or forged: fetch"),
+    ],
+)
+def test_a_changed_byte_is_placed(file, at, reason, copy, refusal):
+    path = copy(file[0]) / file[1]
+    raw = bytearray(path.read_bytes())
+    raw[at] ^= 4
+    path.unlink()
+    path.write_bytes(raw)
+    assert reason in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (V1, ".ckpt': begins with b'\\x00\\x00"),
+        (INDEX, "or lacks its end; formats read: "),
+        (VALUES, ": tensor 'MobilenetV1/Logits/Conv2d_1c_1x1/weights' ends at"),
+    ],
+)
+def test_a_file_without_its_end_is_placed(file, reason, copy, refusal):
+    path = copy(file[0]) / file[1]
+    raw = path.read_bytes()
+    path.unlink()
+    path.write_bytes(raw[:-100])
+    assert reason in refusal(path)
+
+
 CHANGED = [
     ("mixed_v2_sharded", "model.ckpt.index"),
     ("mixed_v2_sharded", "model.ckpt.data-00001-of-00002"),

@@ -87,7 +87,8 @@ def test_path_and_digest_are_those_of_the_archive(write):
     [
         ([member("README", b"text")], "an archive without a TensorFlow checkpoint"),
         ([member("a.ckpt", V1), member("b.ckpt", V1)], "2 checkpoints, name one: 'a.ckpt', 'b.ck"),
-        ([member("a/x.ckpt", V1), member("b/x.ckpt", V1)], "or two of a name"),
+        ([member("a/x.ckpt", V1), member("b/x.ckpt", V1)], "2 checkpoints, name one: "),
+        ([member("a/x.ckpt", V1), member("./a/x.ckpt", V1)], "or two of a name"),
         ([member("x.ckpt", type=tarfile.SYMTYPE, linkname="/etc/hosts")], "no regular file"),
         ([member("x.ckpt", type=tarfile.LNKTYPE, linkname="/etc/hosts")], "no regular file"),
         ([member("x.ckpt", type=tarfile.FIFOTYPE)], "no regular file"),
@@ -99,6 +100,27 @@ def test_path_and_digest_are_those_of_the_archive(write):
 )
 def test_a_strange_archive_is_refused(members, reason, write, refusal):
     assert reason in refusal(write(tar(*members)))
+
+
+@pytest.mark.parametrize("inside", ["ema", "net/ema"])
+def test_one_of_several_folders_can_be_named(inside, write):
+    members = [("net/ema/m.ckpt", V1), ("net/pristine/m.ckpt", b"no table"), ("net/schema/m", b"x")]
+    path = write(tar(*(member(*each) for each in members)))
+    checkpoint = open_checkpoint(path / inside)
+    assert checkpoint.path == path / inside
+    assert checkpoint.digest() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_folder_that_is_not_in_the_archive_is_named(write):
+    path = write(tar(member("net/ema/m.ckpt", V1)))
+    with pytest.raises(CheckpointError, match=r"net\.tar\.gz': an archive without a folder 'emu'"):
+        open_checkpoint(path / "emu")
+
+
+def test_a_path_goes_on_in_archives_only(tmp_path):
+    (tmp_path / "net.ckpt").write_bytes(V1)
+    with pytest.raises(CheckpointError, match=r"net\.ckpt': 'ema' can't be in it"):
+        open_checkpoint(tmp_path / "net.ckpt/ema")
 
 
 def test_a_shard_that_is_not_in_the_archive_is_named(write, refusal):

@@ -12,18 +12,29 @@ one line. A new format is one module with a `Format`, added to `FORMATS` below.
 import os
 from pathlib import Path
 
-from penult.checkpoints import pytorch, safetensors, tarball, tensorflow_v1, tensorflow_v2
+from penult.checkpoints import (
+    hdf5,
+    npz,
+    pytorch,
+    safetensors,
+    tarball,
+    tensorflow_v1,
+    tensorflow_v2,
+)
 from penult.checkpoints.base import Checkpoint, WeightsFile
-from penult.checkpoints.tensorflow_files import located
+from penult.checkpoints.tensorflow_files import archived, located
 from penult.errors import CheckpointError
 from penult.text import quoted
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 
 FORMATS = (
+    hdf5.KERAS,  # a zip archive too, as the next two
+    npz.NPZ,
     pytorch.ZIP,
     pytorch.LEGACY,
     safetensors.SAFETENSORS,
+    hdf5.HDF5,
     tensorflow_v2.V2,
     tensorflow_v1.V1,
     tarball.TAR,
@@ -33,21 +44,26 @@ FORMATS = (
 def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Open a weights file, whose format is recognised by its content.
 
-    A TensorFlow checkpoint may also be named by the prefix of its files, or by its folder.
+    A TensorFlow checkpoint may also be named by the prefix of its files, or by its folder, also one
+    in an archive.
 
     Raises:
         UnsafeError: The file asks to run code.
         CheckpointError: It isn't there, isn't a weights file, or is damaged.
     """
-    formats = f"formats read: {', '.join(each.name for each in FORMATS)}"
+    kinds = dict.fromkeys(each.name.partition(" (")[0] for each in FORMATS)
+    formats = f"formats read: {', '.join(kinds)}"
     try:
-        file = WeightsFile(located(Path(path)))
+        file = WeightsFile(*archived(located(Path(path))))
     except (OSError, ValueError) as exc:
         reason = getattr(exc, "strerror", None) or str(exc)
         raise CheckpointError(f"{quoted(Path(path))}: {reason.lower()}; {formats}") from exc
     for each in FORMATS:
-        if each.recognises(file):
+        if each.recognises(file) and (each is tarball.TAR or not file.inside):
             checkpoint = each.open(file)
             checkpoint.path = Path(path)
             return checkpoint
-    raise file.error(f"begins with {bytes(file.data[:8])!r}, so isn't a weights file; {formats}")
+    if file.inside:
+        raise file.error(f"{quoted(file.inside)} can't be in it: it isn't an archive that is read")
+    start = bytes(file.data[:8])
+    raise file.error(f"begins with {start!r}, so isn't a weights file, or lacks its end; {formats}")

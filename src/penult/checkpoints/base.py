@@ -4,6 +4,7 @@ import mmap
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -25,13 +26,22 @@ class WeightsFile:
     The mapping lives as long as an array made from it. As with every memory-mapped file, nobody
     may shorten the file meanwhile: replace it by renaming another over it.
 
+    Attributes:
+        path: Where it is.
+        inside: A place in it, if it is an archive.
+        data: Its content.
+        size: Bytes.
+
     Raises:
         OSError: There is no such file, it can't be read, it is empty or not a regular file.
         ValueError: The path isn't a possible one.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    resave = "re-save the state_dict as safetensors with the framework that wrote it"
+
+    def __init__(self, path: str | os.PathLike[str], inside: str = "") -> None:
         self.path = Path(path)
+        self.inside = inside
         status = self.path.stat()  # asked first: to open a pipe is to wait for its writer
         if not stat.S_ISREG(status.st_mode):
             raise OSError("a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file")
@@ -57,9 +67,7 @@ class WeightsFile:
         """An error about a file that asks to run code."""
         return UnsafeError(
             self._message(
-                f"{reason}, which is code, not data; if you trust it,"
-                " re-save the state_dict as safetensors with the framework that wrote it",
-                offset,
+                f"{reason}, which is code, not data; if you trust it, {self.resave}", offset
             )
         )
 
@@ -82,6 +90,8 @@ class Checkpoint(Mapping[str, Array]):
 
     Arrays are read-only. They are views of the file where NumPy can have them so: aligned, and of
     a type that it knows. bfloat16 and float8 are widened to float32, which holds all their values.
+    Those of TensorFlow's V1 are views even where they aren't aligned: for code that needs them
+    aligned, `np.require(array, requirements="A")` makes a copy if need be.
 
     Attributes:
         path: What was opened: the file, or the folder or prefix that led to it.
@@ -90,6 +100,7 @@ class Checkpoint(Mapping[str, Array]):
         metadata: Small facts beside the tensors: safetensors' metadata, the epoch of a checkpoint.
         shapes: The tensors' shapes, by name; known without reading any tensor.
         dtypes: The element types as the file calls them, by name: "bfloat16", "BF16".
+        ema: Whether moving averages stand in the place of variables.
     """
 
     def __init__(
@@ -106,9 +117,8 @@ class Checkpoint(Mapping[str, Array]):
         self.files = (file, *others)
         self.format = layout
         self.metadata = MappingProxyType({_text(k): _text(v) for k, v in metadata.items()})
-        self.shapes = MappingProxyType({name: it.shape for name, it in tensors.items()})
-        self.dtypes = MappingProxyType({name: it.dtype for name, it in tensors.items()})
-        self._tensors = tensors
+        self.ema = False
+        self._hold(tensors)
         self._digest: str | None = None
 
     def __getitem__(self, name: str) -> Array:
@@ -125,6 +135,18 @@ class Checkpoint(Mapping[str, Array]):
 
     def __repr__(self) -> str:
         return f"<Checkpoint {str(self.path)!r}: {self.format}, {len(self)} tensors>"
+
+    def averaged(self, averages: Mapping[str, str]) -> "Checkpoint":
+        """Return the same checkpoint with the tensors of `averages`, by the names they are of."""
+        other = copy(self)
+        other.ema = True
+        other._hold({**self._tensors, **{k: self._tensors[v] for k, v in averages.items()}})
+        return other
+
+    def _hold(self, tensors: Mapping[str, Tensor]) -> None:
+        self._tensors = tensors
+        self.shapes = MappingProxyType({name: it.shape for name, it in tensors.items()})
+        self.dtypes = MappingProxyType({name: it.dtype for name, it in tensors.items()})
 
     def digest(self) -> str:
         """The file's SHA-256 in hexadecimal; computed at the first call.

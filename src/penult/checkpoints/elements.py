@@ -92,10 +92,13 @@ def read_array(
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...] | None,
+    *,
+    aligned: bool = True,
 ) -> Array:
     """A read-only array of `data`'s bytes from `offset`; `strides` in bytes, None if contiguous.
 
-    A copy only if the elements have to be converted or the array wouldn't be aligned.
+    A copy only if the elements have to be converted, or if the array has to be `aligned` and
+    wouldn't be.
     """
     stored, convert = ELEMENTS[name]
     if 0 in shape:
@@ -104,7 +107,7 @@ def read_array(
         array = np.ndarray(shape, stored, data, offset, strides)
     if convert:
         array = np.asarray(convert(array))  # of 0 dimensions, NumPy makes a scalar
-    elif not array.flags.aligned:
+    elif aligned and not array.flags.aligned:
         array = array.copy(order="K")
     array.flags.writeable = False
     return array

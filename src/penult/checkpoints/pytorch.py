@@ -47,7 +47,8 @@ def _open_zip(file: WeightsFile) -> Checkpoint:
     archive = Archive(file)
     _check_archive(file, archive)
     blocks = Blocks()
-    _, start, end, _ = archive.record("data.pkl")
+    pickle = archive.record("data.pkl")
+    start, end = pickle.start, pickle.end
     if end - start > MAX_PICKLES:
         raise file.error(
             f"a data.pkl of {end - start} bytes isn't read, at most {MAX_PICKLES} are;"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penult.checkpoints.base import WeightsFile
-from penult.checkpoints.protobuf import MalformedError, varint
+from penult.protobuf import MalformedError, encode_varint, varint
 from penult.text import one_line
 
 MAX_KEY = 2048  # bytes; a name of 1024 characters and the place of a slice need less
@@ -41,40 +41,46 @@ class _Block(NamedTuple):
 
 
 class Table:
-    """The entries of one table; each block is checked whenever it is read."""
+    """The entries of one table; each block is checked whenever it is read.
+
+    The block without meaning is checked too, so that no byte of a table can change unnoticed.
+    """
 
     def __init__(self, file: WeightsFile) -> None:
         self._file = file
         self._end = file.size - _FOOTER  # of the blocks
         footer = memoryview(file.data)[self._end : file.size - len(_MAGIC)]
         try:
-            _, at = _handle(footer, 0)
-            (offset, size), _ = _handle(footer, at)
+            unused, at = _handle(footer, 0)
+            index, _ = _handle(footer, at)
+            if footer != b"".join(map(encode_varint, (*unused, *index))).ljust(40, b"\0"):
+                raise MalformedError("more than two places")
         except MalformedError as exc:
             raise file.damaged(f"a footer with {exc}", self._end) from exc
-        self._blocks = self._read_index(offset, size)
+        self._content(_Block(None, b"", *unused), "the block without meaning")
+        self._blocks = self._read_index(*index)
         self._lasts = [block.last for block in self._blocks]
         self._read: tuple[int, dict[bytes, memoryview]] = (-1, {})  # the block read last
 
     def __iter__(self) -> Iterator[tuple[bytes, memoryview]]:
         for block in self._blocks:
-            yield from self._entries(block)
+            yield from self._entries(block, "a block")
 
-    def find(self, key: bytes) -> memoryview | None:
-        """The value of a key; None if there is no such key."""
+    def find(self, key: bytes, what: str) -> memoryview | None:
+        """The value of a key, called `what` in errors; None if there is no such key."""
         place = bisect_left(self._lasts, key)
         if place == len(self._blocks):
             return None
         at, found = self._read
         if place != at:
-            found = dict(self._entries(self._blocks[place]))
+            found = dict(self._entries(self._blocks[place], f"the block of {what}"))
             self._read = place, found
         return found.get(key)
 
     def _read_index(self, offset: int, size: int) -> list[_Block]:
         index = _Block(None, b"\xff" * MAX_KEY, offset, size)
         blocks: list[_Block] = []
-        for last, value in self._entries(index):
+        for last, value in self._entries(index, "the index"):
             try:
                 (begin, length), end = _handle(value, 0)
             except MalformedError as exc:
@@ -85,8 +91,8 @@ class Table:
             blocks.append(_Block(before.last if blocks else None, last, begin, length))
         return blocks
 
-    def _entries(self, block: _Block) -> Iterator[tuple[bytes, memoryview]]:
-        content = self._content(block)
+    def _entries(self, block: _Block, what: str) -> Iterator[tuple[bytes, memoryview]]:
+        content = self._content(block, what)
         before = block.after
         try:
             for key, value in _entries(content):
@@ -95,25 +101,25 @@ class Table:
                 yield key, value
                 before = key
         except MalformedError as exc:
-            raise self._file.damaged(f"a block with {exc}", block.offset) from exc
+            raise self._file.damaged(f"{what} has {exc}", block.offset) from exc
 
-    def _content(self, block: _Block) -> memoryview:
+    def _content(self, block: _Block, what: str) -> memoryview:
         end = block.offset + block.size
         if end + _TRAILER > self._end:
-            raise self._file.damaged(
-                f"a block of {block.size} bytes at {block.offset} in a table of {self._end}"
-            )
+            raise self._file.damaged(f"{what} ends at {end}, all of them at {self._end}")
         data = memoryview(self._file.data)
         expected = int.from_bytes(data[end + 1 : end + _TRAILER], "little")
         if masked(crc32c(data[block.offset : end + 1])) != expected:
-            raise self._file.damaged("a block that doesn't match its checksum", block.offset)
+            raise self._file.damaged(f"{what} doesn't match its checksum", block.offset)
         if data[end] > 1:
-            raise self._file.error(f"a block of compression {data[end]} isn't read", block.offset)
+            raise self._file.error(
+                f"{what} is of compression {data[end]}, which isn't read", block.offset
+            )
         content = data[block.offset : end]
         try:
             return _unpacked(content) if data[end] else content
         except MalformedError as exc:
-            raise self._file.damaged(f"a block with {exc}", block.offset) from exc
+            raise self._file.damaged(f"{what} has {exc}", block.offset) from exc
 
 
 def is_table(file: WeightsFile) -> bool:

@@ -1,11 +1,12 @@
 """Checkpoints in a `.tar.gz`, `.tgz` or `.tar`, as TensorFlow's were published.
 
-The archive is unpacked in memory, up to `MAX_UNPACKED` bytes, and never to disk. Folders in it are
-left aside; of the files, only regular ones are read, by the last part of their names, which must be
-different. There must be one checkpoint among them.
+The archive is unpacked in memory, up to `MAX_UNPACKED` bytes, and never to disk; names in it never
+become paths. Where several of its folders hold a checkpoint, one of them is named by a path that
+goes on inside the archive, or by the end of it: `v3-small.tgz/ema`.
 """
 
 import zlib
+from collections import defaultdict
 from mmap import mmap
 from pathlib import Path
 from typing import IO, cast
@@ -14,6 +15,8 @@ from penult.checkpoints import tensorflow_v1, tensorflow_v2
 from penult.checkpoints.base import Checkpoint, Format, WeightsFile
 from penult.checkpoints.tensorflow_files import MAX_STATE, STATE, chosen
 from penult.text import one_line, quoted
+
+Folders = dict[str, dict[str, mmap]]  # contents of files by their names, by folder
 
 MAX_UNPACKED = 2 << 30  # bytes; VGG-19 takes 0.6 GB
 MAX_EXPANSION = 100  # times the packed size, beyond `_SMALL`; weights hardly shrink at all
@@ -69,12 +72,21 @@ def _is_gzip(file: WeightsFile) -> bool:
 
 
 def _open(file: WeightsFile) -> Checkpoint:
-    members = _unpacked(file)
-    state = members[STATE][:MAX_STATE] if STATE in members else b""
-    name = chosen(file.path, members, state)
-    if name is None:
-        raise file.error("an archive without a TensorFlow checkpoint; unpack it and name a file")
-    first = _Member(file.path, name, members)
+    folders = _unpacked(file)
+    found = {}
+    for folder, members in folders.items():
+        state = members[STATE][:MAX_STATE] if STATE in members else b""
+        name = chosen(file.path / folder, members, state) if _is_in(folder, file.inside) else None
+        if name:
+            found[folder] = name
+    if not found:
+        place = f"folder {quoted(file.inside)}" if file.inside else "TensorFlow checkpoint"
+        raise file.error(f"an archive without a {place}; unpack it and name a file")
+    if len(found) > 1:
+        some = ", ".join(quoted(file.path / folder) for folder in sorted(found)[:3])
+        raise file.error(f"{len(found)} checkpoints, name one: {some}")
+    ((folder, name),) = found.items()
+    first = _Member(file.path / folder, name, folders[folder])
     for each in (tensorflow_v2.V2, tensorflow_v1.V1):
         if each.recognises(first):
             checkpoint = each.open(first)
@@ -83,7 +95,11 @@ def _open(file: WeightsFile) -> Checkpoint:
     raise first.damaged("not a TensorFlow checkpoint")
 
 
-def _unpacked(file: WeightsFile) -> dict[str, mmap]:
+def _is_in(folder: str, asked: str) -> bool:
+    return not asked or f"/{folder}".endswith(f"/{asked}")
+
+
+def _unpacked(file: WeightsFile) -> Folders:
     import gzip
     import tarfile
 
@@ -98,14 +114,14 @@ def _unpacked(file: WeightsFile) -> dict[str, mmap]:
         raise file.damaged(f"a broken archive ({one_line(str(exc), 80)})") from exc
 
 
-def _members(file: WeightsFile, stream: IO[bytes], limit: int) -> dict[str, mmap]:
+def _members(file: WeightsFile, stream: IO[bytes], limit: int) -> Folders:
     import tarfile
 
     archive = tarfile.TarFile(fileobj=cast("IO[bytes]", _Stream(stream, limit)))
-    members: dict[str, mmap] = {}
+    folders: Folders = defaultdict(dict)
     for count, info in enumerate(archive):
-        name = info.name.split("/")[-1]
-        if count == MAX_MEMBERS or name in members:
+        folder, _, name = info.name.removeprefix("./").rpartition("/")
+        if count == MAX_MEMBERS or name in folders[folder]:
             raise ValueError(f"more than {MAX_MEMBERS} members, or two of a name")
         if info.isdir() or name.startswith("._"):  # macOS keeps attributes in such files
             continue
@@ -114,10 +130,10 @@ def _members(file: WeightsFile, stream: IO[bytes], limit: int) -> dict[str, mmap
         if not 0 <= info.size <= limit - stream.tell():
             raise ValueError(f"{quoted(name)} of {info.size} bytes, {limit} are the limit")
         if info.size:
-            members[name] = _content(stream, info.size)
+            folders[folder][name] = _content(stream, info.size)
     while stream.tell() <= limit and stream.read(_PIECE):  # up to gzip's checksum at the end
         pass
-    return members
+    return folders
 
 
 def _content(stream: IO[bytes], size: int) -> mmap:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from penult.checkpoints.base import Array
 from penult.checkpoints.elements import is_possible, item_size, read_array
-from penult.checkpoints.protobuf import MalformedError, Message
+from penult.protobuf import MalformedError, Message
 
 STRING = "string"  # its arrays hold bytes objects
 NO_TENSORS = (20, 21)  # types of handles and objects in a running program; they have no values
@@ -76,7 +76,9 @@ def read_values(values: Message, dtype: str, shape: tuple[int, ...]) -> Array:
     if name in _RAW:
         content = values.content(_RAW[name])
         check_size(len(content), count * item_size(name))
-        return read_array(content, name, 0, shape, None)
+        # Three of four of V1's tensors aren't aligned. A copy would take longer than the checksum
+        # and as much memory again, and a network copies most weights anyway, to transpose them.
+        return read_array(content, name, 0, shape, None, aligned=False)
     if name not in _PACKED:
         raise MalformedError(f"values of type {name}, which this format can't have")
     field, stored = _PACKED[name]

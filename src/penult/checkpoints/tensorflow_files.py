@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from penult.checkpoints.base import WeightsFile
-from penult.checkpoints.protobuf import MalformedError
 from penult.errors import CheckpointError
+from penult.protobuf import MalformedError
 from penult.text import quoted
 
 MAX_SHARDS = 10_000
@@ -38,6 +38,12 @@ def located(path: Path) -> Path:
     if path.exists() or not path.parent.is_dir():
         return path
     return path.with_name(_first_of(path.name, (it.name for it in path.parent.iterdir())))
+
+
+def archived(path: Path) -> tuple[Path, str]:
+    """Part a path that goes on inside a file: `net.tgz/ema` is the folder `ema` in `net.tgz`."""
+    file = next((parent for parent in path.parents if parent.is_file()), path)
+    return file, "" if file == path else path.relative_to(file).as_posix()
 
 
 def chosen(place: Path, names: Iterable[str], state: bytes = b"") -> str | None:

@@ -11,12 +11,14 @@ from functools import partial
 from typing import NamedTuple
 
 from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
-from penult.checkpoints.protobuf import MalformedError, Message
 from penult.checkpoints.table import Table, is_table
 from penult.checkpoints.tensor_protos import NO_TENSORS, TYPES, read_shape, read_values
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import described, shards
+from penult.protobuf import MalformedError, Message
 from penult.text import quoted
+
+_LIST = "the list of variables"
 
 
 class _Shard(NamedTuple):
@@ -50,7 +52,7 @@ def _open(file: WeightsFile) -> Checkpoint:
     files = shards(file)
     variables: dict[str, _Variable] = {}
     for each in files:
-        with described(each, "the list of variables"):
+        with described(each, _LIST):
             _add_variables(_Shard(each, Table(each)), variables)
     tensors = {
         name: _tensor(file, name, variable)
@@ -61,7 +63,7 @@ def _open(file: WeightsFile) -> Checkpoint:
 
 
 def _add_variables(shard: _Shard, variables: dict[str, _Variable]) -> None:
-    content = shard.table.find(b"")
+    content = shard.table.find(b"", _LIST)
     if content is None:
         raise MalformedError("no entry; an index of V2 is named .index")
     for message in Message(content).message(1).messages(1):
@@ -97,8 +99,9 @@ def _read(name: str, dtype: str, parts: Sequence[_Part], axis: int) -> Array:
 
 
 def _read_part(name: str, dtype: str, part: _Part) -> Array:
-    with described(part.shard.file, f"tensor {quoted(name)}"):
-        content = part.shard.table.find(slice_key(name, part.where))
+    label = f"tensor {quoted(name)}"
+    with described(part.shard.file, label):
+        content = part.shard.table.find(slice_key(name, part.where), label)
         if content is None:
             raise MalformedError("no values")
         saved = Message(content).message(2)

@@ -24,7 +24,6 @@ from typing import NamedTuple
 
 from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.elements import item_size, read_array
-from penult.checkpoints.protobuf import MalformedError, Message, text, varint
 from penult.checkpoints.table import Table, crc32c, is_table, masked
 from penult.checkpoints.tensor_protos import (
     NO_TENSORS,
@@ -37,6 +36,7 @@ from penult.checkpoints.tensor_protos import (
 )
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import MAX_SHARDS, beside, described
+from penult.protobuf import MalformedError, Message, text, varint
 from penult.text import quoted
 
 MAX_ENTRIES = 20_000  # slices included

@@ -1,34 +1,36 @@
 """A pickle machine that can do nothing but put data together.
 
-`pickletools` of the standard library decodes the opcodes; the machine below executes those that
-PyTorch's files consist of, and no others. It imports nothing and looks nothing up in modules: a
+The machine executes the opcodes that the caller's files consist of - those of `TENSORS`, PyTorch's,
+or of `ARRAYS`, NumPy's - and no others. It imports nothing and looks nothing up in modules: a
 global is a key into a table of our own functions and values, given by the caller. Dicts and lists
-are filled only where they are exactly these types, and objects have no state to be set.
+are filled only where they are exactly these types, and only objects that are `Stateful` have a
+state to be set.
 
-What a file can cost is bounded: its pickles are at most `MAX_PICKLES` bytes together, whatever
-length an argument in them declares, and the opcodes of each, with the items handed to calls, at
-most `MAX_STEPS`; so are then the stack, the memo and all objects made. Nothing here recurses.
+What a file can cost is bounded by `Limits`: on the bytes of its pickles together, whatever length
+an argument in them declares, and on the opcodes of each, with the items handed to calls; so are
+then the stack, the memo and all objects made. Nothing here recurses.
 """
 
-import io
-import pickletools
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import FunctionType
 from typing import Any, NamedTuple, NoReturn
 
 from penult.checkpoints.base import WeightsFile
+from penult.checkpoints.opcodes import Instruction, Stream
 from penult.text import one_line, quoted
 
 MAX_PICKLES = 4 << 20  # bytes; a network of 1000 tensors needs 0.15 MB
 MAX_STEPS = 400_000  # about 60 a tensor: 2000 weights with the two moments of an optimizer fit
 CALL = 5  # steps that a call counts for, and a global or persistent id to be looked up
-MAX_LINE = 512  # bytes in the name of a module or global
+TEXT = 32  # characters handed to a call that count for one step
 MAX_MARKS = 1000  # tuples and lists begun and not finished
 
 
 class MalformedError(Exception):
-    """The pickle does something that no writer of weights does; says what."""
+    """The pickle does something that no writer of such files does; says what."""
 
 
 class UnsupportedError(Exception):
@@ -42,6 +44,25 @@ class Inert:
 INERT = Inert()
 
 
+class Stateful(ABC):
+    """An object of ours that a pickle makes first and fills in afterwards."""
+
+    @abstractmethod
+    def set_state(self, state: object) -> None:
+        """Take what the pickle says; raises MalformedError or UnsupportedError."""
+
+
+class Limits(NamedTuple):
+    """What the pickles of one file may cost."""
+
+    size: int = MAX_PICKLES  # bytes
+    steps: int = MAX_STEPS
+    remedy: str = "save the state_dict alone"  # for a file that needs more
+
+
+LIMITS = Limits()
+
+
 class Refusal(NamedTuple):
     """Stands in the table of globals for data that is known, but not read."""
 
@@ -50,6 +71,11 @@ class Refusal(NamedTuple):
 
 Names = Mapping[tuple[str, str], object]  # (module, name) -> what this global is
 Identify = Callable[[tuple[object, ...]], object]  # persistent id -> what it refers to
+
+
+def unknown(_: tuple[object, ...]) -> NoReturn:
+    """Identify nothing."""
+    raise MalformedError("a persistent id of something outside the file")
 
 
 class Unpickler:
@@ -61,14 +87,23 @@ class Unpickler:
         stop: Offset that none of them reaches beyond.
         names: What the globals are that may be asked for. Functions may be called too.
         identify: Makes what a persistent id refers to.
+        methods: What each opcode does; `TENSORS` by default.
+        limits: What reading may cost.
     """
 
     def __init__(
-        self, file: WeightsFile, start: int, stop: int, names: Names, identify: Identify
+        self,
+        file: WeightsFile,
+        start: int,
+        stop: int,
+        names: Names,
+        identify: Identify = unknown,
+        methods: "Methods | None" = None,
+        limits: Limits = LIMITS,
     ) -> None:
         self._file, self._start = file, start
-        self._names, self._identify = names, identify
-        self._stream = _Stream(file.data[start : min(stop, start + MAX_PICKLES)])
+        self._new_machine = partial(_Machine, names, identify, methods or TENSORS, limits)
+        self._stream = Stream(file.data[start : min(stop, start + limits.size)])
 
     @property
     def end(self) -> int:
@@ -77,16 +112,16 @@ class Unpickler:
 
     def load(self) -> object:
         """Read the next pickle."""
-        machine = _Machine(self._names, self._identify, self._stream.tell())
+        machine = self._new_machine(self._stream.tell())
         try:
-            return machine.run(pickletools.genops(self._stream))
+            return machine.run(self._stream.instructions())
         except _ForbiddenError as exc:
             raise self._file.unsafe(str(exc), self._start + machine.offset) from exc
         except UnsupportedError as exc:
             raise self._file.error(str(exc), self._start + machine.offset) from exc
         except MalformedError as exc:
             raise self._file.damaged(str(exc), self._start + machine.offset) from exc
-        # Whatever else genops, the machine or a function in `names` raises is the bytes' doing.
+        # Whatever else the stream, the machine or a function in `names` raises is the bytes' doing.
         except (ValueError, TypeError, LookupError, ArithmeticError, struct.error) as exc:
             reason = f"malformed pickle ({one_line(str(exc), 80)})"
             raise self._file.damaged(reason, self._start + machine.offset) from exc
@@ -94,18 +129,7 @@ class Unpickler:
 
 def is_key(value: object) -> bool:
     """Whether a dict may have this key: text, or a number too short for chosen hash collisions."""
-    return isinstance(value, str | float) or (isinstance(value, int) and abs(value) < 2**63)
-
-
-class _Stream(io.BytesIO):
-    """Pickles, as genops reads them."""
-
-    def readline(self, _: int | None = -1) -> bytes:
-        """One of the two lines of a global; in what isn't a name, genops would undo escapes."""
-        line = super().readline(MAX_LINE)
-        if b"\\" in line:
-            raise ValueError("a global's name with a backslash")
-        return line
+    return isinstance(value, str | bytes | float) or (isinstance(value, int) and abs(value) < 2**63)
 
 
 class _ForbiddenError(Exception):
@@ -115,22 +139,25 @@ class _ForbiddenError(Exception):
 class _Machine:
     """The stack, the marks, the memo, and a method for each kind of opcode."""
 
-    def __init__(self, names: Names, identify: Identify, offset: int) -> None:
+    def __init__(
+        self, names: Names, identify: Identify, methods: "Methods", limits: Limits, offset: int
+    ) -> None:
         self.names, self.identify = names, identify
+        self.methods, self.limits = methods, limits
         self.offset = offset  # of the opcode at work, in the stream
         self.stack: list[object] = []
         self.outer: list[list[object]] = []  # the stacks set aside by marks
         self.memo: dict[int, object] = {}
         self.steps = 0
 
-    def run(self, opcodes: Iterable[tuple[pickletools.OpcodeInfo, Any, int | None]]) -> object:
+    def run(self, instructions: Iterable[Instruction]) -> object:
         """Execute opcodes up to the end; returns the one value left on the stack."""
-        for opcode, argument, offset in opcodes:
-            self.offset = offset or 0
+        for name, argument, offset in instructions:
+            self.offset = offset
             self.spend(1)
-            method = _METHODS.get(opcode.name)
+            method = self.methods.get(name)
             if method is None:
-                raise MalformedError(f"opcode {opcode.name}, which no weights need")
+                raise MalformedError(f"opcode {name}, which no such file needs")
             method(self, argument)
         if self.outer or len(self.stack) != 1:
             raise MalformedError("pickle that doesn't end with one value")
@@ -138,9 +165,9 @@ class _Machine:
 
     def spend(self, steps: int) -> None:
         self.steps += steps
-        if self.steps > MAX_STEPS:
+        if self.steps > self.limits.steps:
             raise UnsupportedError(
-                f"a pickle of more than {MAX_STEPS} steps isn't read; save the state_dict alone"
+                f"a pickle of more than {self.limits.steps} steps isn't read; {self.limits.remedy}"
             )
 
     def ignore(self, _: None) -> None:
@@ -163,6 +190,15 @@ class _Machine:
     def make_tuple(self, _: None) -> None:
         items = tuple(self.marked())
         self.push(items)
+
+    def make_list(self, _: None) -> None:
+        items = self.marked()
+        self.push(items)
+
+    def make_dict(self, _: None) -> None:
+        items = self.marked()
+        self.push({})
+        self.update(items)
 
     def make_short_tuple(self, count: int) -> None:
         items = tuple(self.stack[-count:])
@@ -253,13 +289,16 @@ class _Machine:
             raise MalformedError("a call of something that isn't a function")
         # A function may go through its arguments, and the memo can hand over the same again.
         items = sum(len(each) for each in arguments if isinstance(each, list | tuple))
-        self.spend(CALL + items)
+        characters = sum(len(each) for each in arguments if isinstance(each, str))
+        self.spend(CALL + items + characters // TEXT)
         self.push(function(*arguments))
 
     def build(self, _: None) -> None:
         """Attributes of an OrderedDict, such as a state_dict's `_metadata`, aren't needed."""
-        self.stack.pop()
-        if self.stack[-1] is not INERT and type(self.stack[-1]) is not dict:
+        state, target = self.stack.pop(), self.stack[-1]
+        if isinstance(target, Stateful):
+            target.set_state(state)
+        elif target is not INERT and type(target) is not dict:
             raise MalformedError("attributes for something that isn't a dict")
 
     def push_persistent(self, _: None) -> None:
@@ -270,7 +309,9 @@ class _Machine:
         self.push(self.identify(identity))
 
 
-_METHODS: Mapping[str, Callable[[_Machine, Any], None]] = {
+Methods = Mapping[str, Callable[[_Machine, Any], None]]  # what to do, by the opcode's name
+
+_BINARY: Methods = {
     "PROTO": _Machine.ignore,
     "FRAME": _Machine.ignore,
     "STOP": _Machine.ignore,
@@ -285,27 +326,18 @@ _METHODS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "BINUNICODE": _Machine.push,
     "SHORT_BINUNICODE": _Machine.push,
     "BINUNICODE8": _Machine.push,
-    "BINSTRING": _Machine.push,  # the str of Python 2, as Latin-1
-    "SHORT_BINSTRING": _Machine.push,
-    "BINBYTES": lambda machine, _: machine.push(INERT),
-    "SHORT_BINBYTES": lambda machine, _: machine.push(INERT),
-    "BINBYTES8": lambda machine, _: machine.push(INERT),
-    "BYTEARRAY8": lambda machine, _: machine.push(INERT),
     "EMPTY_TUPLE": lambda machine, _: machine.push(()),
     "EMPTY_LIST": lambda machine, _: machine.push([]),
     "EMPTY_DICT": lambda machine, _: machine.push({}),
-    "EMPTY_SET": lambda machine, _: machine.push(INERT),
     "MARK": _Machine.mark,
     "TUPLE": _Machine.make_tuple,
     "TUPLE1": lambda machine, _: machine.make_short_tuple(1),
     "TUPLE2": lambda machine, _: machine.make_short_tuple(2),
     "TUPLE3": lambda machine, _: machine.make_short_tuple(3),
-    "FROZENSET": _Machine.make_frozenset,
     "APPEND": _Machine.append,
     "APPENDS": _Machine.appends,
     "SETITEM": _Machine.set_item,
     "SETITEMS": _Machine.set_items,
-    "ADDITEMS": _Machine.add_items,
     "BINGET": _Machine.get,
     "LONG_BINGET": _Machine.get,
     "BINPUT": _Machine.put,
@@ -321,4 +353,36 @@ _METHODS: Mapping[str, Callable[[_Machine, Any], None]] = {
     "EXT1": _Machine.forbid_extension,
     "EXT2": _Machine.forbid_extension,
     "EXT4": _Machine.forbid_extension,
+}
+
+TENSORS: Methods = {  # PyTorch's: protocol 2, and whatever else scripts save beside the weights
+    **_BINARY,
+    "BINSTRING": _Machine.push,  # the str of Python 2, as Latin-1
+    "SHORT_BINSTRING": _Machine.push,
+    "BINBYTES": lambda machine, _: machine.push(INERT),
+    "SHORT_BINBYTES": lambda machine, _: machine.push(INERT),
+    "BINBYTES8": lambda machine, _: machine.push(INERT),
+    "BYTEARRAY8": lambda machine, _: machine.push(INERT),
+    "EMPTY_SET": lambda machine, _: machine.push(INERT),
+    "FROZENSET": _Machine.make_frozenset,
+    "ADDITEMS": _Machine.add_items,
+}
+
+ARRAYS: Methods = {  # NumPy's, in any protocol; bytes are data, and so is the str of Python 2
+    **_BINARY,
+    "BINSTRING": lambda machine, text: machine.push(text.encode("latin-1")),
+    "SHORT_BINSTRING": lambda machine, text: machine.push(text.encode("latin-1")),
+    "BINBYTES": _Machine.push,
+    "SHORT_BINBYTES": _Machine.push,
+    "BINBYTES8": _Machine.push,
+    "BYTEARRAY8": _Machine.push,
+    "INT": _Machine.push,
+    "LONG": _Machine.push,
+    "FLOAT": _Machine.push,
+    "STRING": _Machine.push,
+    "UNICODE": _Machine.push,
+    "LIST": _Machine.make_list,
+    "DICT": _Machine.make_dict,
+    "GET": _Machine.get,
+    "PUT": _Machine.put,
 }
