@@ -25,7 +25,7 @@ from penult.nets import (
     spec,
     vgg,
 )
-from penult.nets.spec import Description, Layer, Layers, NetSpec, PackagedWeights
+from penult.nets.spec import Description, Layer, Layers, NetSpec, PackagedWeights, PublishedWeights
 from penult.text import nearest
 
 __all__ = [
@@ -36,6 +36,7 @@ __all__ = [
     "Layers",
     "NetSpec",
     "PackagedWeights",
+    "PublishedWeights",
     "class_names",
     "describe",
     "find",
@@ -95,18 +96,23 @@ def find(pattern: str = "*") -> list[NetSpec]:
     return [net for name, net in NETS.items() if fnmatchcase(name, pattern)]
 
 
-def describe(name: str) -> Description:
+def describe(name: str, *, size: int | None = None) -> Description:
     """List a network's layers with their shapes, parameters and multiply-adds.
+
+    Args:
+        name: The network.
+        size: Pixels of its square input; by default those that it was trained with.
 
     Raises:
         UsageError: No network has that name; the message names the nearest.
+        NetworkError: Images of that size are too small for the network.
 
     Example:
         >>> import penult
         >>> penult.describe("efficientnet_lite0")["pooled_features"].shape
         (1280,)
     """
-    return spec.describe(get(name))
+    return spec.describe(get(name), size=size)
 
 
 def class_names(classes: int) -> list[str]:

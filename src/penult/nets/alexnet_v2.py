@@ -6,7 +6,7 @@ Variables and layers have the names of TF-Slim's alexnet.py.
 from functools import partial
 from typing import NamedTuple
 
-from penult.graph import Value, flatten, max_pool, relu
+from penult.graph import Value, global_avg_pool, max_pool, relu
 from penult.graph.ops import Padding
 from penult.nets import slim
 from penult.nets.spec import Layers, NetSpec
@@ -47,7 +47,7 @@ def alexnet(images: Value, classes: int, *, name: str, table: dict[str, Conv | i
         else:
             x = max_pool(x, row, stride=2)
         layers[scope] = x
-    layers[f"{name}/fc8"] = flatten(slim.conv_bias(x, f"{name}/fc8", classes, 1))
+    layers[f"{name}/fc8"] = global_avg_pool(slim.conv_bias(x, f"{name}/fc8", classes, 1))
     return layers
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from penult.graph import Value, add, avg_pool, concat, global_avg_pool, max_pool, relu, softmax
 from penult.nets import slim
-from penult.nets.inception_v3 import halve, stem
+from penult.nets.inception_v3 import auxiliary, halve, stem
 from penult.nets.slim import named_conv, tower
 from penult.nets.spec import Layers, NetSpec
 
@@ -24,6 +24,8 @@ def inception_resnet_v2(images: Value, classes: int) -> Layers:
     for i in range(1, 21):
         x = relu(block17(x, f"{net}/Repeat_1/block17_{i}", 0.10))
     layers["PreAuxLogits"] = x
+    side = auxiliary(x, f"{net}/AuxLogits", "Conv2d_2a_5x5")
+    layers["AuxLogits"] = slim.dense_bias(side, f"{net}/AuxLogits/Logits", classes)
     x = layers["Mixed_7a"] = mixed_7a(x, f"{net}/Mixed_7a")
     for i in range(1, 10):
         x = relu(block8(x, f"{net}/Repeat_2/block8_{i}", 0.20))
@@ -123,6 +125,8 @@ NETS = [
         paper="https://arxiv.org/abs/1602.07261",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_resnet_v2.py",
         top1=80.4,
+        top5=95.3,
+        weights=slim.published("inception_resnet_v2_2016_08_30.tar.gz"),
         classes=1001,
     )
 ]

@@ -88,6 +88,12 @@ NETS = [
         paper="https://arxiv.org/abs/1409.4842",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v1.py",
         top1=69.8,
+        top5=89.6,
+        weights=slim.published(
+            "inception_v1_2016_08_28.tar.gz",
+            size=24642554,
+            digest="sha256:7a620c430fcaba8f8f716241f5148c4c47c035cce4e49ef02cfbe6cd1adf96a6",
+        ),
         classes=1001,
     )
 ]

@@ -115,6 +115,13 @@ NETS = [
         paper="https://arxiv.org/abs/1502.03167",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v2.py",
         top1=73.9,
+        top5=91.8,
+        weights=slim.published(
+            "inception_v2_2016_08_28.tar.gz",
+            size=41577079,
+            digest="sha384:c0b2efbae8fc5e237ae67637dca3f311d4b4f7da576b56067e83d95c398a"
+            "2fccd50baff9cc0de64335f4d7b78e1adb07",
+        ),
         classes=1001,
     )
 ]

@@ -5,7 +5,7 @@ Variables and layers have the names of TF-Slim's inception_v3.py, its slips incl
 
 from functools import partial
 
-from penult.graph import Value, avg_pool, concat, global_avg_pool, max_pool, relu, softmax
+from penult.graph import Value, avg_pool, concat, flatten, global_avg_pool, max_pool, relu, softmax
 from penult.nets import slim
 from penult.nets.slim import named_conv, tower
 from penult.nets.spec import Layers, NetSpec
@@ -24,6 +24,8 @@ def inception_v3(images: Value, classes: int) -> Layers:
     x = layers["Mixed_6a"] = reduce_to_17(x, f"{net}/Mixed_6a")
     for name, width in {"Mixed_6b": 128, "Mixed_6c": 160, "Mixed_6d": 160, "Mixed_6e": 192}.items():
         x = layers[name] = mixed_17(x, f"{net}/{name}", width)
+    side = auxiliary(x, f"{net}/AuxLogits", "Conv2d_2a_5x5")
+    layers["AuxLogits"] = slim.logits(side, f"{net}/AuxLogits/Conv2d_2b_1x1", classes)
     x = layers["Mixed_7a"] = reduce_to_8(x, f"{net}/Mixed_7a")
     for name in ("Mixed_7b", "Mixed_7c"):
         x = layers[name] = mixed_8(x, f"{net}/{name}")
@@ -135,6 +137,15 @@ def mixed_8(x: Value, scope: str) -> Value:
     )
 
 
+def auxiliary(x: Value, scope: str, whole: str) -> Value:
+    """Prepare the side classifier that training has (figure 8); `whole` covers the whole map."""
+    x = avg_pool(x, min(5, x.shape[1]), stride=3)
+    x = named_conv(x, f"{scope}/Conv2d_1b_1x1", 128)
+    side = x.shape[1]
+    x = slim.conv_bn(x, f"{scope}/{whole}", 768, side, padding="VALID", gamma=False, epsilon=1e-3)
+    return flatten(relu(x))
+
+
 NETS = [
     NetSpec(
         name="inception_v3",
@@ -147,6 +158,8 @@ NETS = [
         paper="https://arxiv.org/abs/1512.00567",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v3.py",
         top1=78.0,
+        top5=93.9,
+        weights=slim.published("inception_v3_2016_08_28.tar.gz"),
         classes=1001,
     )
 ]

@@ -7,6 +7,7 @@ from functools import partial
 
 from penult.graph import Value, avg_pool, concat, global_avg_pool, max_pool, softmax
 from penult.nets import slim
+from penult.nets.inception_v3 import auxiliary
 from penult.nets.slim import named_conv, tower
 from penult.nets.spec import Layers, NetSpec
 
@@ -24,6 +25,8 @@ def inception_v4(images: Value, classes: int) -> Layers:
     x = layers["Conv2d_2b_3x3"] = named_conv(x, f"{net}/Conv2d_2b_3x3", 64)
     for name, module in MODULES.items():
         x = layers[name] = module(x, f"{net}/{name}")
+    side = auxiliary(layers["Mixed_6h"], f"{net}/AuxLogits", "Conv2d_2a")
+    layers["AuxLogits"] = slim.dense_bias(side, f"{net}/AuxLogits/Aux_logits", classes)
     x = layers["global_pool"] = layers["PreLogitsFlatten"] = global_avg_pool(x)
     x = layers["Logits"] = slim.dense_bias(x, f"{net}/Logits/Logits", classes)
     layers["Predictions"] = softmax(x)
@@ -161,6 +164,13 @@ NETS = [
         paper="https://arxiv.org/abs/1602.07261",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v4.py",
         top1=80.2,
+        top5=95.2,
+        weights=slim.published(
+            "inception_v4_2016_09_09.tar.gz",
+            size=171177982,
+            digest="sha384:97765872563bf059728f96faa4aef86fa20ffe10c099f7bc2990adacc9a4"
+            "1a73549c45e939441a7e4f1dc2f45127a2d2",
+        ),
         classes=1001,
     )
 ]

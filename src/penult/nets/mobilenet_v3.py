@@ -20,7 +20,7 @@ from penult.graph import (
     softmax,
 )
 from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Layers, NetSpec, PublishedWeights
 
 Activation = Callable[[Value], Value]
 
@@ -120,25 +120,38 @@ def minimalistic(full: Architecture) -> Architecture:
     return full._replace(blocks=blocks, activation=relu)
 
 
-def mobilenet_v3(images: Value, classes: int, *, net: Architecture, width: float) -> Layers:
-    """Build the network; `width` scales the channels of every layer."""
+def scaled(full: Architecture, width: float) -> Architecture:
+    """Scale the channels of every layer; a block keeps its ratio of channels inside to its input's.
+
+    The published networks of less than full width were trained with the last convolution as wide as
+    ever (TF-Slim's `finegrain_classification_mode`).
+    """
+    blocks = []
+    stem = inputs = slim.divisible(full.stem * width)
+    before = full.stem
+    for row in full.blocks:
+        expansion = slim.divisible(row.expansion / before * inputs)
+        before, inputs = row.channels, slim.divisible(row.channels * width)
+        blocks.append(row._replace(expansion=expansion, channels=inputs))
+    head = slim.divisible(full.head * width)
+    top = slim.divisible(full.top * width) if full.top else None
+    return full._replace(stem=stem, blocks=blocks, head=head, top=top)
+
+
+def mobilenet_v3(images: Value, classes: int, *, net: Architecture) -> Layers:
+    """Build the network."""
     layers: dict[str, Value] = {}
-    stem = slim.divisible(net.stem * width)
-    x = net.activation(conv_bn(images, f"{net.scope}/Conv", stem, 3, stride=2))
+    x = net.activation(conv_bn(images, f"{net.scope}/Conv", net.stem, 3, stride=2))
     layers["layer_1"] = x
-    inputs = net.stem  # of a block, before scaling
     for i, row in enumerate(net.blocks):
         scope = f"{net.scope}/expanded_conv_{i}" if i else f"{net.scope}/expanded_conv"
-        wide = slim.divisible(row.expansion / inputs * x.shape[0])
-        scaled = row._replace(expansion=wide, channels=slim.divisible(row.channels * width))
-        x = bottleneck(layers, x, f"layer_{i + 2}", scope, scaled)
-        inputs = row.channels
+        x = bottleneck(layers, x, f"layer_{i + 2}", scope, row)
     head = len(net.blocks) + 2
-    x = net.activation(conv_bn(x, f"{net.scope}/Conv_1", slim.divisible(net.head * width), 1))
+    x = net.activation(conv_bn(x, f"{net.scope}/Conv_1", net.head, 1))
     layers[f"layer_{head}"] = x
     if net.top:
         x = layers[f"layer_{head + 1}"] = mean(x)
-        x = slim.conv_bias(x, f"{net.scope}/Conv_2", slim.divisible(net.top * width), 1)
+        x = slim.conv_bias(x, f"{net.scope}/Conv_2", net.top, 1)
         x = layers[f"layer_{head + 2}"] = net.activation(x)
     x = layers["global_pool"] = global_avg_pool(x)
     x = layers["Logits"] = slim.logits(x, f"{net.scope}/Logits/Conv2d_1c_1x1", classes)
@@ -176,10 +189,12 @@ def mean(x: Value) -> Value:
     return avg_pool(x, x.shape[1], stride=1)
 
 
-def _spec(name: str, net: Architecture, width: float, top1: float | None) -> NetSpec:
+def _spec(
+    name: str, net: Architecture, top1: float | None, archive: str = "", sha256: str = ""
+) -> NetSpec:
     return NetSpec(
         name=f"mobilenet_v3_{name}",
-        build=partial(mobilenet_v3, net=net, width=width),
+        build=partial(mobilenet_v3, net=net),
         size=224,
         preprocessing="inception",
         features="global_pool",
@@ -188,16 +203,55 @@ def _spec(name: str, net: Architecture, width: float, top1: float | None) -> Net
         paper="https://arxiv.org/abs/1905.02244",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/mobilenet/mobilenet_v3.py",
         top1=top1,
+        weights=_published(archive, sha256) if archive else None,
         classes=1001,
     )
 
 
+def _published(archive: str, sha256: str) -> PublishedWeights:
+    return PublishedWeights(
+        f"https://storage.googleapis.com/mobilenet_v3/checkpoints/{archive}.tgz",
+        licence="Apache-2.0",
+        digest=f"sha256:{sha256}" if sha256 else None,
+        inside="ema",
+    )
+
+
+LARGE_075, SMALL_075, EDGETPU_075 = (scaled(net, 0.75) for net in (LARGE, SMALL, EDGETPU))
+
 NETS = [
-    # architecture, width, published top-1
-    _spec("large", LARGE, 1.0, 75.2),
-    _spec("large_075", LARGE, 0.75, None),  # 73.3 is that of a net with an unscaled top
-    _spec("large_minimalistic", minimalistic(LARGE), 1.0, 72.3),
-    _spec("small", SMALL, 1.0, 67.5),
-    _spec("small_minimalistic", minimalistic(SMALL), 1.0, 61.9),
-    _spec("edgetpu", EDGETPU, 1.0, None),  # 75.6 is that of its 8-bit version
+    # architecture, published top-1, archive, its SHA-256
+    _spec(
+        "large",
+        LARGE,
+        75.2,
+        "v3-large_224_1.0_float",
+        "9be8563f92022f412c82f2811d670888d6db998e2da9af3e71415fdde2f4f504",
+    ),
+    _spec("large_075", LARGE_075, None),
+    _spec(
+        "large_075_finegrain",
+        LARGE_075._replace(top=LARGE.top),
+        73.3,
+        "v3-large_224_0.75_float",
+        "4346e7893769d3f8ac79e28e7924b351bf8348a8a4d5e7a606260003e706aea5",
+    ),
+    _spec("large_minimalistic", minimalistic(LARGE), 72.3, "v3-large-minimalistic_224_1.0_float"),
+    _spec(
+        "small",
+        SMALL,
+        67.5,
+        "v3-small_224_1.0_float",
+        "e60ad9f450f892ae56f8b9122ffc750d88940d9e6b63f6dc70649179fb3a9065",
+    ),
+    _spec(
+        "small_075_finegrain",
+        SMALL_075._replace(top=SMALL.top),
+        65.4,
+        "v3-small_224_0.75_float",
+        "fffd2e437434f319623ecf26cdbebdb933dcd753afa38e7c2f78cb59c6fc470f",
+    ),
+    _spec("small_minimalistic", minimalistic(SMALL), 61.9, "v3-small-minimalistic_224_1.0_float"),
+    _spec("edgetpu", EDGETPU, None),  # published accuracies are those of its 8-bit versions
+    _spec("edgetpu_075_finegrain", EDGETPU_075._replace(head=EDGETPU.head), None),
 ]

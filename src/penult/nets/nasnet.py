@@ -174,8 +174,17 @@ def classify(layers: dict[str, Value], x: Value, classes: int) -> None:
 
 
 def _spec(
-    name: str, size: int, top1: float, *, repeats: int, filters: int, stem_filters: int, skip: bool
+    name: str,
+    size: int,
+    top1: float,
+    top5: float,
+    *,
+    repeats: int,
+    filters: int,
+    stem_filters: int,
+    skip: bool,
 ) -> NetSpec:
+    file = f"{name.replace('nasnet', 'nasnet-a')}_04_10_2017.tar.gz"
     return NetSpec(
         name=name,
         build=partial(
@@ -189,11 +198,13 @@ def _spec(
         paper="https://arxiv.org/abs/1707.07012",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/nasnet/nasnet.py",
         top1=top1,
+        top5=top5,
+        weights=slim.published(file),
         classes=1001,
     )
 
 
 NETS = [
-    _spec("nasnet_mobile", 224, 74.0, repeats=4, filters=44, stem_filters=32, skip=False),
-    _spec("nasnet_large", 331, 82.7, repeats=6, filters=168, stem_filters=96, skip=True),
+    _spec("nasnet_mobile", 224, 74.0, 91.6, repeats=4, filters=44, stem_filters=32, skip=False),
+    _spec("nasnet_large", 331, 82.7, 96.2, repeats=6, filters=168, stem_filters=96, skip=True),
 ]

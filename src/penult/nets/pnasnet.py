@@ -7,6 +7,7 @@ training needs, is left out.
 from functools import partial
 
 from penult.graph import Value
+from penult.nets import slim
 from penult.nets.nasnet import Cell, cell, classify, identity, max3, sep3, sep5, sep7, stem
 from penult.nets.spec import Layers, NetSpec
 
@@ -39,8 +40,16 @@ def pnasnet(
 
 
 def _spec(
-    name: str, size: int, top1: float, *, repeats: int, filters: int, stem_filters: int
+    name: str,
+    size: int,
+    top1: float,
+    top5: float,
+    *,
+    repeats: int,
+    filters: int,
+    stem_filters: int,
 ) -> NetSpec:
+    file = f"{name.replace('pnasnet', 'pnasnet-5')}_2017_12_13.tar.gz"
     return NetSpec(
         name=name,
         build=partial(pnasnet, repeats=repeats, filters=filters, stem_filters=stem_filters),
@@ -52,11 +61,13 @@ def _spec(
         paper="https://arxiv.org/abs/1712.00559",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/nasnet/pnasnet.py",
         top1=top1,
+        top5=top5,
+        weights=slim.published(file),
         classes=1001,
     )
 
 
 NETS = [
-    _spec("pnasnet_mobile", 224, 74.2, repeats=3, filters=54, stem_filters=32),
-    _spec("pnasnet_large", 331, 82.9, repeats=4, filters=216, stem_filters=96),
+    _spec("pnasnet_mobile", 224, 74.2, 91.9, repeats=3, filters=54, stem_filters=32),
+    _spec("pnasnet_large", 331, 82.9, 96.2, repeats=4, filters=216, stem_filters=96),
 ]

@@ -58,7 +58,8 @@ def conv_same(x: Value, scope: str, filters: int, kernel: int, *, stride: int) -
     return conv_bn(x, scope, filters, kernel, stride=stride, padding=padding)
 
 
-def _spec(depth: int, top1: float | None) -> NetSpec:
+def _spec(depth: int, top1: float | None = None, top5: float | None = None) -> NetSpec:
+    file = f"resnet_v1_{depth}_2016_08_28.tar.gz"
     return NetSpec(
         name=f"resnet_v1_{depth}",
         build=partial(resnet_v1, depth=depth),
@@ -70,7 +71,9 @@ def _spec(depth: int, top1: float | None) -> NetSpec:
         paper="https://arxiv.org/abs/1512.03385",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/resnet_v1.py",
         top1=top1,
+        top5=top5,
+        weights=slim.published(file, "MIT") if top1 else None,
     )
 
 
-NETS = [_spec(50, 75.2), _spec(101, 76.4), _spec(152, 76.8), _spec(200, None)]
+NETS = [_spec(50, 75.2, 92.2), _spec(101, 76.4, 92.9), _spec(152, 76.8, 93.2), _spec(200)]

@@ -50,7 +50,8 @@ def bottleneck(layers: dict[str, Value], x: Value, scope: str, width: int, strid
     return x
 
 
-def _spec(depth: int, top1: float | None) -> NetSpec:
+def _spec(depth: int, top1: float | None = None, top5: float | None = None) -> NetSpec:
+    file = f"resnet_v2_{depth}_2017_04_14.tar.gz"
     return NetSpec(
         name=f"resnet_v2_{depth}",
         build=partial(resnet_v2, depth=depth),
@@ -62,8 +63,10 @@ def _spec(depth: int, top1: float | None) -> NetSpec:
         paper="https://arxiv.org/abs/1603.05027",
         source="https://github.com/tensorflow/models/blob/master/research/slim/nets/resnet_v2.py",
         top1=top1,
+        top5=top5,
+        weights=slim.published(file) if top1 else None,
         classes=1001,
     )
 
 
-NETS = [_spec(50, 75.6), _spec(101, 77.0), _spec(152, 77.8), _spec(200, None)]
+NETS = [_spec(50, 75.6, 92.8), _spec(101, 77.0, 93.7), _spec(152, 77.8, 94.1), _spec(200)]

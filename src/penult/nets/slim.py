@@ -20,8 +20,20 @@ from penult.graph import (
 )
 from penult.graph.ops import Padding
 from penult.graph.values import Array
+from penult.nets.spec import PublishedWeights
 
 Window = int | tuple[int, int]  # of equal sides, or height and width
+
+
+def published(
+    file: str, licence: str = "Apache-2.0", *, size: int | None = None, digest: str | None = None
+) -> PublishedWeights:
+    """Weights of TF-Slim's table; its VGG and ResNet V1 are converted, so under other licences.
+
+    The host there, download.tensorflow.org, is an alias of this one without a certificate.
+    """
+    url = f"https://storage.googleapis.com/download.tensorflow.org/models/{file}"
+    return PublishedWeights(url, licence, size, digest)
 
 
 def conv_bn(

