@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.errors import (
     CheckpointError,
+    DownloadError,
     ImageError,
     MissingExtraError,
     NetworkError,
@@ -25,10 +26,13 @@ from penult.errors import (
 )
 
 if TYPE_CHECKING:
+    from penult.inspection import Inspection, inspect
     from penult.model import Model, load_model
     from penult.nets import describe
     from penult.nets import find as models
+    from penult.original import compute_features, load_features
     from penult.pipeline import classify, extract
+    from penult.published import Download, download
     from penult.store import Features
     from penult.store import open_features as open  # noqa: A004 -- the word for it
 
@@ -36,8 +40,11 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "Download",
+    "DownloadError",
     "Features",
     "ImageError",
+    "Inspection",
     "MissingExtraError",
     "Model",
     "NetworkError",
@@ -47,19 +54,29 @@ __all__ = [
     "UnsafeError",
     "UsageError",
     "classify",
+    "compute_features",
     "describe",
+    "download",
     "extract",
+    "inspect",
+    "load_features",
     "load_model",
     "models",
     "open",
 ]
 
 _LAZY = {
+    "Download": ("penult.published", "Download"),
     "Features": ("penult.store", "Features"),
+    "Inspection": ("penult.inspection", "Inspection"),
     "Model": ("penult.model", "Model"),
     "classify": ("penult.pipeline", "classify"),
+    "compute_features": ("penult.original", "compute_features"),
     "describe": ("penult.nets", "describe"),
+    "download": ("penult.published", "download"),
     "extract": ("penult.pipeline", "extract"),
+    "inspect": ("penult.inspection", "inspect"),
+    "load_features": ("penult.original", "load_features"),
     "load_model": ("penult.model", "load_model"),
     "models": ("penult.nets", "find"),
     "open": ("penult.store", "open_features"),

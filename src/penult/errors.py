@@ -7,6 +7,7 @@
     ├── ImageError             one image that gives no pixels: look at that file
     ├── CheckpointError        a weights file that can't be read: fetch it again
     │   └── UnsafeError        a weights file that asks to run code: don't trust it
+    ├── DownloadError          published weights that don't arrive: read what to do by hand
     ├── NetworkError           weights and network that don't fit together: choose another pair
     └── StoreError             a table of features that can't be opened, written or continued
 
@@ -51,11 +52,15 @@ class ImageError(PenultError):
 
 
 class CheckpointError(PenultError):
-    """A weights file is damaged, cut, forged or of an unknown format."""
+    """A weights file, or a pickle of features, is damaged, cut, forged or of an unknown format."""
 
 
 class UnsafeError(CheckpointError):
-    """A weights file asks for more than data: a global outside the allowed set, or code."""
+    """A file asks for more than data: a global outside the allowed set, or code."""
+
+
+class DownloadError(PenultError):
+    """Published weights can't be fetched, or what came is not what was published."""
 
 
 class NetworkError(PenultError):

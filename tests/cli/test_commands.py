@@ -50,7 +50,9 @@ def test_version(run):
     assert run("--version").stdout == f"{penult.__version__}\n"
 
 
-@pytest.mark.parametrize("command", [c.callback.__name__ for c in commands.app.registered_commands])
+@pytest.mark.parametrize(
+    "command", [c.callback.__name__.replace("_", "-") for c in commands.app.registered_commands]
+)
 def test_every_command_has_help_with_an_example(run, command):
     result = run(command, "--help")
     assert result.returncode == 0

@@ -39,6 +39,20 @@ Weights = Annotated[
 LayerNames = Annotated[
     list[str] | None, typer.Option("--layer", "-l", help="Layer; may be given several times.")
 ]
+PoolName = Annotated[
+    Literal["avg", "max", "none"],
+    typer.Option(
+        "--pool", help="What to make of layers with height and width; none keeps the map."
+    ),
+]
+Size = Annotated[
+    int | None,
+    typer.Option(help="Pixels of the network's square input; by default those of its training."),
+]
+Preprocess = Annotated[
+    str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
+]
+Ema = Annotated[bool, typer.Option("--ema", help="Take the moving averages that a training kept.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -62,13 +76,10 @@ def extract(
     model: ModelName = None,
     weights: Weights = None,
     layer: LayerNames = None,
-    pool: Annotated[
-        Literal["avg", "max", "none"],
-        typer.Option(help="What to make of layers with height and width; none keeps the map."),
-    ] = "avg",
-    preprocess: Annotated[
-        str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
-    ] = None,
+    pool: PoolName = "avg",
+    size: Size = None,
+    preprocess: Preprocess = None,
+    ema: Ema = False,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
@@ -87,7 +98,9 @@ def extract(
                 weights=weights,
                 layer=layer or (),
                 pool=pool,
+                size=size,
                 preprocess=preprocess,
+                ema=ema,
                 out=out,
                 from_file=from_file,
                 progress=progress.show,
@@ -107,6 +120,9 @@ def classify(
     sources: Sources = None,
     model: ModelName = None,
     weights: Weights = None,
+    size: Size = None,
+    preprocess: Preprocess = None,
+    ema: Ema = False,
     k: Annotated[int, typer.Option("-k", min=1, help="Classes to name.")] = 5,
     from_file: FromFile = None,
     as_json: AsJson = False,
@@ -116,7 +132,17 @@ def classify(
     Example: penult classify photos/ -k 3
     """
     failed = False
-    for result in penult.classify(sources or (), model, weights=weights, k=k, from_file=from_file):
+    results = penult.classify(
+        sources or (),
+        model,
+        weights=weights,
+        size=size,
+        preprocess=preprocess,
+        ema=ema,
+        k=k,
+        from_file=from_file,
+    )
+    for result in results:
         show.classified(result, as_json=as_json)
         failed = failed or result.error is not None
     if failed:
@@ -138,13 +164,14 @@ def models(
 @app.command()
 def describe(
     name: Annotated[str, typer.Argument(help="Network; see `penult models`.")],
+    size: Size = None,
     as_json: AsJson = False,
 ) -> None:
     """Describe a network: its layers with shapes and costs, preprocessing, source and licence.
 
     Example: penult describe efficientnet_lite0
     """
-    show.description(penult.describe(name), as_json=as_json)
+    show.description(penult.describe(name, size=size), as_json=as_json)
 
 
 @app.command()

@@ -1,58 +1,26 @@
-"""Progress on a terminal: images done, images/s, time left, failures; silent in a pipe."""
+"""Progress on a terminal, on standard error; silent in a pipe."""
 
 import sys
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from penult.counts import Counts
 
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
-class Progress:
-    """A progress bar on standard error; `counts` holds the last that were shown."""
+
+class _Bar:
+    """A bar that appears when it is first drawn, and goes when its block ends."""
 
     def __init__(self) -> None:
-        self.counts = Counts()
         self._bar: Any = None
-
-    def show(self, counts: Counts) -> None:
-        """Draw the counts so far."""
-        self.counts = counts
-        if sys.stderr.isatty() and not self._bar:
-            self._start(counts)
-        if self._bar:
-            self._bar.update(
-                self._task,
-                completed=counts.done,
-                rate=f"{counts.rate:.1f} images/s",
-                failed=f"{counts.failed} failed" if counts.failed else "",
-            )
 
     def stop(self) -> None:
         """Remove the bar from the screen."""
         if self._bar:
             self._bar.stop()
-
-    def _start(self, counts: Counts) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-        )
-
-        self._bar = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            TextColumn("[red]{task.fields[failed]}"),
-            console=Console(stderr=True),
-            transient=True,
-        )
-        self._task = self._bar.add_task("", total=counts.listed, rate="", failed="")
-        self._bar.start()
 
     def __enter__(self) -> Self:
         return self
@@ -64,3 +32,78 @@ class Progress:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _draw(
+        self,
+        columns: Callable[[], list["ProgressColumn"]],
+        done: int,
+        total: int | None,
+        **texts: str,
+    ) -> None:
+        if not sys.stderr.isatty():
+            return
+        if not self._bar:
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._bar = Progress(*columns(), console=Console(stderr=True), transient=True)
+            self._task = self._bar.add_task("", **texts)
+            self._bar.start()
+        self._bar.update(self._task, completed=done, total=total, **texts)
+
+
+class Progress(_Bar):
+    """Images done, images/s, time left, failures; `counts` holds the last that were shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = Counts()
+
+    def show(self, counts: Counts) -> None:
+        """Draw the counts so far."""
+        self.counts = counts
+        rate = f"{counts.rate:.1f} images/s"
+        failed = f"{counts.failed} failed" if counts.failed else ""
+        self._draw(_image_columns, counts.done, counts.listed, rate=rate, failed=failed)
+
+
+class DownloadProgress(_Bar):
+    """Bytes done, bytes/s, time left."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name = name
+
+    def show(self, done: int, total: int | None) -> None:
+        """Draw the bytes so far."""
+        self._draw(_byte_columns, done, total, name=self._name)
+
+
+def _image_columns() -> list["ProgressColumn"]:
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+    return [
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        TextColumn("[red]{task.fields[failed]}"),
+    ]
+
+
+def _byte_columns() -> list["ProgressColumn"]:
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    return [
+        TextColumn("{task.fields[name]}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    ]

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -11,12 +12,17 @@ from penult.text import printable
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
+    from penult.inspection import Inspection
     from penult.nets import Description
     from penult.pipeline import Classification
+    from penult.published import Download
     from penult.store import Features
 
 FAILURES_SHOWN = 5
+MISSING_SHOWN = 3
+STATISTICS = ("mean", "std", "min", "max", "nonfinite")
 
 
 def say(message: str) -> None:
@@ -75,17 +81,28 @@ def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
     if as_json:
         _print_json([_facts(d) for d in descriptions])
         return
-    table = _table("network", "input", "features", "params", "mult-adds", "top-1", "from")
+    from penult.nets.speed import images_per_second
+
+    speeds = images_per_second()
+    table = _table(
+        "network", "input", "width", "params", "mult-adds", "top-1", "top-5", "images/s", "MB",
+        "weights", "paper",
+    )  # fmt: skip
     for d in descriptions:
-        spec, features = d.spec, d[d.spec.features]
+        spec, facts = d.spec, _facts(d)
+        size = facts["weights_bytes"]
         table.add_row(
             spec.name,
             f"{spec.size}×{spec.size}",
-            str(features.shape[-1]),
-            f"{d.layers[-1].parameters / 1e6:.1f} M",
-            f"{d.layers[-1].multiply_adds / 1e6:.0f} M",
-            f"{spec.top1} %" if spec.top1 else "–",
-            "pip" if spec.weights else "-w",
+            str(facts["width"]),
+            f"{facts['parameters'] / 1e6:.1f} M",
+            f"{facts['multiply_adds'] / 1e6:.0f} M",
+            _known(spec.top1, "{} %"),
+            _known(spec.top5, "{} %"),
+            _known(speeds.get(spec.name), "{:.3g}"),
+            _known(size and size / 1e6, "{:.0f}"),
+            _link(facts["weights"]) if facts["weights"] else "-w FILE",
+            _link(spec.paper),
         )
     _print_table(table)
 
@@ -110,6 +127,39 @@ def description(d: "Description", *, as_json: bool) -> None:
     _print_table(table)
 
 
+def inspection(found: "Inspection", *, as_json: bool) -> None:
+    """Print what a weights file holds: the facts first, then its variables."""
+    facts = asdict(found) | {"path": str(found.path)}
+    variables = facts.pop("variables")
+    if as_json:
+        _print_json(facts | {"variables": variables})
+        return
+    facts["missing"] = "; ".join(found.missing[:MISSING_SHOWN]) or "nothing"
+    if len(found.missing) > MISSING_SHOWN:
+        facts["missing"] += f"; and {len(found.missing) - MISSING_SHOWN} more"
+    facts["networks"] = ", ".join(found.networks) or "none"
+    roles = Counter(variable.role for variable in found.variables)
+    facts["variables"] = ", ".join(f"{count} {role}" for role, count in roles.items())
+    for name, value in facts.items():
+        if value is not None:
+            print(f"{name:15}{printable(str(value))}")
+    with_statistics = any(variable.statistics for variable in found.variables)
+    table = _table("variable", "shape", "dtype", "role", *STATISTICS[: 5 * with_statistics])
+    for variable in found.variables:
+        numbers = [f"{number:.4g}" for number in variable.statistics or ()]
+        name, role = printable(variable.name), variable.role
+        table.add_row(name, _shape(variable.shape), variable.dtype, role, *numbers)
+    _print_table(table)
+
+
+def downloaded(name: str, found: "Download") -> None:
+    """Say where published weights are, and how they were checked."""
+    checked = (
+        "recorded at this first use, since none was published" if found.first_use else "checked"
+    )
+    say(f"{name}: {found.path}, {found.digest} {checked}")
+
+
 def info(features: "Features", *, as_json: bool) -> None:
     """Print what a table holds and which images failed."""
     facts, failures = features.info, features.failures
@@ -129,20 +179,34 @@ def _facts(d: "Description") -> dict[str, Any]:
     spec, weights = d.spec, d.spec.weights
     return {
         "network": spec.name,
-        "input": (spec.size, spec.size, spec.channels),
+        "input": (d.size, d.size, spec.channels),
         "features": spec.features,
         "width": d[spec.features].shape[-1],
         "parameters": d.layers[-1].parameters,
         "multiply_adds": d.layers[-1].multiply_adds,
-        "preprocessing": str(PREPROCESSING[spec.preprocessing](spec.size)),
+        "preprocessing": str(PREPROCESSING[spec.preprocessing](d.size)),
         "top1": spec.top1,
+        "top5": spec.top5,
         "classes": spec.classes,
-        "weights": weights.distribution if weights else None,
+        "weights": weights.where if weights else None,
+        "weights_bytes": weights and weights.bytes,
         "licence": weights.licence if weights else None,
-        "url": weights.url if weights else None,
         "source": spec.source,
         "paper": spec.paper,
     }
+
+
+def _link(address: str) -> "Text | str":
+    """Shorten an address to its last part, which leads there where the terminal knows links."""
+    from rich.text import Text
+
+    if not sys.stdout.isatty() or "://" not in address:
+        return address
+    return Text(address.rpartition("/")[2], style=f"link {address}")
+
+
+def _known(value: float | None, form: str) -> str:
+    return "–" if value is None else form.format(value)
 
 
 def _sentence(counts: Counts) -> str:

@@ -58,7 +58,7 @@ def export(features: "Features", out: str | os.PathLike[str], layer: str | None 
 
 def _npz(features: "Features", layers: Sequence[str], out: Path) -> None:
     """NumPy's archive: `keys` as text, and an array a layer; no pickles inside."""
-    with _replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+    with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with archive.open("keys.npy", "w", force_zip64=True) as member:
             np.lib.format.write_array(member, np.array(features.keys, np.str_), allow_pickle=False)
         for layer in layers:
@@ -72,10 +72,10 @@ def _npy(features: "Features", layers: Sequence[str], out: Path) -> None:
     In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
     """
     layer = _only(layers, out)
-    with _replacing(out.with_suffix(".keys.txt")) as temporary:
+    with replacing(out.with_suffix(".keys.txt")) as temporary:
         lines = (_LINE_BREAKS.sub(_escaped, key) for key in features.keys)
         temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
-    with _replacing(out) as temporary, temporary.open("wb") as file:
+    with replacing(out) as temporary, temporary.open("wb") as file:
         _write_matrix(file, features, layer)
 
 
@@ -95,7 +95,7 @@ def _parquet(features: "Features", layers: Sequence[str], out: Path) -> None:
     vectors = {name: pa.list_(pa.float32(), size) for name, size in sizes.items()}
     schema = pa.schema({**facts, **vectors}, metadata={"penult": features.document})
     with (
-        _replacing(out) as temporary,
+        replacing(out) as temporary,
         pq.ParquetWriter(temporary, schema, use_dictionary=False) as writer,
     ):
         for piece in features.tables(list(facts), layers):
@@ -115,7 +115,7 @@ def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
     size = int(np.prod(features.layers[layer]))
     fields = {"key": pa.string()} | {f"{layer}_{i}": pa.float32() for i in range(size)}
     schema = pa.schema(fields)
-    with _replacing(out) as temporary, pa.csv.CSVWriter(temporary, schema) as writer:
+    with replacing(out) as temporary, pa.csv.CSVWriter(temporary, schema) as writer:
         for piece in features.tables(["key"], [layer]):
             keys, vectors = (piece.column(i).combine_chunks() for i in range(2))
             values = np.ascontiguousarray(vectors.flatten().to_numpy().reshape(-1, size).T)
@@ -126,7 +126,7 @@ def _pickle(features: "Features", layers: Sequence[str], out: Path) -> None:
     """A dictionary from key to vector, in memory as a whole, as the 2018 script wrote it."""
     layer = _only(layers, out)
     vectors = dict(zip(features.keys, features.numpy(layer), strict=True))
-    with _replacing(out) as temporary, temporary.open("wb") as file:
+    with replacing(out) as temporary, temporary.open("wb") as file:
         pickle.dump(vectors, file, protocol=4)
 
 
@@ -139,7 +139,7 @@ def _hdf5(features: "Features", layers: Sequence[str], out: Path) -> None:
         import h5py
     except ImportError:
         raise MissingExtraError("export to .h5", "hdf5") from None
-    with _replacing(out) as temporary, h5py.File(temporary, "w") as file:
+    with replacing(out) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["penult"] = features.document
         file.create_dataset("keys", data=features.keys, dtype=h5py.string_dtype())
         for layer in layers:
@@ -165,7 +165,7 @@ FORMATS: dict[str, Writer] = {
 
 
 @contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
+def replacing(out: Path) -> Iterator[Path]:
     """A file to write that takes the place of `out` when all went well."""
     temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
     try:

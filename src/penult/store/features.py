@@ -14,7 +14,7 @@ from penult.errors import MissingExtraError, StoreError
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, translated
 from penult.store.versions import local, newest, require_table, versions
-from penult.text import quoted
+from penult.text import matching, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,10 +131,11 @@ class Features:
         """
         if name is None:
             return next(iter(self.layers))
-        if name not in self.layers:
+        found = matching(name, self.layers)
+        if len(found) != 1:
             have = ", ".join(self.layers)
             raise StoreError(f"{quoted(self.path)} has no layer {quoted(name)}, it has {have}")
-        return name
+        return found[0]
 
     def tables(self, columns: Sequence[str], layers: Sequence[str]) -> Iterator["pa.Table"]:
         """Columns and layers of all rows, in bounded pieces, in the order of keys."""
