@@ -60,7 +60,7 @@ class Measured(NamedTuple):
         cells = (
             f"`{self.network}`",
             f"{spec.size}×{spec.size}",
-            f"{described.layers[-1].parameters / 1e6:.1f} M",
+            f"{described.whole.parameters / 1e6:.1f} M",
             f"`{layer.name}`",
             str(layer.shape[-1]),
             f"{spec.top1} %" if spec.top1 else "–",

@@ -20,7 +20,7 @@ Progress = Callable[[int, int | None], None]  # bytes there, bytes in all if the
 
 CONNECT = 10.0  # seconds until a server must answer
 STALL = 30.0  # seconds without a byte
-PAUSES = (1.0, 2.0, 4.0, 8.0)  # seconds before the second try, the third, …
+PAUSES = (1.0, 2.0, 4.0)  # seconds before the second try, the third, …
 LIMIT = 4 << 30  # bytes of a file of unknown size; the largest that TF-Slim published has 0.6 GB
 
 _REDIRECTS = 5

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 
@@ -20,7 +20,8 @@ COUNTERS = (STEP, "save_counter", "num_batches_tracked")
 OPTIMIZERS = ("optimizer", "optimizer_weights", "beta1_power", "beta2_power")
 
 
-class Statistics(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Statistics:
     """What a tensor's values are like; of those that are finite."""
 
     mean: float

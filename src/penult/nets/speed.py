@@ -1,10 +1,12 @@
 """How fast each network was where `benchmarks/networks.py` measured it."""
 
+from functools import cache
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("speed.tsv")  # its first line says where, how and with what
 
 
+@cache
 def images_per_second() -> dict[str, float]:
     """Return the images/s of each network that was measured, in the registry's order.
 
