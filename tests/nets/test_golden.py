@@ -13,13 +13,18 @@ import pytest
 from PIL import Image
 
 from penult import nets
+from penult.checkpoints import open_checkpoint
 from penult.engine import Engine
-from penult.graph import to_nhwc, variables
+from penult.graph import variables
 from penult.graph.onnx import to_onnx
 from penult.images.preprocess import PREPROCESSING
+from penult.network import load_network
+from penult.weights import candidates
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 weight = run_path(str(REFERENCE / "weights_by_name.py"))["weight"]
+WRITER = run_path(str(Path(__file__).parents[1] / "checkpoints/tensorflow_writer.py"))
+v1, v2, V2_FILES = WRITER["v1"], WRITER["v2"], (".index", ".data-00000-of-00001")
 
 NETWORKS = sorted(path.stem for path in REFERENCE.glob("manifests/*.json"))
 
@@ -39,10 +44,32 @@ def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     return float(np.linalg.norm(found - expected) / np.linalg.norm(expected))
 
 
+@pytest.fixture
+def checkpoint(tmp_path):
+    """A full checkpoint of a network, in TensorFlow's format V1 or V2; gone after the test."""
+    written = []
+
+    def write(manifest: dict, form: str) -> Path:
+        variables = {n: weight(n, tuple(shape)) for n, shape, _ in manifest["variables"]}
+        files = (
+            {"": v1(variables)} if form == "V1" else dict(zip(V2_FILES, v2(variables), strict=True))
+        )
+        for suffix, content in files.items():
+            written.append(tmp_path / f"model.ckpt{suffix}")
+            written[-1].write_bytes(content)
+        return tmp_path / "model.ckpt"
+
+    yield write
+    for file in written:
+        file.unlink()
+
+
 @pytest.mark.parametrize("name", NETWORKS)
-def test_network_equals_the_original(name):
+def test_network_equals_the_original(name, checkpoint):
     spec = nets.NETS[name]
     manifest = json.loads((REFERENCE / f"manifests/{name}.json").read_text(encoding="utf-8"))
+    file = checkpoint(manifest, "V1" if NETWORKS.index(name) % 2 else "V2")
+    assert spec in candidates(open_checkpoint(file).shapes)
     assert (spec.size, spec.channels) == (manifest["input_size"], manifest["channels"])
     assert (spec.classes, spec.preprocessing) == (
         manifest["num_classes"],
@@ -53,8 +80,8 @@ def test_network_equals_the_original(name):
     published = {name: shape for name, shape, _ in manifest["variables"]}
     assert shapes == published
 
-    values = {name: to_nhwc(v) if len(v.shape) == 3 else v for name, v in layers.items()}
-    engine = Engine(*to_onnx(values, lambda v: weight(v.name, v.shape)))
+    cut = load_network(name, file).cut(list(layers), "none")
+    engine = Engine(cut.model, cut.weights, list(cut.outputs))
     found = {name: array.reshape(3, -1) for name, array in engine.run(batch(manifest)).items()}
     with np.load(REFERENCE / f"golden/{name}.npz") as golden:
         assert relative_error(found[spec.logits], golden["logits"]) < 1e-4
@@ -76,20 +103,23 @@ def compare(found: np.ndarray, fingerprint: dict) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "layer"),
+    ("name", "layer", "size"),
     [
-        ("inception_v1", "AvgPool_0a_7x7"),
-        ("inception_v2", "AvgPool_1a"),
-        ("resnet_v1_50", "global_pool"),
-        ("resnet_v1_101", "global_pool"),
-        ("vgg_16", "vgg_16/fc8"),
+        ("inception_v1", "AvgPool_0a_7x7", 224),
+        ("inception_v2", "AvgPool_1a", 224),
+        ("inception_v3", "AvgPool_1a", 224),
+        ("inception_resnet_v2", "PreLogitsFlatten", 299),
+        ("resnet_v1_50", "global_pool", 224),
+        ("resnet_v1_101", "global_pool", 224),
+        ("vgg_16", "vgg_16/fc8", 224),
+        ("vgg_19", "vgg_19/fc8", 224),
     ],
 )
-def test_raw_pixels_give_what_the_original_script_did(name, layer):
+def test_raw_pixels_give_what_the_original_script_did(name, layer, size):
     photos = ["chelsea.jpg", "coffee.jpg", "astronaut.jpg", "rocket.jpg"]
-    raw = PREPROCESSING["raw"](224)
+    raw = PREPROCESSING["raw"](size)
     pixels = np.stack([raw(Image.open(REFERENCE / "images" / photo)) for photo in photos])
-    layers = {"features": nets.NETS[name].layers()[layer]}
+    layers = {"features": nets.NETS[name].layers(size=size)[layer]}
     engine = Engine(*to_onnx(layers, lambda v: weight(v.name, v.shape)))
     with np.load(REFERENCE / "golden/legacy_compute_features.npz") as legacy:
         assert relative_error(engine.run(pixels)["features"], legacy[name]) < 1e-4
