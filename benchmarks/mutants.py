@@ -26,6 +26,7 @@ import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
@@ -33,6 +34,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
+import h5py
+import numpy as np
 from mutations import anything, sign_again
 
 from penult.checkpoints import open_checkpoint
@@ -97,6 +100,31 @@ def archives() -> Iterator[Seed]:
     yield Seed({"small.tar.gz": gzip.compress(stream.getvalue(), mtime=0)}, *["small.tar.gz"] * 2)
 
 
+def keras() -> dict[str, bytes]:
+    """A file of Keras 2, compressed and not, and one of Keras 3, with the same weights."""
+    weights = np.random.default_rng(3).normal(size=(8, 3, 4)).astype(np.float32)
+    files = {}
+    for name, group in (("plain.h5", "conv/conv"), ("net.weights.h5", "layers/conv/vars")):
+        stream = io.BytesIO()
+        with h5py.File(stream, "w") as file:
+            file.create_dataset(f"{group}/kernel:0", data=weights)
+            options = {"compression": "gzip", "shuffle": True, "fletcher32": True}
+            file.create_dataset(f"{group}/packed:0", data=weights, **options)
+            file["conv" if name == "plain.h5" else "layers"].attrs["weight_names"] = [b"kernel:0"]
+        files[name] = stream.getvalue()
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("metadata.json", "{}")
+        archive.writestr("model.weights.h5", files["net.weights.h5"])
+    return {**files, "net.keras": stream.getvalue()}
+
+
+def alone(suffix: str) -> list[Seed]:
+    """Those of Keras' files that have a suffix."""
+    files = keras().items()
+    return [Seed({n: content}, n, n) for n, content in files if n.endswith(suffix)]
+
+
 @cache
 def all_files() -> list[bytes]:
     """The changed files of all formats, for splices."""
@@ -118,6 +146,8 @@ def forms() -> dict[str, Form]:
         "PyTorch zip": Form(single(DATA.glob("zip?.pth")), anything, True),
         "PyTorch legacy": Form(single(DATA.glob("*legacy*.pth")), anything, False),
         "safetensors": Form(single(DATA.glob("*.safetensors")), anything, False),
+        "Keras .h5": Form(alone(".h5"), anything, False),
+        "Keras .keras": Form(alone(".keras"), anything, True),
         "NumPy .npz": Form(single(PUBLISHED.glob("*/expected.npz")), anything, True),
     }
 
