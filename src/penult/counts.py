@@ -12,6 +12,8 @@ class Counts:
     ok: int = 0
     failed: int = 0
     skipped: int = 0  # in the table already, and unchanged since
+    moved: int = 0  # of these, found under another name by their content
+    removed: int = 0  # rows whose files have gone
     started: float = field(default_factory=monotonic)
 
     def count(self, *, ok: bool) -> None:

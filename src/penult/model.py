@@ -16,7 +16,7 @@ from penult import __version__
 from penult.engine import Engine, Pool, cores
 from penult.errors import ImageError, UsageError
 from penult.graph.origin import Origin
-from penult.images import ImageLike, load
+from penult.images import ImageLike, Limits, load
 from penult.images.preprocess import PREPROCESSING
 from penult.network import CheckpointNetwork, Network, load_network
 from penult.text import matching, quoted
@@ -38,6 +38,8 @@ class WeightsOptions(TypedDict, total=False):
     size: int | None
     preprocess: str | None
     ema: bool
+    max_pixels: int | None
+    max_bytes: int | None
 
 
 class ModelOptions(WeightsOptions, total=False):
@@ -65,6 +67,7 @@ class Model:
         pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
         preprocess: The name of how pixels become the network's input.
         preprocessing: The same, ready to be called; prints as one line.
+        limits: What an image may take.
         outputs: The layers asked for, each with the shape of one image's features.
     """
 
@@ -74,8 +77,10 @@ class Model:
         layers: Sequence[str] = (),
         pool: Pool = "avg",
         preprocess: str | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self.network = network
+        self.limits = limits or Limits()
         self.pool = pool
         self.preprocess = _preprocess(network, preprocess)
         self.preprocessing = PREPROCESSING[self.preprocess](network.size)
@@ -122,7 +127,8 @@ class Model:
     @cached_property
     def classifier(self) -> "Model":
         """The same network with its logits as the layer."""
-        return Model(self.network, [self.network.logits], preprocess=self.preprocess)
+        logits = [self.network.logits]
+        return Model(self.network, logits, preprocess=self.preprocess, limits=self.limits)
 
     def write_onnx(self, out: str | Path) -> Path:
         """Write the network up to the layers asked for as an ONNX file, weights included.
@@ -173,7 +179,7 @@ class Model:
 
     def _prepare(self, image: ImageLike) -> "_Prepared | ImageError":
         try:
-            rgb = load(image)
+            rgb = load(image, self.limits)
         except ImageError as error:
             return error
         return _Prepared(self.preprocessing(rgb), *rgb.size)
@@ -207,6 +213,8 @@ def load_model(
     size: int | None = None,
     preprocess: str | None = None,
     ema: bool = False,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> Model:
     """Make a network ready to run.
 
@@ -223,6 +231,8 @@ def load_model(
         preprocess: How to make the network's input; by default what it was trained with. `raw` is
             what scripts without normalisation feed: squashed pixels from 0 to 255.
         ema: Take the moving averages that a training kept of the variables.
+        max_pixels: Width times height of an image at most, by default 178,956,970.
+        max_bytes: Size of an image's file at most, by default a gibibyte.
 
     Raises:
         UsageError: A name is unknown, or the weights have to be named.
@@ -232,8 +242,10 @@ def load_model(
     """
     if pool not in get_args(Pool):
         raise UsageError(f"pool must be avg, max or none, not {pool!r}")
+    limits = Limits.of(max_pixels, max_bytes)
     network = load_network(model, weights, size, ema=ema)
-    return Model(network, [layer] if isinstance(layer, str) else layer, pool, preprocess)
+    layers = [layer] if isinstance(layer, str) else layer
+    return Model(network, layers, pool, preprocess, limits)
 
 
 def load_classifier(
@@ -243,10 +255,13 @@ def load_classifier(
     size: int | None = None,
     preprocess: str | None = None,
     ema: bool = False,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> Model:
     """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
+    limits = Limits.of(max_pixels, max_bytes)
     network = load_network(model, weights, size, ema=ema)
-    return Model(network, [network.logits], preprocess=preprocess)
+    return Model(network, [network.logits], preprocess=preprocess, limits=limits)
 
 
 def _preprocess(network: Network, asked: str | None) -> str:

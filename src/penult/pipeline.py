@@ -1,6 +1,6 @@
 """The whole job: list the images, leave out what is known, compute the rest, store as it goes."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from importlib import import_module
@@ -11,9 +11,11 @@ from typing import Any, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from penult import changes
+from penult.changes import Job
 from penult.counts import Counts
 from penult.errors import UsageError
-from penult.images import ImageFile, find_images
+from penult.images import ImageFile, find_images, scope
 from penult.model import (
     Model,
     ModelOptions,
@@ -22,6 +24,7 @@ from penult.model import (
     load_classifier,
     load_model,
 )
+from penult.stops import held_back
 from penult.store import Features, FeatureTable, Row, open_features
 
 Sources = str | Path | Sequence[str | Path]
@@ -40,21 +43,29 @@ def extract(
     *,
     out: str | Path | None = None,
     from_file: str | Path | None = None,
+    retry_failed: bool = False,
+    checksum: bool = False,
+    prune: bool = False,
     progress: Progress | None = None,
     **options: Unpack[ModelOptions],
 ) -> Features:
     """Compute the features of images and store them in a table, one row an image.
 
-    Run it again to continue: images that the table has are left alone unless they changed. An
-    image that fails costs its row only; see `Features.failures`.
+    Run it again to continue: images that the table has are left alone unless their size or time of
+    change did. An image that fails costs its row only; see `Features.failures`.
 
     Args:
         sources: Files, folders (searched recursively) and globs.
         model: A model, or a network's name.
         out: The table, a folder; by default named after the first source, in the current folder.
         from_file: A text file with a path a line; `-` is standard input.
+        retry_failed: Try images again that failed, although they haven't changed.
+        checksum: Read all files to tell by their content whether they changed. What has moved, or
+            was copied, since a run with `checksum` keeps its features under its new name.
+        prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
         progress: Called with the counts so far at the start and after each image.
-        options: Those of `load_model`: weights, layer, pool, size, preprocess, ema.
+        options: Those of `load_model`: weights, layer, pool, size, preprocess, ema, max_pixels,
+            max_bytes.
 
     Raises:
         SourceError: A source doesn't exist.
@@ -66,13 +77,19 @@ def extract(
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
     path = _table_path(out) if out else table_name(sources, from_file)
+    if prune and not _listed(sources):
+        raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
     files = find_images(_listed(sources), from_file=from_file)
     if not isinstance(model, Model):
         model = load_model(model, **options)
     elif options:
         raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
     with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
-        _fill(table, model, files, progress or (lambda counts: None))
+        todo = changes.plan(files, table.known(), checksum=checksum, retry_failed=retry_failed)
+        counts = _adopt(table, todo, files)
+        if prune:
+            counts.removed = _prune(table, files, sources)
+        _compute(table, model, todo.compute, counts, progress or (lambda counts: None))
     features = open_features(path)
     features.recovered = features.recovered or table.recovered
     return features
@@ -146,24 +163,46 @@ def provenance(model: Model) -> dict[str, Any]:
     return {
         "network": model.network.name,
         "weights": model.network.path.name,
+        "weights_path": str(model.network.path.resolve()),
         "weights_sha256": model.network.digest(),
         "ema": model.network.ema,
         "pool": model.pool,
+        "size": model.network.size,
+        "preprocess": model.preprocess,
         "preprocessing": str(model.preprocessing),
         "versions": {name: import_module(name).__version__ for name in MODULES},
     }
 
 
-def _fill(table: FeatureTable, model: Model, files: Sequence[ImageFile], report: Progress) -> None:
+def _adopt(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:
+    """Keep the rows whose features are right for other files now; what can't be is to compute."""
+    counts = Counts(listed=len(files), skipped=todo.skipped)
+    moved = any(row != key for key, (row, _) in todo.adopt.items())
+    heirs = changes.heirs(todo, files, table.paths() if moved else {})
+    adopted = table.adopt(heirs)
+    counts.skipped += len(adopted)
+    counts.moved = sum(heir.file.key in adopted and not heir.is_own for heir in heirs)
+    todo.compute += [job for key, (_, job) in todo.adopt.items() if key not in adopted]
+    return counts
+
+
+def _prune(table: FeatureTable, files: Sequence[ImageFile], sources: Sources) -> int:
+    gone = changes.gone(files, table.paths(), scope(sources))
+    table.remove(gone)
+    return len(gone)
+
+
+def _compute(
+    table: FeatureTable, model: Model, todo: Sequence[Job], counts: Counts, report: Progress
+) -> None:
     """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
-    counts, todo = _plan(files, table.known())
     report(counts)
     rows: list[Row] = []
     last_commit = monotonic()
     try:
-        with closing(model.stream(job.file.path for job in todo)) as outcomes:
+        with closing(model.stream(job.path for job in todo)) as outcomes:
             for job, outcome in zip(todo, outcomes, strict=True):
-                rows.append(job.row(outcome))
+                rows.append(_row(job, outcome))
                 counts.count(ok=outcome.error is None)
                 report(counts)
                 if len(rows) == COMMIT_ROWS or monotonic() - last_commit > COMMIT_SECONDS:
@@ -171,50 +210,31 @@ def _fill(table: FeatureTable, model: Model, files: Sequence[ImageFile], report:
                     last_commit = monotonic()
     finally:
         _commit(table, rows)
-    table.compact()
+    with held_back():
+        table.compact()
 
 
 def _commit(table: FeatureTable, rows: list[Row]) -> None:
     ready = rows.copy()
     rows.clear()  # first: rows that can't be written are not tried twice
     if ready:
-        table.append(ready)
+        with held_back():
+            table.append(ready)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """An image to compute, with what tells later whether it has changed."""
-
-    file: ImageFile
-    bytes: int
-    mtime_ns: int
-
-    @classmethod
-    def of(cls, file: ImageFile) -> "_Job":
-        try:
-            stat = file.path.stat()
-        except OSError:  # gone since it was listed: decoding will say so
-            return cls(file, 0, 0)
-        return cls(file, stat.st_size, stat.st_mtime_ns)
-
-    def row(self, outcome: Outcome) -> Row:
-        return Row(
-            key=self.file.key,
-            bytes=self.bytes,
-            mtime_ns=self.mtime_ns,
-            width=outcome.width,
-            height=outcome.height,
-            vectors=outcome.vectors or None,
-            error=str(outcome.error) if outcome.error else None,
-        )
-
-
-def _plan(
-    files: Iterable[ImageFile], known: Mapping[str, tuple[int, int, bool]]
-) -> tuple[Counts, list[_Job]]:
-    jobs = [_Job.of(file) for file in files]
-    todo = [job for job in jobs if known.get(job.file.key, ())[:2] != (job.bytes, job.mtime_ns)]
-    return Counts(listed=len(jobs), skipped=len(jobs) - len(todo)), todo
+def _row(job: Job, outcome: Outcome) -> Row:
+    file = job.file
+    return Row(
+        key=file.key,
+        bytes=file.bytes,
+        mtime_ns=file.mtime_ns,
+        path=file.path,
+        sha256=file.sha256,
+        width=outcome.width,
+        height=outcome.height,
+        vectors=outcome.vectors or None,
+        error=str(outcome.error) if outcome.error else None,
+    )
 
 
 def _listed(sources: Sources) -> Sequence[str | Path]:

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from penult.errors import SourceError, UsageError
-from penult.images.sources import ImageFile, find_images
+from penult.images.sources import ImageFile, find_images, scope
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,9 @@ def forbidden(monkeypatch):
 
 def test_a_folder_gives_keys_below_it_and_paths_that_open():
     touch("photos/cats/1.jpg")
-    assert list(find_images("photos")) == [ImageFile("cats/1.jpg", Path("photos/cats/1.jpg"))]
+    assert list(find_images("photos")) == [
+        ImageFile("cats/1.jpg", Path("photos/cats/1.jpg").absolute())
+    ]
 
 
 @pytest.mark.parametrize("folder", ["photos", "photos/", "./photos", Path("photos")])
@@ -106,9 +108,9 @@ def test_a_subfolder_that_cannot_be_listed_comes_out_as_an_item(forbidden):
     touch("p/a.jpg", "p/b/1.jpg", "p/c.jpg")
     forbidden.append("p/b")
     assert list(find_images("p")) == [
-        ImageFile("a.jpg", Path("p/a.jpg")),
-        ImageFile("b/", Path("p/b")),
-        ImageFile("c.jpg", Path("p/c.jpg")),
+        ImageFile("a.jpg", Path("p/a.jpg").absolute()),
+        ImageFile("b/", Path("p/b").absolute()),
+        ImageFile("c.jpg", Path("p/c.jpg").absolute()),
     ]
 
 
@@ -137,7 +139,7 @@ def test_names_with_control_characters_are_kept():
 
 def test_a_single_file_is_taken_whatever_its_extension():
     touch("d/scan.dat", "plain")
-    assert list(find_images("d/scan.dat")) == [ImageFile("scan.dat", Path("d/scan.dat"))]
+    assert list(find_images("d/scan.dat")) == [ImageFile("scan.dat", Path("d/scan.dat").absolute())]
     assert keys("plain") == ["plain"]
 
 
@@ -172,7 +174,7 @@ def test_two_stars_match_folders_at_any_depth():
 
 def test_a_pattern_in_the_working_folder_needs_no_prefix():
     touch("1.dat", "x/2.dat")
-    assert list(find_images("*.dat")) == [ImageFile("1.dat", Path("1.dat"))]
+    assert list(find_images("*.dat")) == [ImageFile("1.dat", Path("1.dat").absolute())]
 
 
 def test_a_pattern_leaves_deeper_folders_unread(forbidden):
@@ -195,7 +197,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
 def test_a_list_gives_paths_as_written_and_skips_blank_lines():
     Path("list.txt").write_bytes(b"b.jpg\r\n\n  \nx/../a.jpg\n/abs/c.jpg\n b.jpg\nb.jpg\nlast.dat")
     assert list(find_images(from_file="list.txt")) == [
-        ImageFile(key, Path(key))
+        ImageFile(key, Path(key).absolute())
         for key in ["b.jpg", "x/../a.jpg", "/abs/c.jpg", " b.jpg", "last.dat"]
     ]
 
@@ -204,7 +206,7 @@ def test_a_list_holds_any_bytes_but_line_ends():
     Path("list.txt").write_bytes(b"caf\xe9.jpg\n")
     (image,) = find_images(from_file="list.txt")
     assert image.key == r"caf\udce9.jpg"
-    assert os.fsencode(image.path) == b"caf\xe9.jpg"
+    assert os.fsencode(image.path.name) == b"caf\xe9.jpg"
 
 
 def test_a_list_comes_from_standard_input(monkeypatch):
@@ -245,6 +247,30 @@ def test_a_list_that_is_missing_or_empty_stops_at_once():
         SourceError, match=r"^no paths in the list 'x.txt': No such file or directory$"
     ):
         find_images(from_file="x.txt")
+
+
+@pytest.mark.parametrize("source", ["link", "p", "p/", "p/../p", "./link/"])
+def test_the_scope_of_a_folder_is_all_below_it_however_it_is_written(tmp_path, source):
+    touch("p/x/1.jpg", "px/1.jpg")
+    Path("link").symlink_to("p")
+    covers = scope(source)
+    (image,) = find_images(source)
+    assert covers(str(image.path))
+    assert covers(f"{tmp_path}/p/gone/2.jpg")
+    assert not covers(f"{tmp_path}/px/1.jpg")
+    assert not covers(f"{tmp_path}/1.jpg")
+
+
+def test_the_scope_of_a_pattern_is_what_it_matches(tmp_path):
+    touch("p/x/1.jpg")
+    covers = scope(["p/*/*.jpg", "p/x/1.jpg"])
+    assert covers(f"{tmp_path}/p/gone/2.jpg")
+    assert not covers(f"{tmp_path}/p/2.jpg")
+    assert not covers(f"{tmp_path}/p/gone/2.png")
+
+
+def test_a_list_has_no_scope():
+    assert not scope([])("/1.jpg")
 
 
 def test_no_source_at_all_is_wrong_use():

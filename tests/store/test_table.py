@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from penult.errors import StoreError
-from penult.store import FeatureTable, open_features, table
+from penult.store import FeatureTable, File, Heir, open_features, table
 from penult.store.versions import versions
 
 
@@ -28,8 +28,8 @@ def test_what_is_appended_is_known_after_reopening(begin, make_row, make_failure
     with begin() as table:
         assert table.recovered is None
         assert table.known() == {
-            "001.jpg": (1001, 1_700_000_000_123_456_790, False),
-            "002.jpg": (1002, 1_700_000_000_123_456_791, True),
+            "001.jpg": (1001, 1_700_000_000_123_456_790, False, None),
+            "002.jpg": (1002, 1_700_000_000_123_456_791, True, None),
         }
 
 
@@ -40,7 +40,7 @@ def test_times_of_files_compare_exactly(tmp_path, begin, make_row):
     with begin() as table:
         table.append([make_row(i, mtime_ns=mtime) for i, mtime in enumerate(mtimes)])
     with begin() as table:
-        assert [mtime for _, mtime, _ in table.known().values()] == mtimes
+        assert [row.mtime_ns for row in table.known().values()] == mtimes
 
 
 def test_a_time_beyond_the_year_2262_does_not_stop_a_run(begin, make_row):
@@ -64,6 +64,56 @@ def test_of_a_key_given_twice_the_last_stays(begin, make_row):
     with begin() as table:
         table.append([make_row(1), make_row(2, key="001.jpg")])
     assert open_features(table.path).numpy()[:, 0].tolist() == [2]
+
+
+def test_rows_are_given_to_other_files_of_the_same_content(begin, make_row):
+    odd = 'it\'s\\ "odd"\n--.jpg'
+    with begin() as table:
+        table.append([make_row(i, key=key, sha256=key) for i, key in enumerate(["a", odd, "c"])])
+        heirs = [
+            Heir(odd, File("new", 7, 8, "/p/new", odd), leaves=True),  # moved
+            Heir("a", File("copy", 7, 8, "/p/copy", "a")),
+            Heir("c", File("c", 7, 8, "/p/c", "c")),  # touched
+            Heir("gone", File("x", 7, 8, "/p/x", "x")),
+            Heir("a", File("y", 7, 8, "/p/y", "other content")),
+        ]
+        assert table.adopt(heirs) == {"new", "copy", "c"}
+        known = dict(table.known())
+        assert known.keys() == {"a", "c", "copy", "new"}
+        assert known["new"] == (7, 8, False, odd)
+        assert table.paths() == {"c": "/p/c", "copy": "/p/copy", "new": "/p/new"}
+    with begin() as table:
+        assert table.known() == known
+    features = open_features(table.path)
+    assert features.keys == ["a", "c", "copy", "new"]
+    assert features.numpy()[:, 0].tolist() == [0, 2, 0, 1]
+
+
+def test_rows_swap_their_files(begin, make_row):
+    with begin() as table:
+        table.append([make_row(1, key="a", sha256="A"), make_row(2, key="b", sha256="B")])
+        heirs = [Heir("a", File("b", 7, 8, "", "A")), Heir("b", File("a", 7, 8, "", "B"))]
+        assert table.adopt(heirs) == {"a", "b"}
+    assert open_features(table.path).numpy()[:, 0].tolist() == [2, 1]
+
+
+def test_a_row_that_has_changed_meanwhile_is_passed_over(monkeypatch, begin, make_row):
+    monkeypatch.setattr(table, "CHUNK", 1)  # each commit changes what the next one finds
+    with begin() as writer:
+        writer.append([make_row(1, key="a", sha256="A"), make_row(2, key="b", sha256="B")])
+        heirs = [Heir("a", File("b", 7, 8, "", "A"), True), Heir("b", File("a", 7, 8, "", "B"))]
+        assert writer.adopt(heirs) == {"b"}
+        assert list(writer.known()) == ["b"]
+
+
+@pytest.mark.parametrize("number", [1, 3, 5])
+def test_removed_rows_are_gone(photos, number):
+    keys = [f"{i:03}.jpg" for i in range(number + 1)]
+    with FeatureTable.open(photos) as table:
+        table.remove([*keys, "unknown.jpg"])
+        assert len(table.known()) == 5 - number
+    with FeatureTable.open(photos) as table:
+        assert len(table.known()) == 5 - number
 
 
 def test_appending_nothing_makes_no_version(begin):

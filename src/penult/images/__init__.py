@@ -1,11 +1,24 @@
 """Images: where they come from, bytes to upright RGB, RGB to network input.
 
 `sources` finds files and names them; `decode` turns untrusted bytes into pixels, with `formats`
-saying which parser may run and `colour` making RGB of every kind of pixel; `preprocess` makes the
-input a network expects.
+saying which parser may run, `limits` what an image may take, and `colour` making RGB of every kind
+of pixel; `preprocess` makes the input a network expects.
 """
 
 from penult.images.decode import CODES, ImageLike, decode, load
-from penult.images.sources import ImageFile, find_images
+from penult.images.limits import Limits
+from penult.images.names import as_key, from_key
+from penult.images.sources import ImageFile, find_images, scope
 
-__all__ = ["CODES", "ImageFile", "ImageLike", "decode", "find_images", "load"]
+__all__ = [
+    "CODES",
+    "ImageFile",
+    "ImageLike",
+    "Limits",
+    "as_key",
+    "decode",
+    "find_images",
+    "from_key",
+    "load",
+    "scope",
+]

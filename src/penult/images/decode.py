@@ -27,6 +27,7 @@ from PIL import Image
 from penult.errors import ImageError, PenultError, UsageError
 from penult.images.colour import to_rgb
 from penult.images.formats import open_lazily
+from penult.images.limits import DEFAULT, Limits
 from penult.images.names import reason
 from penult.text import one_line
 
@@ -44,8 +45,6 @@ CODES = {
     "unreadable": "the file is missing, isn't a file, or may not be read",
     "unsupported_format": "an image of a kind that isn't read",
 }
-MAX_PIXELS = 178_956_970  # half a gibibyte of RGB; Pillow's own limit
-MAX_BYTES = 2**30
 
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
 
@@ -66,16 +65,13 @@ _HINTS = {  # words of Pillow and its libraries, for where the error's type says
 }
 
 
-def decode(
-    source: ImageLike, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
-) -> NDArray[np.uint8]:
+def decode(source: ImageLike, limits: Limits = DEFAULT) -> NDArray[np.uint8]:
     """Decode a path, a file's bytes, a Pillow image or an array to upright RGB pixels.
 
     Args:
         source: Arrays are uint8, (height, width) or with 1, 3 or 4 channels last. A Pillow image is
             taken at its current frame, and left as it is.
-        max_pixels: Limit on width times height.
-        max_bytes: Limit on a file's size.
+        limits: What it may take; what takes more is refused by its header.
 
     Returns:
         (height, width, 3), contiguous, read-only.
@@ -85,19 +81,17 @@ def decode(
         UsageError: It isn't one of these kinds of source.
     """
     with _reported():
-        return np.asarray(load(source, max_pixels=max_pixels, max_bytes=max_bytes))
+        return np.asarray(load(source, limits))
 
 
-def load(
-    source: ImageLike, *, max_pixels: int = MAX_PIXELS, max_bytes: int = MAX_BYTES
-) -> Image.Image:
+def load(source: ImageLike, limits: Limits = DEFAULT) -> Image.Image:
     """Decode to what `decode` gives, as a Pillow image of mode RGB.
 
     From here, 12 megapixels become a network's input in two thirds of the time.
     """
     with _reported():
-        image = _opened(source, max_bytes)
-        _check_size(image.size, max_pixels)
+        image = _opened(source, limits.max_bytes)
+        _check_size(image.size, limits.max_pixels)
         image.load()
         turn = _turn(image)
         rgb = to_rgb(image)

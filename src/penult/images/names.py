@@ -1,6 +1,9 @@
 """File names as keys of a table, with nothing lost."""
 
 import os
+import re
+
+_ESCAPED = re.compile(r"\\\\|\\u(dc[89a-f][0-9a-f])")
 
 
 def as_key(path: str) -> str:
@@ -15,6 +18,11 @@ def as_key(path: str) -> str:
     """
     slashed = path.replace(os.sep, "/").replace("\\", "\\\\")
     return slashed.encode("utf-8", "backslashreplace").decode()
+
+
+def from_key(key: str) -> str:
+    r"""Return the path that `as_key` wrote."""
+    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "\\", key)
 
 
 def reason(error: Exception) -> str:

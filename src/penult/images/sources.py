@@ -11,10 +11,11 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cache
 from itertools import chain, takewhile
 from pathlib import Path
 from typing import TypeAlias
@@ -36,7 +37,7 @@ _Found: TypeAlias = Iterable[tuple[str, str]]  # a source's fixed start, as writ
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """One image to read: the key it is stored under, and the file."""
+    """One image to read: the key it is stored under, and the file, absolute."""
 
     key: str
     path: Path
@@ -59,20 +60,45 @@ def find_images(
         SourceError: A source doesn't exist, can't be listed or holds no image.
         UsageError: There is no source.
     """
-    named = [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+    named = _several(sources)
+    place = cache(_place)
     found = [_listed(os.fspath(source)) for source in named]
     if from_file is not None:
         found.append(_lines(os.fspath(from_file)))
     if not found:
         raise UsageError("no source of images: name a folder, a file, a pattern or a list of paths")
     if len(named) == 1 and from_file is None:
-        return [ImageFile(as_key(rest), Path(start + rest)) for start, rest in found[0]]
-    files: dict[str, ImageFile] = {}
+        return [ImageFile(as_key(rest), Path(place(start), rest)) for start, rest in found[0]]
+    files: dict[Path, ImageFile] = {}
     for start, rest in chain.from_iterable(found):
-        path = Path(start + rest)
-        place = str(path.absolute())  # links and `..` stay: to resolve them costs disk accesses
-        files.setdefault(place, ImageFile(as_key(start + rest), path))
+        path = Path(place(start), rest)  # links and `..` in `rest` stay: to resolve them costs time
+        files.setdefault(path, ImageFile(as_key(start + rest), path))
     return list(files.values())
+
+
+def scope(sources: StrPath | Iterable[StrPath]) -> Callable[[str], bool]:
+    """Return what tells whether a path, absolute, is one that folders or patterns may list."""
+    named = [os.fspath(source).replace(os.sep, "/") for source in _several(sources)]
+    patterns = [_parts(each) for each in named if not Path(each).exists()]
+    parts = [(each.rstrip("/") + "/", ["**", "*"]) for each in named if Path(each).is_dir()]
+    starts = [(_place(start), wanted) for start, wanted in parts + patterns]
+
+    def covers(path: str) -> bool:
+        return any(
+            path.startswith(start) and _fits(path.removeprefix(start).split("/"), wanted)
+            for start, wanted in starts
+        )
+
+    return covers
+
+
+def _several(sources: StrPath | Iterable[StrPath]) -> list[StrPath]:
+    return [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+
+
+def _place(start: str) -> str:
+    """A source's fixed start, which is a folder, as an absolute path without links."""
+    return os.path.realpath(start).replace(os.sep, "/").rstrip("/") + "/"
 
 
 def _listed(source: str) -> _Found:
@@ -108,14 +134,18 @@ def _folder(source: str) -> _Found:
 
 
 def _matched(pattern: str) -> _Found:
-    parts = pattern.replace(os.sep, "/").split("/")
-    fixed = list(takewhile(_MAGIC.isdisjoint, parts))
-    start = "".join(part + "/" for part in fixed)
-    wanted = parts[len(fixed) :]
+    start, wanted = _parts(pattern)
     levels = math.inf if "**" in wanted else len(wanted)
     for rest in _walk(start or "./", levels):
         if rest.endswith("/") or _fits(rest.split("/"), wanted):
             yield start, rest
+
+
+def _parts(pattern: str) -> tuple[str, list[str]]:
+    """Split a pattern into its fixed start, a folder, and what is wanted below it."""
+    parts = pattern.replace(os.sep, "/").split("/")
+    fixed = list(takewhile(_MAGIC.isdisjoint, parts))
+    return "".join(part + "/" for part in fixed), parts[len(fixed) :]
 
 
 def _fits(parts: list[str], wanted: list[str]) -> bool:

@@ -1,11 +1,12 @@
 """The feature store: a table of vectors that survives kills, and its exports.
 
-Writing: `FeatureTable` and `Row`. Reading: `Features`. Exports: `penult.store.export`. Lance and
-Arrow are imported where a table is first opened, not by this package.
+Writing: `FeatureTable` with `Row`, and `File`, `Known` and `Heir` for what has changed since.
+Reading: `Features`. Exports: `penult.store.export`. Lance and Arrow are imported where a table is
+first opened, not by this package.
 """
 
 from penult.store.features import Features, open_features
-from penult.store.layout import Row
-from penult.store.table import FeatureTable
+from penult.store.layout import File, Row
+from penult.store.table import FeatureTable, Heir, Known
 
-__all__ = ["FeatureTable", "Features", "Row", "open_features"]
+__all__ = ["FeatureTable", "Features", "File", "Heir", "Known", "Row", "open_features"]

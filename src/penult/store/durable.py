@@ -6,7 +6,7 @@ syncs what a manifest names before that manifest exists, and the manifest before
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -34,19 +34,28 @@ def create(path: Path, schema: "pa.Schema") -> None:
 
 
 def commit(
-    path: Path, dataset: "LanceDataset", batch: "pa.Table", *, replace: bool
+    path: Path,
+    dataset: "LanceDataset",
+    batch: "pa.Table",
+    *,
+    replace: bool,
+    remove: Collection[str] = (),
 ) -> "LanceDataset":
-    """Add rows in one version, on disk when this returns.
+    """Add and remove rows in one version, on disk when this returns.
 
     Args:
         path: Folder of the table.
         dataset: Its newest version.
         batch: The rows, each key once.
         replace: Whether keys may be in the table; their old rows go then.
+        remove: Keys of further rows that go; none of them is in the batch.
     """
     import lance
 
-    transaction, fragments = (_replacement if replace else _addition)(dataset, batch)
+    if replace or remove:
+        transaction, fragments = _replacement(dataset, batch, remove)
+    else:
+        transaction, fragments = _addition(dataset, batch)
     sync(file for fragment in fragments for file, _ in files(path, fragment))
     after = lance.LanceDataset.commit(dataset, transaction)
     _sync_versions(path, dataset.version, after.version)
@@ -62,9 +71,17 @@ def _addition(dataset: "LanceDataset", batch: "pa.Table") -> _Prepared:
     return lance.Transaction(dataset.version, lance.LanceOperation.Append(fragments)), fragments
 
 
-def _replacement(dataset: "LanceDataset", batch: "pa.Table") -> _Prepared:
-    """As `_addition`, with marks on the old rows of the batch's keys."""
+def among(keys: Collection[str]) -> str:
+    """A condition that holds for the rows of some keys."""
+    literals = ("'" + key.replace("'", "''") + "'" for key in keys)
+    return f"key IN ({', '.join(literals)})"
+
+
+def _replacement(dataset: "LanceDataset", batch: "pa.Table", remove: Collection[str]) -> _Prepared:
+    """As `_addition`, with marks on the old rows of the batch's keys and of those to remove."""
     merge = dataset.merge_insert("key").when_matched_update_all().when_not_matched_insert_all()
+    if remove:
+        merge = merge.when_not_matched_by_source_delete(among(remove))
     transaction, _ = merge.execute_uncommitted(batch)
     operation = cast("LanceOperation.Update", transaction.operation)
     return transaction, [*operation.new_fragments, *operation.updated_fragments]

@@ -23,30 +23,43 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 DOCUMENT = b"penult"  # where the schema's metadata holds the document of origin
-MAY_DIFFER = {"weights", "versions"}  # the weights' file by its name, and libraries
-RESERVED = {"key", "keys", "width", "height", "bytes", "mtime", "error"}
+MAY_DIFFER = {"weights", "weights_path", "versions"}  # where the weights lie, and libraries
+RESERVED = {"key", "keys", "path", "width", "height", "bytes", "mtime", "sha256", "error"}
 _INT64 = 2**63 - 1
 
 Shape = tuple[int, ...]
 
 
-@dataclass(frozen=True, eq=False)
-class Row:
-    """One image in a table: its vectors, or the reason why it has none.
+@dataclass(frozen=True)
+class File:
+    """The file of an image as it was when it was listed: later runs compare it.
 
     Args:
         key: Name of the image, unique in a table.
         bytes: Size of the file.
         mtime_ns: Its last change in nanoseconds since 1970, as `os.stat` gives it.
+        path: Where it is, absolute, written like a key.
+        sha256: Digest of its content in hexadecimal digits, where that was asked for.
+    """
+
+    key: str
+    bytes: int
+    mtime_ns: int
+    path: str | None = None
+    sha256: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Row(File):
+    """One image in a table: its vectors, or the reason why it has none.
+
+    Args:
         width: Pixels of the decoded image, where known.
         height: As `width`.
         vectors: For each layer of the table a float32 array of the layer's shape.
         error: The reason, if there are no vectors.
     """
 
-    key: str
-    bytes: int
-    mtime_ns: int
     width: int | None = None
     height: int | None = None
     vectors: Mapping[str, npt.NDArray[np.float32]] | None = None
@@ -137,11 +150,13 @@ class Kind:
         ]
         fields = [
             pa.field("key", pa.string(), nullable=False),
+            pa.field("path", pa.string()),
             *vectors,
             pa.field("width", pa.int32()),
             pa.field("height", pa.int32()),
             pa.field("bytes", pa.int64()),
             pa.field("mtime", pa.timestamp("ns")),
+            pa.field("sha256", pa.string()),
             pa.field("error", pa.string()),
         ]
         return pa.schema(fields, metadata={DOCUMENT: self.document})
@@ -157,12 +172,9 @@ class Kind:
         for row in rows:
             self._check(row)
         failed = pa.array([row.vectors is None for row in rows])
-        columns = {
-            "key": [row.key for row in rows],
+        columns = file_columns(rows) | {
             "width": [row.width for row in rows],
             "height": [row.height for row in rows],
-            "bytes": [row.bytes for row in rows],
-            "mtime": [max(-_INT64, min(row.mtime_ns, _INT64)) for row in rows],
             "error": [row.error and _encodable(row.error) for row in rows],
         }
         for name, shape in self.layers.items():
@@ -184,6 +196,17 @@ class Kind:
                 f"row {quoted(row.key)} has layers {quoted(', '.join(row.vectors))}, "
                 f"expected {quoted(', '.join(self.layers))}"
             )
+
+
+def file_columns(files: Sequence[File]) -> dict[str, Any]:
+    """The columns that tell what a row's file was like."""
+    return {
+        "key": [file.key for file in files],
+        "path": [file.path for file in files],
+        "bytes": [file.bytes for file in files],
+        "mtime": [max(-_INT64, min(file.mtime_ns, _INT64)) for file in files],
+        "sha256": [file.sha256 for file in files],
+    }
 
 
 def column(layer: str) -> str:

@@ -1,14 +1,14 @@
 """The writer's side of a table of features: one process, one commit a batch."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from penult.errors import StoreError
 from penult.store import durable
-from penult.store.layout import Kind, Row, Shape
+from penult.store.layout import File, Kind, Row, Shape, file_columns
 from penult.store.lock import Lock
 from penult.store.messages import translated
 from penult.store.versions import (
@@ -25,6 +25,7 @@ from penult.store.versions import (
 from penult.text import quoted
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from lance import LanceDataset
 
 FRAGMENT_BYTES = 64 << 20  # what compaction joins small fragments up to
@@ -33,7 +34,29 @@ MANY = 16  # small fragments, one a commit, that are worth joining at the end of
 TOO_MANY = 256  # that are joined in the middle of it: each commit writes a list of all
 KEEP = 4  # versions that stay for falling back: compaction makes two, so two commits before it
 
-Known = tuple[int, int, bool]  # bytes, mtime_ns, failed
+CHUNK = 1024  # rows that are given to other files, or removed, in one commit
+
+
+class Known(NamedTuple):
+    """What a table knows of an image's file, and whether the image failed."""
+
+    bytes: int
+    mtime_ns: int
+    failed: bool
+    sha256: str | None = None
+
+
+class Heir(NamedTuple):
+    """A file that a row now belongs to, as its content is what the row was computed from."""
+
+    key: str  # of the row
+    file: File
+    leaves: bool = False  # whether the row is taken from its key, or copied
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the row keeps its key."""
+        return self.key == self.file.key
 
 
 class FeatureTable:
@@ -108,8 +131,14 @@ class FeatureTable:
         self._count_small()
 
     def known(self) -> Mapping[str, Known]:
-        """For each key in the table: bytes and mtime_ns of its file, and whether it failed."""
+        """For each key in the table, what later runs compare its file with."""
         return MappingProxyType(self._known)
+
+    def paths(self) -> dict[str, str]:
+        """For each key where its file was, if the table says so."""
+        with translated(f"{quoted(self.path)}: can't read paths"):
+            table = self._dataset.to_table(columns=["key", "path"], filter="path IS NOT NULL")
+        return dict(zip(table["key"].to_pylist(), table["path"].to_pylist(), strict=True))
 
     def append(self, rows: Sequence[Row]) -> None:
         """Save rows in one commit; a row whose key is in the table takes the old one's place.
@@ -121,14 +150,64 @@ class FeatureTable:
             StoreError: If a row doesn't fit the table, or it can't be written.
         """
         latest = {row.key: row for row in rows}
-        if not latest:
-            return
-        batch = self.kind.table(list(latest.values()))
-        with self._writing(f"can't save {len(latest)} rows"):
-            replace = not latest.keys().isdisjoint(self._known)
-            self._dataset = durable.commit(self.path, self._dataset, batch, replace=replace)
-        for key, row in latest.items():
-            self._known[key] = (row.bytes, row.mtime_ns, row.error is not None)
+        if latest:
+            self._commit(self.kind.table(list(latest.values())), [*latest.values()])
+
+    def adopt(self, heirs: Sequence[Heir]) -> set[str]:
+        """Give rows to other files of the same content, or renew what is known of their own.
+
+        As durable as `append`. Rows that have gone or changed meanwhile are passed over.
+
+        Returns:
+            The keys that have a row now.
+        """
+        given: set[str] = set()
+        for start in range(0, len(heirs), CHUNK):
+            given |= self._adopt(heirs[start : start + CHUNK])
+        return given
+
+    def _adopt(self, heirs: Sequence[Heir]) -> set[str]:
+        import pyarrow as pa
+
+        with translated(f"{quoted(self.path)}: can't read rows"):
+            wanted = durable.among({heir.key for heir in heirs})
+            rows = self._dataset.to_table(filter=wanted)
+        there = dict(zip(rows["key"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
+        place = {key: index for index, key in enumerate(there)}
+        true = [
+            heir
+            for heir in heirs
+            if heir.key in there and (heir.is_own or heir.file.sha256 == there[heir.key])
+        ]
+        if not true:
+            return set()
+        batch = rows.take([place[heir.key] for heir in true])
+        for name, values in file_columns([heir.file for heir in true]).items():
+            field, index = batch.schema.field(name), batch.schema.get_field_index(name)
+            batch = batch.set_column(index, field, pa.array(values, field.type))
+        given = {heir.file.key for heir in true}
+        left = {heir.key for heir in true if heir.leaves} - given
+        self._commit(batch, [heir.file for heir in true], left)
+        return given
+
+    def remove(self, keys: Sequence[str]) -> None:
+        """Remove rows, as durably as `append` adds them."""
+        for start in range(0, len(keys), CHUNK):
+            self._commit(self.kind.schema().empty_table(), [], keys[start : start + CHUNK])
+
+    def _commit(
+        self, batch: "pa.Table", files: Sequence[File], remove: Collection[str] = ()
+    ) -> None:
+        with self._writing(f"can't save {len(files)} rows"):
+            replace = any(file.key in self._known for file in files)
+            self._dataset = durable.commit(
+                self.path, self._dataset, batch, replace=replace, remove=remove
+            )
+        failed = batch["error"].is_valid().to_pylist()
+        for file, has_failed in zip(files, failed, strict=True):
+            self._known[file.key] = Known(file.bytes, file.mtime_ns, has_failed, file.sha256)
+        for key in remove:
+            self._known.pop(key, None)
         self._small += 1
         self.compact(TOO_MANY)
 
@@ -188,10 +267,11 @@ def _load(dataset: "LanceDataset") -> tuple[Kind, dict[str, Known]]:
     import pyarrow as pa
 
     kind = Kind.read(dataset.schema)
-    table = dataset.to_table(columns=["key", "bytes", "mtime", "error"])
+    table = dataset.to_table(columns=["key", "bytes", "mtime", "sha256", "error"])
     mtimes = table["mtime"].cast(pa.int64()).to_pylist()
     failed = table["error"].is_valid().to_pylist()
-    values = zip(table["bytes"].to_pylist(), mtimes, failed, strict=True)
+    digests = table["sha256"].to_pylist()
+    values = map(Known, table["bytes"].to_pylist(), mtimes, failed, digests)
     known = dict(zip(table["key"].to_pylist(), values, strict=True))
     if len(known) != len(table):
         raise StoreError(f"{len(table) - len(known)} keys occur twice: delete this table")

@@ -1,0 +1,45 @@
+"""Stops from outside: Ctrl-C and SIGTERM end a run in good order, but not within a commit."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NoReturn
+
+_STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came; it ends a run as Ctrl-C does."""
+
+
+def raise_on_sigterm() -> None:
+    """Make SIGTERM raise `Terminated`, as Ctrl-C raises KeyboardInterrupt."""
+    signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Let a stop that comes within the block wait for its end.
+
+    Python runs handlers in the main thread, so in any other there is nothing to hold back; neither
+    is there where a stop ends the process without a handler.
+    """
+    came: list[tuple[int, FrameType | None]] = []
+    handlers: dict[int, Callable[[int, FrameType | None], object]] = {}
+    if threading.current_thread() is threading.main_thread():
+        handlers = {n: h for n in _STOPS if callable(h := signal.getsignal(n))}
+    for number in handlers:
+        signal.signal(number, lambda *stop: came.append(stop))
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if came:
+            handlers[came[0][0]](*came[0])
