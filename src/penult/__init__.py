@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from penult.published import Download, download
     from penult.store import Features
     from penult.store import open_features as open  # noqa: A004 -- the word for it
+    from penult.verification import Verification, verify
 
 __version__ = "0.1.0"
 
@@ -53,6 +54,7 @@ __all__ = [
     "StoreError",
     "UnsafeError",
     "UsageError",
+    "Verification",
     "classify",
     "compute_features",
     "describe",
@@ -63,6 +65,7 @@ __all__ = [
     "load_model",
     "models",
     "open",
+    "verify",
 ]
 
 _LAZY = {
@@ -70,6 +73,7 @@ _LAZY = {
     "Features": ("penult.store", "Features"),
     "Inspection": ("penult.inspection", "Inspection"),
     "Model": ("penult.model", "Model"),
+    "Verification": ("penult.verification", "Verification"),
     "classify": ("penult.pipeline", "classify"),
     "compute_features": ("penult.original", "compute_features"),
     "describe": ("penult.nets", "describe"),
@@ -80,6 +84,7 @@ _LAZY = {
     "load_model": ("penult.model", "load_model"),
     "models": ("penult.nets", "find"),
     "open": ("penult.store", "open_features"),
+    "verify": ("penult.verification", "verify"),
 }
 
 

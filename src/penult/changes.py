@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,19 +50,19 @@ def plan(
     """
     todo = Plan()
     by_content = {row.sha256: key for key, row in known.items() if row.sha256 and not row.failed}
-    for job in _jobs(files, checksum=checksum):
-        file, row = job.file, known.get(job.file.key)
+    for each in _jobs(files, checksum=checksum):
+        file, row = each.file, known.get(each.file.key)
         if row and row.failed and retry_failed:
-            todo.compute.append(job)
-        elif row and _same(file, row):
+            todo.compute.append(each)
+        elif row and same(file, row):
             if _as_known(file, row) or not checksum:
                 todo.skipped += 1
             else:
-                todo.adopt[file.key] = file.key, job
+                todo.adopt[file.key] = file.key, each
         elif file.sha256 in by_content:
-            todo.adopt[file.key] = by_content[file.sha256], job
+            todo.adopt[file.key] = by_content[file.sha256], each
         else:
-            todo.compute.append(job)
+            todo.compute.append(each)
     return todo
 
 
@@ -69,8 +70,8 @@ def heirs(todo: Plan, files: Sequence[ImageFile], paths: Mapping[str, str]) -> l
     """Say for each image to adopt whether its row leaves its old key, as no file is there."""
     listed = {file.key for file in files}
     return [
-        Heir(row, job.file, leaves=row not in listed and is_gone(paths.get(row)))
-        for row, job in todo.adopt.values()
+        Heir(row, each.file, leaves=row not in listed and row in paths and is_gone(paths[row]))
+        for row, each in todo.adopt.values()
     ]
 
 
@@ -86,10 +87,8 @@ def gone(
     ]
 
 
-def is_gone(path: str | None) -> bool:
+def is_gone(path: str) -> bool:
     """Whether no file is where a row's was; what can't be looked at is not known to be gone."""
-    if path is None:
-        return False
     try:
         os.lstat(from_key(path))
     except (FileNotFoundError, NotADirectoryError):
@@ -99,41 +98,20 @@ def is_gone(path: str | None) -> bool:
     return False
 
 
-def digest(path: str | os.PathLike[str]) -> str | None:
-    """The SHA-256 of a regular file's content; None if it can't be read, as decoding will say."""
+def job(image: ImageFile, *, checksum: bool = False) -> Job:
+    """Look at an image's file; what can't be looked at, decoding will complain of."""
+    path = str(image.path)
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116
-            return None
-        with open(path, "rb") as file:  # noqa: PTH123
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, ValueError):
-        return None
-
-
-def _jobs(files: Sequence[ImageFile], *, checksum: bool) -> Iterator[Job]:
-    if not checksum:
-        yield from map(_job, files)
-        return
-    with ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(files), HASHED_AHEAD):
-            yield from pool.map(_hashed_job, files[start : start + HASHED_AHEAD])
-
-
-def _hashed_job(file: ImageFile) -> Job:
-    return _job(file, digest(file.path))
-
-
-def _job(file: ImageFile, sha256: str | None = None) -> Job:
-    path = str(file.path)
-    try:
-        found = os.stat(path)  # noqa: PTH116
+        found = os.stat(path)  # noqa: PTH116 -- as fast again as Path.stat
         size, mtime = found.st_size, found.st_mtime_ns
-    except (OSError, ValueError):  # gone since it was listed: decoding will say so
-        size = mtime = 0
-    return Job(file.path, File(file.key, size, mtime, as_key(path), sha256))
+        regular = stat.S_ISREG(found.st_mode)  # to open a pipe would wait for ever
+        sha256 = _digest(path) if checksum and regular else None
+    except (OSError, ValueError):
+        size, mtime, sha256 = 0, 0, None
+    return Job(image.path, File(image.key, size, mtime, as_key(path), sha256))
 
 
-def _same(file: File, row: Known) -> bool:
+def same(file: File, row: Known) -> bool:
     """Whether features are still right: by content where both are known, else by size and mtime."""
     if file.sha256 and row.sha256:
         return file.sha256 == row.sha256
@@ -143,3 +121,18 @@ def _same(file: File, row: Known) -> bool:
 def _as_known(file: File, row: Known) -> bool:
     """Whether a table needs nothing new about an image that hasn't changed."""
     return (file.bytes, file.mtime_ns, file.sha256) == (row.bytes, row.mtime_ns, row.sha256)
+
+
+def _jobs(files: Sequence[ImageFile], *, checksum: bool) -> Iterator[Job]:
+    if not checksum:
+        yield from map(job, files)
+        return
+    with ThreadPoolExecutor(cores()) as pool:
+        for start in range(0, len(files), HASHED_AHEAD):
+            chunk = files[start : start + HASHED_AHEAD]
+            yield from pool.map(partial(job, checksum=True), chunk)
+
+
+def _digest(path: str) -> str:
+    with open(path, "rb") as file:  # noqa: PTH123
+        return hashlib.file_digest(file, "sha256").hexdigest()

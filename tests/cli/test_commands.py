@@ -100,6 +100,8 @@ def test_extract_prints_json(run, folder):
         "ok": 3,
         "failed": 0,
         "skipped": 0,
+        "moved": 0,
+        "removed": 0,
         "failures": {},
     }
 
@@ -119,7 +121,7 @@ def test_many_failures_are_not_all_printed(run, folder):
         (folder / f"{index}.jpg").touch()
     stderr = run("extract", folder).stderr
     assert stderr.count("empty: zero bytes") == 5
-    assert "penult: … and 2 more: penult info few.lance" in stderr
+    assert "penult: … and 2 more: penult failures few.lance" in stderr
 
 
 def test_paths_from_standard_input(run, folder):

@@ -8,11 +8,12 @@ import typer
 import penult
 from penult.cli import show
 from penult.cli.progress import DownloadProgress, Progress
+from penult.stops import Terminated, raise_on_sigterm
 
 if TYPE_CHECKING:
     from penult.store import Features
 
-SOME_FAILED, REFUSED, INTERRUPTED = 1, 2, 130  # exit codes
+SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -53,6 +54,13 @@ Preprocess = Annotated[
     str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
 ]
 Ema = Annotated[bool, typer.Option("--ema", help="Take the moving averages that a training kept.")]
+MaxPixels = Annotated[
+    int | None, typer.Option(help="Width × height of an image at most; by default 178956970.")
+]
+MaxBytes = Annotated[
+    int | None, typer.Option(help="Size of an image's file at most; by default a gibibyte.")
+]
+TablePath = Annotated[Path, typer.Argument(help="Table that `penult extract` made.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -80,10 +88,21 @@ def extract(
     size: Size = None,
     preprocess: Preprocess = None,
     ema: Ema = False,
+    max_pixels: MaxPixels = None,
+    max_bytes: MaxBytes = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
     from_file: FromFile = None,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try images again that failed.")
+    ] = False,
+    checksum: Annotated[
+        bool, typer.Option("--checksum", help="Tell changed and moved images by their content.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Remove rows of images that have gone from SOURCE.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compute features and store them in a table; run it again to continue or to update.
@@ -91,6 +110,7 @@ def extract(
     Example: penult extract photos/ -o photos.lance
     """
     fetched(model, weights)
+    raise_on_sigterm()
     with Progress() as progress:
         try:
             features = penult.extract(
@@ -102,14 +122,20 @@ def extract(
                 size=size,
                 preprocess=preprocess,
                 ema=ema,
+                max_pixels=max_pixels,
+                max_bytes=max_bytes,
                 out=out,
                 from_file=from_file,
+                retry_failed=retry_failed,
+                checksum=checksum,
+                prune=prune,
                 progress=progress.show,
             )
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             progress.stop()
             show.interrupted(progress.counts)
-            raise typer.Exit(INTERRUPTED) from None
+            code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+            raise typer.Exit(code) from None
     show.recovered(features)
     show.extracted(features, progress.counts, as_json=as_json)
     if features.failures:
@@ -124,6 +150,8 @@ def classify(
     size: Size = None,
     preprocess: Preprocess = None,
     ema: Ema = False,
+    max_pixels: MaxPixels = None,
+    max_bytes: MaxBytes = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Classes to name.")] = 5,
     from_file: FromFile = None,
     as_json: AsJson = False,
@@ -141,6 +169,8 @@ def classify(
         size=size,
         preprocess=preprocess,
         ema=ema,
+        max_pixels=max_pixels,
+        max_bytes=max_bytes,
         k=k,
         from_file=from_file,
     )
@@ -178,19 +208,19 @@ def describe(
 
 @app.command()
 def info(
-    table: Annotated[Path, typer.Argument(help="Table that `penult extract` made.")],
+    table: TablePath,
     as_json: AsJson = False,
 ) -> None:
     """Tell what a table holds, what made it, and which images failed.
 
     Example: penult info photos.lance
     """
-    show.info(_open(table), as_json=as_json)
+    show.info(opened(table), as_json=as_json)
 
 
 @app.command()
 def export(
-    table: Annotated[Path, typer.Argument(help="Table that `penult extract` made.")],
+    table: TablePath,
     out: Annotated[Path, typer.Argument(help="File to write: .npz .npy .parquet .csv .pkl .h5")],
     layer: Annotated[
         str | None, typer.Option("--layer", "-l", help="Layer, for formats that hold only one.")
@@ -200,7 +230,7 @@ def export(
 
     Example: penult export photos.lance features.npz
     """
-    features = _open(table)
+    features = opened(table)
     features.export(out, layer=layer)
     show.say(f"{out}: {len(features)} images")
 
@@ -216,7 +246,8 @@ def fetched(model: str | None, weights: Path | None) -> None:
             show.downloaded(model, found)
 
 
-def _open(table: Path) -> "Features":
+def opened(table: Path) -> "Features":
+    """Open a table, and say so if its newest version was unreadable."""
     features = penult.open(table)
     show.recovered(features)
     return features

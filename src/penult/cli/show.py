@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from penult.pipeline import Classification
     from penult.published import Download
     from penult.store import Features
+    from penult.verification import Verification
 
 FAILURES_SHOWN = 5
 MISSING_SHOWN = 3
@@ -48,6 +49,8 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
                 "ok": counts.ok,
                 "failed": counts.failed,
                 "skipped": counts.skipped,
+                "moved": counts.moved,
+                "removed": counts.removed,
                 "seconds": round(counts.seconds, 3),
                 "failures": failures,
             }
@@ -56,7 +59,7 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
     for key, reason in list(failures.items())[:FAILURES_SHOWN]:
         say(f"{key}: {reason}")
     if len(failures) > FAILURES_SHOWN:
-        say(f"… and {len(failures) - FAILURES_SHOWN} more: penult info {features.path}")
+        say(f"… and {len(failures) - FAILURES_SHOWN} more: penult failures {features.path}")
     say(f"{features.path}: {_sentence(counts)}")
 
 
@@ -168,6 +171,38 @@ def info(features: "Features", *, as_json: bool) -> None:
         print(f"{printable(key)}: {printable(reason)}")
 
 
+def failures(features: "Features", *, as_json: bool) -> None:
+    """Print the images that failed, and how many of each kind there are."""
+    reasons = features.failures
+    kinds = dict(Counter(reason.partition(":")[0] for reason in reasons.values()).most_common())
+    if as_json:
+        _print_json({"table": str(features.path), "kinds": kinds, "failures": reasons})
+        return
+    for key, reason in reasons.items():
+        print(f"{printable(key)}: {printable(reason)}")
+    counted = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
+    say(f"{features.path}: {len(reasons)} failed{': ' * bool(kinds)}{counted}")
+
+
+def verified(found: "Verification", *, as_json: bool) -> None:
+    """Print how computed rows compare with those of the table."""
+    if as_json:
+        _print_json(asdict(found) | {"ok": found.ok})
+        return
+    for kind, keys in {"changed": found.changed, "vanished": found.vanished}.items():
+        for key in keys[:FAILURES_SHOWN]:
+            say(f"{key}: {kind}, not compared")
+        if len(keys) > FAILURES_SHOWN:
+            say(f"… and {len(keys) - FAILURES_SHOWN} more {kind}")
+    for key, reason in found.failures.items():
+        say(f"{key}: {reason}")
+    where = f" ({printable(found.key)})" if found.key is not None else ""
+    print(f"{'compared':15}{found.compared}")
+    print(f"{'largest':15}{found.largest:.2g}{where}")
+    for name in ("changed", "vanished", "failures"):
+        print(f"{name:15}{len(getattr(found, name))}")
+
+
 def _facts(d: "Description") -> dict[str, Any]:
     from penult.images.preprocess import PREPROCESSING
     from penult.nets.speed import images_per_second
@@ -207,9 +242,12 @@ def _known(value: float | None, form: str) -> str:
 
 
 def _sentence(counts: Counts) -> str:
+    moved = f" ({counts.moved} under another name)" if counts.moved else ""
+    removed = f", {counts.removed} gone and removed" if counts.removed else ""
     return (
         f"{counts.listed} images: {counts.ok} computed, {counts.failed} failed, "
-        f"{counts.skipped} already there, in {counts.seconds:.1f} s ({counts.rate:.1f} images/s)"
+        f"{counts.skipped} already there{moved}{removed}, in {counts.seconds:.1f} s "
+        f"({counts.rate:.1f} images/s)"
     )
 
 

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -104,6 +104,10 @@ class Features:
             "provenance": self.provenance,
         }
 
+    def differences(self, layers: Mapping[str, Shape], provenance: Mapping[str, Any]) -> list[str]:
+        """Where features made in another way aren't of this table's kind; none if they are."""
+        return self._index.kind.differences(Kind.of(layers, provenance))
+
     def numpy(self, layer: str | None = None) -> npt.NDArray[np.float32]:
         """All vectors of a layer, by default the first: (rows, *shape of the layer).
 
@@ -137,11 +141,16 @@ class Features:
             raise StoreError(f"{quoted(self.path)} has no layer {quoted(name)}, it has {have}")
         return found[0]
 
-    def tables(self, columns: Sequence[str], layers: Sequence[str]) -> Iterator["pa.Table"]:
-        """Columns and layers of all rows, in bounded pieces, in the order of keys."""
+    def tables(
+        self,
+        columns: Sequence[str],
+        layers: Sequence[str],
+        places: npt.NDArray[np.int64] | None = None,
+    ) -> Iterator["pa.Table"]:
+        """Columns and layers of rows, in bounded pieces: all in the order of keys, or some."""
         names = [*columns, *map(column, layers)]
-        order = self._index.order
-        for start in range(0, len(self), self._batch_rows):
+        order = self._index.order if places is None else self._index.order[places]
+        for start in range(0, len(order), self._batch_rows):
             with translated(f"{quoted(self.path)}: can't read rows"):
                 piece = self._dataset.take(order[start : start + self._batch_rows], columns=names)
             yield piece.rename_columns([*columns, *layers])

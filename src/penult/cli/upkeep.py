@@ -1,0 +1,47 @@
+"""The commands that look after a table: which images failed, and whether its features are right."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import penult
+from penult.cli import show
+from penult.cli.commands import SOME_FAILED, AsJson, TablePath, app, opened
+from penult.cli.progress import Progress
+
+
+@app.command()
+def failures(table: TablePath, as_json: AsJson = False) -> None:
+    """List the images that have no features, each with its reason.
+
+    `penult extract --retry-failed` tries them again.
+
+    Example: penult failures photos.lance
+    """
+    show.failures(opened(table), as_json=as_json)
+
+
+@app.command()
+def verify(
+    table: TablePath,
+    n: Annotated[int, typer.Option("-n", min=1, help="Rows to compute, drawn at random.")] = 50,
+    every: Annotated[bool, typer.Option("--all", help="Compute all rows.")] = False,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Compute rows of a table again and tell the largest difference; exit with 1 above 1e-4.
+
+    Example: penult verify photos.lance -n 100
+    """
+    with Progress() as progress:
+        found = penult.verify(
+            table, None if every else n, weights=weights, seed=seed, progress=progress.show
+        )
+    show.verified(found, as_json=as_json)
+    if not found.ok:
+        raise typer.Exit(SOME_FAILED)

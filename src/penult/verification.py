@@ -1,0 +1,191 @@
+"""`verify`: compute rows of a table again, and compare."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from math import inf
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult import changes
+from penult.counts import Counts
+from penult.errors import CheckpointError, StoreError, UsageError
+from penult.images import ImageFile, from_key
+from penult.model import Model, Outcome, load_model
+from penult.pipeline import provenance
+from penult.store import Features, Known, open_features
+from penult.text import quoted
+
+TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
+
+_NEEDED = {  # what a table's provenance says for its model to be made again
+    "network": str,
+    "weights_path": str,
+    "pool": str,
+    "size": int,
+    "preprocess": str,
+    "ema": bool,
+}
+_FACTS = {"key": "string", "path": "string", "bytes": "int64", "mtime": "int64", "sha256": "string"}
+
+
+@dataclass(slots=True)
+class Verification:
+    """How rows of a table compare with what their images give now.
+
+    Attributes:
+        compared: Images whose features were computed again.
+        largest: The largest relative difference (L2) among them, over all layers.
+        key: The image that has it.
+        changed: Images whose file is another one now; they aren't compared.
+        vanished: Images whose file has gone; they aren't either.
+        failures: Reasons of images that can't be computed now, although their file is the same.
+    """
+
+    compared: int = 0
+    largest: float = 0.0
+    key: str | None = None
+    changed: list[str] = field(default_factory=list)
+    vanished: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def ok(self) -> bool:
+        """Whether something was compared, and all of it is the same."""
+        return self.compared > 0 and self.largest <= TOLERANCE and not self.failures
+
+
+class _Row(NamedTuple):
+    key: str
+    path: Path
+    vectors: dict[str, NDArray[np.float32]]  # flat
+
+
+def verify(
+    table: str | Path,
+    n: int | None = 50,
+    *,
+    weights: str | Path | None = None,
+    seed: int = 0,
+    progress: Callable[[Counts], None] | None = None,
+) -> Verification:
+    """Compute rows of a table again, from the images and weights that it names, and compare.
+
+    Args:
+        table: The table; images that failed in it are left out.
+        n: How many rows, drawn at random; None takes all.
+        weights: Where the weights are now, if not where they were.
+        seed: Of the draw.
+        progress: Called with the counts so far at the start and after each image.
+
+    Raises:
+        StoreError: The table can't be read, or doesn't say what made it.
+        CheckpointError: The weights aren't there or can't be read.
+        UsageError: `n` is below 1, or the weights are not those of the table.
+    """
+    if n is not None and n < 1:
+        raise UsageError(f"n must be at least 1, not {n}")
+    features = open_features(table)
+    model = _rebuilt(features, weights)
+    found = Verification()
+    waiting: deque[_Row] = deque()  # rows whose images are being computed
+
+    def paths() -> Iterator[Path]:
+        for row in _unchanged(features, _places(len(features), n, seed), found):
+            waiting.append(row)
+            yield row.path
+
+    counts = Counts(listed=min(n or len(features), len(features)))
+    report = progress or (lambda counts: None)
+    report(counts)
+    with closing(model.stream(paths())) as outcomes:
+        for outcome in outcomes:
+            _compare(waiting.popleft(), outcome, found)
+            counts.count(ok=outcome.error is None)
+            counts.skipped = len(found.changed) + len(found.vanished)
+            report(counts)
+    return found
+
+
+def _places(rows: int, n: int | None, seed: int) -> NDArray[np.int64]:
+    if n is None or n >= rows:
+        return np.arange(rows)
+    return np.sort(np.random.default_rng(seed).choice(rows, n, replace=False))
+
+
+def _rebuilt(features: Features, weights: str | Path | None) -> Model:
+    """The model that made a table, from what its provenance says."""
+    made = features.provenance
+    unknown = [name for name, kind in _NEEDED.items() if not isinstance(made.get(name), kind)]
+    if unknown:
+        raise StoreError(
+            f"{quoted(features.path)} doesn't say its {', '.join(unknown)}: extract it again"
+        )
+    path = Path(weights or made["weights_path"])
+    try:
+        model = load_model(
+            None if path.suffix == ".onnx" else made["network"],
+            weights=path,
+            layer=list(features.layers),
+            pool=made["pool"],
+            size=made["size"],
+            preprocess=made["preprocess"],
+            ema=made["ema"],
+        )
+    except CheckpointError as exc:
+        if weights:
+            raise
+        where = f"say where the weights of {quoted(features.path)} are (-w)"
+        raise CheckpointError(f"{exc}; {where}") from exc
+    if differences := features.differences(model.outputs, provenance(model)):
+        raise UsageError(
+            f"{quoted(path)} didn't make {quoted(features.path)}: {'; '.join(differences[:3])}: "
+            "name the weights that did (-w)"
+        )
+    return model
+
+
+def _unchanged(
+    features: Features, places: NDArray[np.int64], found: Verification
+) -> Iterator[_Row]:
+    """Yield the rows whose image is what it was; note the others."""
+    for piece in features.tables(list(_FACTS), list(features.layers), places):
+        facts = [piece.column(name).cast(kind).to_pylist() for name, kind in _FACTS.items()]
+        blocks = {name: _flat(piece.column(name)) for name in features.layers}
+        for index, (key, place, size, mtime, sha256) in enumerate(zip(*facts, strict=True)):
+            if place is None or changes.is_gone(place):
+                found.vanished.append(key)
+                continue
+            path = Path(from_key(place))
+            now = changes.job(ImageFile(key, path), checksum=sha256 is not None).file
+            if changes.same(now, Known(size, mtime, failed=False, sha256=sha256)):
+                yield _Row(key, path, {name: block[index] for name, block in blocks.items()})
+            else:
+                found.changed.append(key)
+
+
+def _flat(column: Any) -> NDArray[np.float32]:  # noqa: ANN401 -- pyarrow has no types
+    values: NDArray[np.float32] = column.combine_chunks().flatten().to_numpy()
+    return values.reshape(len(column), -1)
+
+
+def _compare(row: _Row, outcome: Outcome, found: Verification) -> None:
+    if outcome.error:
+        found.failures[row.key] = str(outcome.error)
+        return
+    found.compared += 1
+    for name, vector in outcome.vectors.items():
+        difference = _difference(vector.ravel(), row.vectors[name])
+        if found.key is None or difference > found.largest:
+            found.largest, found.key = difference, row.key
+
+
+def _difference(now: NDArray[np.float32], then: NDArray[np.float32]) -> float:
+    """The relative difference; infinite where nothing has become something."""
+    distance = float(np.linalg.norm(now.astype(np.float64) - then))
+    length = float(np.linalg.norm(then.astype(np.float64)))
+    return distance / length if length else (inf if distance else 0.0)

@@ -1,0 +1,90 @@
+"""The commands that look after a table, and how runs end that are stopped."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+PENULT = [sys.executable, "-m", "penult"]
+
+
+@pytest.fixture
+def run(tmp_path):
+    def penult_process(*arguments):
+        command = [*PENULT, *map(str, arguments)]
+        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    return penult_process
+
+
+@pytest.fixture
+def folder(photos, tmp_path):
+    target = tmp_path / "few"
+    target.mkdir()
+    for name in ("espresso.jpg", "koala.jpg"):
+        shutil.copy2(photos / name, target)
+    return target
+
+
+def test_failures_are_listed_counted_and_tried_again(run, folder, photos):
+    (folder / "a.jpg").touch()
+    (folder / "b\n.jpg").write_text("text")
+    run("extract", folder, "--max-pixels", 1_000_000)
+    result = run("failures", "few.lance")
+    lines = result.stdout.splitlines()
+    assert lines[0] == "a.jpg: empty: zero bytes"
+    assert lines[1].startswith("b\\n.jpg: not_an_image: ")
+    assert result.returncode == 0
+    assert "penult: few.lance: 2 failed: 1 empty, 1 not_an_image\n" in result.stderr
+    facts = json.loads(run("failures", "few.lance", "--json").stdout)
+    assert facts["kinds"] == {"empty": 1, "not_an_image": 1}
+    assert list(facts["failures"]) == ["a.jpg", "b\n.jpg"]
+    shutil.copyfile(photos / "hens.jpg", folder / "a.jpg")
+    result = run("extract", folder, "--retry-failed")
+    assert "1 computed, 1 failed, 2 already there" in result.stderr
+
+
+def test_options_of_change_reach_the_run(run, folder):
+    run("extract", folder, "--checksum")
+    (folder / "koala.jpg").rename(folder / "k.jpg")
+    assert (
+        "2 already there (1 under another name), in" in run("extract", folder, "--checksum").stderr
+    )
+    (folder / "k.jpg").unlink()
+    assert "1 already there, 1 gone and removed, in" in run("extract", folder, "--prune").stderr
+
+
+def test_verify_prints_and_sets_the_exit_code(run, folder):
+    run("extract", folder)
+    (folder / "koala.jpg").unlink()
+    result = run("verify", "few.lance", "-n", 9)
+    assert result.returncode == 0
+    assert result.stderr == "penult: koala.jpg: vanished, not compared\n"
+    assert "compared       1\n" in result.stdout
+    assert "(espresso.jpg)\n" in result.stdout
+    (folder / "espresso.jpg").touch()
+    result = run("verify", "few.lance", "--all", "--json")
+    assert result.returncode == 1
+    facts = json.loads(result.stdout)
+    assert (facts["compared"], facts["changed"], facts["ok"]) == (0, ["espresso.jpg"], False)
+
+
+def test_sigterm_ends_a_run_as_ctrl_c_does(run, photos, tmp_path):
+    (tmp_path / "many").mkdir()
+    for index in range(600):
+        shutil.copy(photos / "hens.jpg", tmp_path / f"many/{index}.jpg")
+    command = [*PENULT, "extract", "many"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while not any((tmp_path / "many.lance").glob("data/*")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGTERM)
+        stderr = process.stderr.read()
+    assert process.returncode == 143
+    assert "all saved; run the same command again to continue" in stderr
+    saved = json.loads(run("info", "many.lance", "--json").stdout)["rows"]
+    assert 0 < saved < 600
+    assert f"{saved} computed, 0 failed" in stderr
