@@ -61,7 +61,7 @@ class Verification:
 
 class _Row(NamedTuple):
     key: str
-    path: Path
+    path: str
     vectors: dict[str, NDArray[np.float32]]  # flat
 
 
@@ -94,7 +94,7 @@ def verify(
     found = Verification()
     waiting: deque[_Row] = deque()  # rows whose images are being computed
 
-    def paths() -> Iterator[Path]:
+    def paths() -> Iterator[str]:
         for row in _unchanged(features, _places(len(features), n, seed), found):
             waiting.append(row)
             yield row.path
@@ -160,7 +160,7 @@ def _unchanged(
             if place is None or changes.is_gone(place):
                 found.vanished.append(key)
                 continue
-            path = Path(from_key(place))
+            path = from_key(place)
             now = changes.job(ImageFile(key, path), checksum=sha256 is not None).file
             if changes.same(now, Known(size, mtime, failed=False, sha256=sha256)):
                 yield _Row(key, path, {name: block[index] for name, block in blocks.items()})

@@ -43,7 +43,7 @@ def forbidden(monkeypatch):
 def test_a_folder_gives_keys_below_it_and_paths_that_open():
     touch("photos/cats/1.jpg")
     assert list(find_images("photos")) == [
-        ImageFile("cats/1.jpg", Path("photos/cats/1.jpg").absolute())
+        ImageFile("cats/1.jpg", str(Path("photos/cats/1.jpg").absolute()))
     ]
 
 
@@ -79,9 +79,9 @@ def test_a_hidden_folder_that_is_named_is_walked():
 
 def test_links_inside_a_folder_are_not_followed():
     touch("outside/secret.jpg", "p/a.jpg")
-    Path("p/file.jpg").symlink_to(Path("outside/secret.jpg").absolute())
-    Path("p/folder").symlink_to(Path("outside").absolute())
-    Path("p/loop").symlink_to(Path("p").absolute())
+    Path("p/file.jpg").symlink_to(str(Path("outside/secret.jpg").absolute()))
+    Path("p/folder").symlink_to(str(Path("outside").absolute()))
+    Path("p/loop").symlink_to(str(Path("p").absolute()))
     assert keys("p") == ["a.jpg"]
 
 
@@ -108,9 +108,9 @@ def test_a_subfolder_that_cannot_be_listed_comes_out_as_an_item(forbidden):
     touch("p/a.jpg", "p/b/1.jpg", "p/c.jpg")
     forbidden.append("p/b")
     assert list(find_images("p")) == [
-        ImageFile("a.jpg", Path("p/a.jpg").absolute()),
-        ImageFile("b/", Path("p/b").absolute()),
-        ImageFile("c.jpg", Path("p/c.jpg").absolute()),
+        ImageFile("a.jpg", str(Path("p/a.jpg").absolute())),
+        ImageFile("b/", f"{Path.cwd()}/p/b/"),
+        ImageFile("c.jpg", str(Path("p/c.jpg").absolute())),
     ]
 
 
@@ -129,7 +129,7 @@ def test_names_that_are_not_utf8_get_storable_keys_and_open():
         file.write(b"x")
     (image,) = find_images("p")
     assert image.key == r"caf\udce9/\udcff.jpg"
-    assert image.path.read_bytes() == b"x"
+    assert Path(image.path).read_bytes() == b"x"
 
 
 def test_names_with_control_characters_are_kept():
@@ -139,7 +139,9 @@ def test_names_with_control_characters_are_kept():
 
 def test_a_single_file_is_taken_whatever_its_extension():
     touch("d/scan.dat", "plain")
-    assert list(find_images("d/scan.dat")) == [ImageFile("scan.dat", Path("d/scan.dat").absolute())]
+    assert list(find_images("d/scan.dat")) == [
+        ImageFile("scan.dat", str(Path("d/scan.dat").absolute()))
+    ]
     assert keys("plain") == ["plain"]
 
 
@@ -174,7 +176,7 @@ def test_two_stars_match_folders_at_any_depth():
 
 def test_a_pattern_in_the_working_folder_needs_no_prefix():
     touch("1.dat", "x/2.dat")
-    assert list(find_images("*.dat")) == [ImageFile("1.dat", Path("1.dat").absolute())]
+    assert list(find_images("*.dat")) == [ImageFile("1.dat", str(Path("1.dat").absolute()))]
 
 
 def test_a_pattern_leaves_deeper_folders_unread(forbidden):
@@ -197,7 +199,7 @@ def test_a_file_whose_name_looks_like_a_pattern_is_that_file():
 def test_a_list_gives_paths_as_written_and_skips_blank_lines():
     Path("list.txt").write_bytes(b"b.jpg\r\n\n  \nx/../a.jpg\n/abs/c.jpg\n b.jpg\nb.jpg\nlast.dat")
     assert list(find_images(from_file="list.txt")) == [
-        ImageFile(key, Path(key).absolute())
+        ImageFile(key, str(Path(key).absolute()))
         for key in ["b.jpg", "x/../a.jpg", "/abs/c.jpg", " b.jpg", "last.dat"]
     ]
 
@@ -206,7 +208,7 @@ def test_a_list_holds_any_bytes_but_line_ends():
     Path("list.txt").write_bytes(b"caf\xe9.jpg\n")
     (image,) = find_images(from_file="list.txt")
     assert image.key == r"caf\udce9.jpg"
-    assert os.fsencode(image.path.name) == b"caf\xe9.jpg"
+    assert os.fsencode(Path(image.path).name) == b"caf\xe9.jpg"
 
 
 def test_a_list_comes_from_standard_input(monkeypatch):
@@ -255,7 +257,7 @@ def test_the_scope_of_a_folder_is_all_below_it_however_it_is_written(tmp_path, s
     Path("link").symlink_to("p")
     covers = scope(source)
     (image,) = find_images(source)
-    assert covers(str(image.path))
+    assert covers(image.path)
     assert covers(f"{tmp_path}/p/gone/2.jpg")
     assert not covers(f"{tmp_path}/px/1.jpg")
     assert not covers(f"{tmp_path}/1.jpg")

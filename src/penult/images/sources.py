@@ -37,10 +37,13 @@ _Found: TypeAlias = Iterable[tuple[str, str]]  # a source's fixed start, as writ
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """One image to read: the key it is stored under, and the file, absolute."""
+    """One image to read: the key it is stored under, and the file, absolute.
+
+    The path is text: a `Path` takes longer to make than the file to look at.
+    """
 
     key: str
-    path: Path
+    path: str
 
 
 def find_images(
@@ -68,10 +71,10 @@ def find_images(
     if not found:
         raise UsageError("no source of images: name a folder, a file, a pattern or a list of paths")
     if len(named) == 1 and from_file is None:
-        return [ImageFile(as_key(rest), Path(place(start), rest)) for start, rest in found[0]]
-    files: dict[Path, ImageFile] = {}
+        return [ImageFile(as_key(rest), place(start) + rest) for start, rest in found[0]]
+    files: dict[str, ImageFile] = {}
     for start, rest in chain.from_iterable(found):
-        path = Path(place(start), rest)  # links and `..` in `rest` stay: to resolve them costs time
+        path = str(Path(place(start), rest))  # links in `rest` stay: to resolve them costs time
         files.setdefault(path, ImageFile(as_key(start + rest), path))
     return list(files.values())
 

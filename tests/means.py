@@ -1,0 +1,38 @@
+"""A model without a network, for tests of what is around it: the feature is the mean colour."""
+
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+
+import penult
+from penult.errors import ImageError
+from penult.images import ImageLike, Limits, decode
+from penult.model import Outcome
+
+
+class Means(penult.Model):
+    def __init__(self, log: Path | None = None, limits: Limits | None = None):
+        path = Path("means.pth")
+        self.network = SimpleNamespace(
+            name="means", path=path, size=8, ema=False, digest=lambda: "0" * 64
+        )
+        self.outputs = {"mean": (3,)}
+        self.pool, self.preprocess, self.preprocessing = "avg", "none", "none"
+        self.limits = limits or Limits()
+        self.log = log
+
+    def stream(self, images: Iterable[ImageLike]) -> Iterator[Outcome]:
+        for image in images:
+            if self.log:
+                with self.log.open("a") as file:
+                    file.write(f"{os.fspath(image)}\n")
+            try:
+                pixels = decode(image, self.limits)
+            except ImageError as error:
+                yield Outcome(error=error)
+            else:
+                mean = pixels.mean((0, 1), np.float64).astype(np.float32)
+                yield Outcome({"mean": mean}, pixels.shape[1], pixels.shape[0])
