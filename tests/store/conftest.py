@@ -1,9 +1,11 @@
 """A small table to read, and rows whose vectors can be told from their number."""
 
+from datetime import timedelta
+
 import numpy as np
 import pytest
 
-from penult.store import FeatureTable, Row
+from penult.store import FeatureTable, Row, table
 
 LAYERS = {"pool": (4,)}
 PROVENANCE = {
@@ -15,6 +17,12 @@ PROVENANCE = {
     "versions": {"penult": "0.1.0"},
 }
 MTIME = 1_700_000_000_123_456_789
+
+
+@pytest.fixture(autouse=True)
+def _no_grace(monkeypatch):
+    """Old versions go at once, as they would a minute later."""
+    monkeypatch.setattr(table, "GRACE", timedelta(0))
 
 
 @pytest.fixture

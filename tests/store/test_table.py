@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+from datetime import timedelta
 
 import numpy as np
 import pytest
@@ -228,6 +229,20 @@ def test_many_fragments_are_joined_and_old_versions_removed(begin, make_row):
     features = open_features(table.path)
     assert features.info["fragments"] == 2
     assert features.numpy()[:, 0].tolist() == [*range(21), 100]
+
+
+def test_who_has_just_opened_a_table_can_go_on_reading(monkeypatch, photos, make_row):
+    monkeypatch.setattr(table, "GRACE", timedelta(minutes=1))
+    features = open_features(photos)
+    with FeatureTable.open(photos) as writer:
+        for number in range(20, 40):
+            writer.append([make_row(number)])
+        writer.compact()
+    assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 5]
+    monkeypatch.setattr(table, "GRACE", timedelta(0))
+    with FeatureTable.open(photos) as writer:
+        writer.compact()  # nothing to join, but many versions
+        assert len(versions(photos)) == 4
 
 
 def test_few_fragments_are_left_alone(photos):

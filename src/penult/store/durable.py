@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
@@ -88,9 +89,24 @@ def _replacement(dataset: "LanceDataset", batch: "pa.Table", remove: Collection[
 
 
 def compact(
-    path: Path, dataset: "LanceDataset", fragment_rows: int, batch_rows: int, keep: int
+    path: Path,
+    dataset: "LanceDataset",
+    *,
+    fragment_rows: int,
+    batch_rows: int,
+    keep: int,
+    grace: timedelta,
 ) -> "LanceDataset":
-    """Join fragments to some of `fragment_rows`, then remove all but the last `keep` versions."""
+    """Join fragments, then remove old versions.
+
+    Args:
+        path: Folder of the table.
+        dataset: Its newest version.
+        fragment_rows: How many rows a fragment gets.
+        batch_rows: How many rows are in memory at a time.
+        keep: How many of the last versions stay.
+        grace: How old those are at least that go.
+    """
     import lance
 
     before, old = dataset.version, {fragment.fragment_id for fragment in dataset.get_fragments()}
@@ -100,15 +116,15 @@ def compact(
     sync(file for fragment in joined for file, _ in files(path, fragment))
     _sync_versions(path, before, after.version)
     with suppress(StoreError):  # an old version that is damaged costs space, not the run
-        _clean(path, after, keep)
+        _clean(path, after, keep, grace)
     return after
 
 
-def _clean(path: Path, dataset: "LanceDataset", keep: int) -> None:
+def _clean(path: Path, dataset: "LanceDataset", keep: int, grace: timedelta) -> None:
     """Remove old versions and what killed runs left; the lock says that no other is alive."""
     with translated("can't remove old versions"):
         dataset.cleanup_old_versions(
-            retain_versions=keep, delete_unverified=True, error_if_tagged_old_versions=False
+            grace, keep, delete_unverified=True, error_if_tagged_old_versions=False
         )
         for leftover in [*path.glob("_*/.tmp*"), *path.glob("_versions/*.unreadable")]:
             leftover.unlink()

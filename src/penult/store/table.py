@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -33,6 +34,7 @@ BATCH_BYTES = 8 << 20  # what compaction holds in memory at a time
 MANY = 16  # small fragments, one a commit, that are worth joining at the end of a run
 TOO_MANY = 256  # that are joined in the middle of it: each commit writes a list of all
 KEEP = 4  # versions that stay for falling back: compaction makes two, so two commits before it
+GRACE = timedelta(minutes=1)  # that older ones stay for those who have just opened them
 
 CHUNK = 1024  # rows that are given to other files, or removed, in one commit
 
@@ -209,16 +211,19 @@ class FeatureTable:
         for key in remove:
             self._known.pop(key, None)
         self._small += 1
-        self.compact(TOO_MANY)
+        if self._small >= TOO_MANY:
+            self._compact()
 
     def compact(self, at_least: int = MANY) -> None:
-        """Join small fragments and remove old versions, if there are many.
+        """Join small fragments and remove old versions, if there are many of either.
 
         Args:
-            at_least: How many fragments are many.
+            at_least: How many are many.
         """
-        if self._small < at_least:
-            return
+        if self._small >= at_least or len(versions(self.path)) >= KEEP + at_least:
+            self._compact()
+
+    def _compact(self) -> None:
         with self._writing("can't compact"):
             self._dataset = durable.compact(
                 self.path,
@@ -226,6 +231,7 @@ class FeatureTable:
                 fragment_rows=self._fragment_rows,
                 batch_rows=max(1, BATCH_BYTES // self.kind.row_bytes),
                 keep=KEEP,
+                grace=GRACE,
             )
             self._count_small()
 
