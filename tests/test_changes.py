@@ -10,6 +10,8 @@ from PIL import Image
 import penult
 from penult.errors import UsageError
 
+from .means import Means
+
 
 def paint(path, level):
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -89,6 +91,17 @@ def test_a_copy_shares_the_features_of_its_original(run, folder):
     assert counts == (0, 5, 1, 0)
     assert np.array_equal(after["copy.png"], before["0.png"])
     assert np.array_equal(after["0.png"], before["0.png"])
+
+
+def test_a_digest_is_kept_only_if_the_file_was_not_touched_until_it_was_decoded(folder, tmp_path):
+    original = (folder / "0.png").read_bytes()
+    options = {"model": Means(), "out": tmp_path / "t.lance", "checksum": True}
+    penult.extract(folder, progress=lambda counts: paint(folder / "0.png", 99), **options)
+    (folder / "new.png").write_bytes(original)
+    features = penult.extract(folder, **options)
+    vectors = dict(zip(features.keys, features.numpy().tolist(), strict=True))
+    assert vectors["new.png"] == [0, 255, 0]
+    assert vectors["0.png"] == [99, 156, 49]
 
 
 def test_without_checksum_a_moved_file_is_computed_and_its_old_row_stays(run, folder):

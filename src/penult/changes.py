@@ -99,15 +99,23 @@ def is_gone(path: str) -> bool:
 
 def job(image: ImageFile, *, checksum: bool = False) -> Job:
     """Look at an image's file; what can't be looked at, decoding will complain of."""
-    path = image.path
     try:
-        found = os.stat(path)  # noqa: PTH116 -- by text, as in ImageFile
+        found = os.stat(image.path)  # noqa: PTH116 -- by text, as in ImageFile
         size, mtime = found.st_size, found.st_mtime_ns
         regular = stat.S_ISREG(found.st_mode)  # to open a pipe would wait for ever
-        sha256 = _digest(path) if checksum and regular else None
+        sha256 = _digest(image.path) if checksum and regular else None
     except (OSError, ValueError):
         size, mtime, sha256 = 0, 0, None
-    return Job(image.path, File(image.key, size, mtime, as_key(path), sha256))
+    return Job(image.path, File(image.key, size, mtime, as_key(image.path), sha256))
+
+
+def true_digest(done: Job) -> str | None:
+    """The digest of what was decoded, unless the file was touched between the two readings."""
+    if not done.file.sha256:
+        return None
+    now = job(ImageFile(done.file.key, done.path)).file
+    untouched = (now.bytes, now.mtime_ns) == (done.file.bytes, done.file.mtime_ns)
+    return done.file.sha256 if untouched else None
 
 
 def same(file: File, row: Known) -> bool:

@@ -229,7 +229,7 @@ def _row(job: Job, outcome: Outcome) -> Row:
         bytes=file.bytes,
         mtime_ns=file.mtime_ns,
         path=file.path,
-        sha256=file.sha256,
+        sha256=changes.true_digest(job),
         width=outcome.width,
         height=outcome.height,
         vectors=outcome.vectors or None,
