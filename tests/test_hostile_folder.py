@@ -182,5 +182,5 @@ def test_files_that_vanish_or_change_while_the_run_goes(folder):
 
 
 def test_limits_are_the_runs(folder):
-    features, _, _ = extracted(folder, Means(limits=Limits(max_pixels=5_000)))
+    features, _, _ = extracted(folder, Means(limits=Limits(pixels=5_000)))
     assert list(features.failures) == ["thin.png", "wide.png"]

@@ -77,7 +77,7 @@ def test_flipped_bytes_give_an_image_or_an_image_error(kind):
         for place in rng.integers(0, min(len(data), 300), 3):
             data[place] = rng.integers(256)
         with suppress(ImageError):
-            assert decode(bytes(data), Limits(max_pixels=10**6)).shape[2:] == (3,)
+            assert decode(bytes(data), Limits(pixels=10**6)).shape[2:] == (3,)
 
 
 def big_png(side):
@@ -128,11 +128,11 @@ def test_a_gif_that_outgrows_its_header_is_refused():
 
 
 def test_the_pixel_limit_is_the_callers():
-    decode(FILES["PNG"], Limits(max_pixels=64 * 48))
+    decode(FILES["PNG"], Limits(pixels=64 * 48))
     with pytest.raises(ImageError, match=r"^too_large: 64 × 48 pixels, the limit is 3,071$"):
-        decode(FILES["PNG"], Limits(max_pixels=64 * 48 - 1))
+        decode(FILES["PNG"], Limits(pixels=64 * 48 - 1))
     with pytest.raises(ImageError, match=r"^too_large: 64 × 48 pixels"):
-        decode(PICTURE, Limits(max_pixels=1))
+        decode(PICTURE, Limits(pixels=1))
 
 
 def test_sizes_that_pillow_would_warn_about_are_decoded_in_silence():

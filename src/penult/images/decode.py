@@ -90,8 +90,8 @@ def load(source: ImageLike, limits: Limits = DEFAULT) -> Image.Image:
     From here, 12 megapixels become a network's input in two thirds of the time.
     """
     with _reported():
-        image = _opened(source, limits.max_bytes)
-        _check_size(image.size, limits.max_pixels)
+        image = _opened(source, limits.bytes)
+        _check_size(image.size, limits.pixels)
         image.load()
         turn = _turn(image)
         rgb = to_rgb(image)

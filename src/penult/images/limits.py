@@ -11,12 +11,12 @@ class Limits:
     """Bounds on an image; the defaults are safe for files from strangers.
 
     Attributes:
-        max_pixels: Width times height. Half a gibibyte of RGB, Pillow's own limit.
-        max_bytes: Size of the file, a gibibyte.
+        pixels: Width times height. Half a gibibyte of RGB, Pillow's own limit.
+        bytes: Size of the file, a gibibyte.
     """
 
-    max_pixels: int = 178_956_970
-    max_bytes: int = 2**30
+    pixels: int = 178_956_970
+    bytes: int = 2**30
 
     @classmethod
     def of(cls, max_pixels: int | None = None, max_bytes: int | None = None) -> Self:
@@ -25,11 +25,11 @@ class Limits:
         Raises:
             UsageError: A limit is below 1.
         """
-        options = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+        options = {"pixels": max_pixels, "bytes": max_bytes}
         given = {name: value for name, value in options.items() if value is not None}
         for name, value in given.items():
             if value < 1:
-                raise UsageError(f"{name} must be at least 1, not {value}")
+                raise UsageError(f"max_{name} must be at least 1, not {value}")
         return cls(**given)
 
 
