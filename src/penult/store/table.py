@@ -164,16 +164,16 @@ class FeatureTable:
             The keys that have a row now.
         """
         given: set[str] = set()
-        for start in range(0, len(heirs), CHUNK):
-            given |= self._adopt(heirs[start : start + CHUNK])
+        rows = min(CHUNK, self._fragment_rows)  # maps take much memory
+        for start in range(0, len(heirs), rows):
+            given |= self._adopt(heirs[start : start + rows])
         return given
 
     def _adopt(self, heirs: Sequence[Heir]) -> set[str]:
         import pyarrow as pa
 
         with translated(f"{quoted(self.path)}: can't read rows"):
-            wanted = durable.among({heir.key for heir in heirs})
-            rows = self._dataset.to_table(filter=wanted)
+            rows = self._dataset.to_table(filter=durable.among({heir.key for heir in heirs}))
         there = dict(zip(rows["key"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
         place = {key: index for index, key in enumerate(there)}
         true = [
