@@ -59,9 +59,11 @@ OUTPUT = np.array(  # Aᵀ
 
 
 def pays(conv: Value) -> bool:
-    """Tell whether to rewrite a convolution; the numbers are from benchmarks/winograd.py.
+    """Tell whether to rewrite a convolution, so that no network gets slower.
 
-    The transforms cost the same for any number of channels, and small maps are mostly edge.
+    The transforms of an output take the same time for any number of channels, and those of the
+    kernel are read for each image, which takes large maps to pay. The two numbers are from
+    benchmarks/winograd.py, on AVX2.
     """
     filters, channels, *_ = conv.inputs[1].shape
     return min(filters, channels) >= 128 and conv.multiply_adds >= 4e8
@@ -111,8 +113,8 @@ def _transformed(kernel: Constant) -> Constant:
     filters, channels, *_ = kernel.shape
 
     def compute(*arrays: Array) -> Array:
-        flat = kernel.compute(*arrays).astype(np.float64).reshape(-1, 9)
-        return _KERNEL @ flat.T
+        product: Array = _KERNEL @ kernel.compute(*arrays).transpose(2, 3, 0, 1).reshape(9, -1)
+        return product
 
     return Constant((PLACES, filters, channels), kernel.variables, compute)
 
