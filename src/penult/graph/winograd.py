@@ -59,7 +59,7 @@ OUTPUT = np.array(  # Aᵀ
 
 
 def pays(conv: Value) -> bool:
-    """Tell whether to rewrite a convolution, so that no network gets slower.
+    """Tell whether to rewrite a convolution.
 
     The transforms of an output take the same time for any number of channels, and those of the
     kernel are read for each image, which takes large maps to pay. The two numbers are from
