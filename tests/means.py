@@ -17,7 +17,7 @@ class Means(penult.Model):
     def __init__(self, log: Path | None = None, limits: Limits | None = None):
         path = Path("means.pth")
         self.network = SimpleNamespace(
-            name="means", path=path, size=8, ema=False, digest=lambda: "0" * 64
+            name="means", path=path, size=8, ema=False, exact=True, digest=lambda: "0" * 64
         )
         self.outputs = {"mean": (3,)}
         self.pool, self.preprocess, self.preprocessing = "avg", "none", "none"

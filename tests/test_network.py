@@ -123,3 +123,13 @@ def test_the_end_of_a_layers_name_is_enough():
 
 def _rgb(path):
     return penult.images.load(path)
+
+
+def test_exact_networks_and_converted_files_are_not_rewritten(monkeypatch, tmp_path):
+    rewritten = []
+    monkeypatch.setattr("penult.network.winograd", lambda values: rewritten.append(1) or values)
+    exact = penult.load_model("mobilenet_v1_025", weights=CHECKPOINT, exact=True)
+    exact.write_onnx(tmp_path / "mobile.onnx")
+    assert not rewritten
+    penult.load_model("mobilenet_v1_025", weights=CHECKPOINT)
+    assert rewritten

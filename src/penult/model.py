@@ -38,6 +38,7 @@ class WeightsOptions(TypedDict, total=False):
     size: int | None
     preprocess: str | None
     ema: bool
+    exact: bool
     max_pixels: int | None
     max_bytes: int | None
 
@@ -213,6 +214,7 @@ def load_model(
     size: int | None = None,
     preprocess: str | None = None,
     ema: bool = False,
+    exact: bool = False,
     max_pixels: int | None = None,
     max_bytes: int | None = None,
 ) -> Model:
@@ -231,6 +233,7 @@ def load_model(
         preprocess: How to make the network's input; by default what it was trained with. `raw` is
             what scripts without normalisation feed: squashed pixels from 0 to 255.
         ema: Take the moving averages that a training kept of the variables.
+        exact: Leave out what makes a network faster and moves its features by up to 3e-6.
         max_pixels: Width times height of an image at most, by default 178,956,970.
         max_bytes: Size of an image's file at most, by default a gibibyte.
 
@@ -243,7 +246,7 @@ def load_model(
     if pool not in get_args(Pool):
         raise UsageError(f"pool must be avg, max or none, not {pool!r}")
     limits = Limits.of(max_pixels, max_bytes)
-    network = load_network(model, weights, size, ema=ema)
+    network = load_network(model, weights, size, ema=ema, exact=exact)
     layers = [layer] if isinstance(layer, str) else layer
     return Model(network, layers, pool, preprocess, limits)
 
@@ -255,12 +258,13 @@ def load_classifier(
     size: int | None = None,
     preprocess: str | None = None,
     ema: bool = False,
+    exact: bool = False,
     max_pixels: int | None = None,
     max_bytes: int | None = None,
 ) -> Model:
     """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
     limits = Limits.of(max_pixels, max_bytes)
-    network = load_network(model, weights, size, ema=ema)
+    network = load_network(model, weights, size, ema=ema, exact=exact)
     return Model(network, [network.logits], preprocess=preprocess, limits=limits)
 
 

@@ -16,6 +16,7 @@ from penult.graph import (
     variables,
 )
 from penult.graph.onnx import Read, to_onnx, write_onnx
+from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING
 from penult.nets import DEFAULT, NETS, NetSpec, class_names, get
 from penult.text import matching, nearest, quoted
@@ -33,6 +34,7 @@ class Network(Protocol):
         name: The network's; of an ONNX file of others, the file's.
         path: The weights file.
         ema: Whether moving averages are taken for weights.
+        exact: Whether all convolutions are computed as they stand.
         size: Pixels of the square input.
         preprocessing: What it was trained with, a name in `PREPROCESSING`; None if nobody knows.
         features: The layers by default.
@@ -41,6 +43,7 @@ class Network(Protocol):
     name: str
     path: Path
     ema: bool
+    exact: bool
     size: int
     preprocessing: str | None
     features: Sequence[str]
@@ -74,10 +77,16 @@ class Network(Protocol):
 
 
 class CheckpointNetwork:
-    """A network of the registry with the weights of a checkpoint."""
+    """A network of the registry with the weights of a checkpoint.
 
-    def __init__(self, spec: NetSpec, checkpoint: Checkpoint, size: int | None = None) -> None:
+    With `exact`, convolutions are computed as they stand; see `penult.graph.winograd`.
+    """
+
+    def __init__(
+        self, spec: NetSpec, checkpoint: Checkpoint, size: int | None = None, *, exact: bool = False
+    ) -> None:
         self.spec = spec
+        self.exact = exact
         self.checkpoint = checkpoint
         self.name = spec.name
         self.path = checkpoint.path
@@ -101,6 +110,8 @@ class CheckpointNetwork:
     def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
         """Make a model of what some layers need."""
         values, read = self._needed(layers, pool)
+        if not self.exact:
+            values = winograd(values)
         return Cut(*to_onnx(values, read), {name: value.shape for name, value in values.items()})
 
     def write(
@@ -126,6 +137,7 @@ class OnnxNetwork:
         self.name = origin.network if origin else file.path.stem
         self.path = file.path
         self.ema = False
+        self.exact = True
         self.size = file.checked_size(size)
         stated = origin.preprocessing if origin else None
         self.preprocessing = stated if stated in PREPROCESSING else None
@@ -165,7 +177,12 @@ class OnnxNetwork:
 
 
 def load_network(
-    model: str | None, weights: str | Path | None, size: int | None = None, *, ema: bool = False
+    model: str | None,
+    weights: str | Path | None,
+    size: int | None = None,
+    *,
+    ema: bool = False,
+    exact: bool = False,
 ) -> Network:
     """Bring a network and its weights together; arguments and errors as of `load_model`."""
     if size is not None and not 1 <= size <= MAX_SIZE:
@@ -174,13 +191,14 @@ def load_network(
         if ema:
             raise UsageError("published weights have no moving averages: leave out --ema")
         spec = get(model or DEFAULT)
-        return CheckpointNetwork(spec, published_checkpoint(spec), size)
+        return CheckpointNetwork(spec, published_checkpoint(spec), size, exact=exact)
     if Path(weights).suffix == ".onnx":
         if model or ema:
             raise UsageError(f"{quoted(Path(weights))} is a network by itself: leave out -m, --ema")
         return OnnxNetwork(OnnxFile(weights), size)
     checkpoint = averaged(open_checkpoint(weights)) if ema else open_checkpoint(weights)
-    return CheckpointNetwork(get(model) if model else recognise(checkpoint, size), checkpoint, size)
+    spec = get(model) if model else recognise(checkpoint, size)
+    return CheckpointNetwork(spec, checkpoint, size, exact=exact)
 
 
 def _layer_name(name: str, layers: Iterable[str], network: str, remedy: str = "") -> str:

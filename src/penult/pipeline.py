@@ -64,8 +64,8 @@ def extract(
             was copied, since a run with `checksum` keeps its features under its new name.
         prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
         progress: Called with the counts so far at the start and after each image.
-        options: Those of `load_model`: weights, layer, pool, size, preprocess, ema, max_pixels,
-            max_bytes.
+        options: Those of `load_model`: weights, layer, pool, size, preprocess, ema, exact,
+            max_pixels, max_bytes.
 
     Raises:
         SourceError: A source doesn't exist.
@@ -166,6 +166,7 @@ def provenance(model: Model) -> dict[str, Any]:
         "weights_path": str(model.network.path.resolve()),
         "weights_sha256": model.network.digest(),
         "ema": model.network.ema,
+        "exact": model.network.exact,
         "pool": model.pool,
         "size": model.network.size,
         "preprocess": model.preprocess,

@@ -29,6 +29,7 @@ _NEEDED = {  # what a table's provenance says for its model to be made again
     "size": int,
     "preprocess": str,
     "ema": bool,
+    "exact": bool,
 }
 _FACTS = {"key": "string", "path": "string", "bytes": "int64", "mtime": "int64", "sha256": "string"}
 
@@ -135,6 +136,7 @@ def _rebuilt(features: Features, weights: str | Path | None) -> Model:
             size=made["size"],
             preprocess=made["preprocess"],
             ema=made["ema"],
+            exact=made["exact"],
         )
     except CheckpointError as exc:
         if weights:

@@ -54,6 +54,10 @@ Preprocess = Annotated[
     str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
 ]
 Ema = Annotated[bool, typer.Option("--ema", help="Take the moving averages that a training kept.")]
+Exact = Annotated[
+    bool,
+    typer.Option("--exact", help="Leave out what is faster but moves features, by up to 3e-6."),
+]
 MaxPixels = Annotated[
     int | None, typer.Option(help="Width × height of an image at most; by default 178956970.")
 ]
@@ -88,6 +92,7 @@ def extract(
     size: Size = None,
     preprocess: Preprocess = None,
     ema: Ema = False,
+    exact: Exact = False,
     max_pixels: MaxPixels = None,
     max_bytes: MaxBytes = None,
     out: Annotated[
@@ -122,6 +127,7 @@ def extract(
                 size=size,
                 preprocess=preprocess,
                 ema=ema,
+                exact=exact,
                 max_pixels=max_pixels,
                 max_bytes=max_bytes,
                 out=out,
@@ -150,6 +156,7 @@ def classify(
     size: Size = None,
     preprocess: Preprocess = None,
     ema: Ema = False,
+    exact: Exact = False,
     max_pixels: MaxPixels = None,
     max_bytes: MaxBytes = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Classes to name.")] = 5,
@@ -169,6 +176,7 @@ def classify(
         size=size,
         preprocess=preprocess,
         ema=ema,
+        exact=exact,
         max_pixels=max_pixels,
         max_bytes=max_bytes,
         k=k,

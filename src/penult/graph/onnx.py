@@ -101,7 +101,7 @@ _Piece: TypeAlias = bytes | Constant  # of a file: as it is, or the constant's n
 
 
 def _parts(outputs: Mapping[str, Value]) -> _Parts:
-    used = {f"constant_{i}": each for i, each in enumerate(constants(outputs.values()))}
+    used = {f"initializer_{i}": each for i, each in enumerate(constants(outputs.values()))}
     names: dict[Value | Constant, str] = {constant: name for name, constant in used.items()}
     nodes = []
     for index, value in enumerate(walk(outputs.values())):

@@ -52,4 +52,4 @@ def _attribute(name: str, value: Attribute) -> bytes:
         return encode((1, name), (3, value), (20, INT_ATTRIBUTE))
     if isinstance(value, float):
         return encode((1, name), (2, value), (20, FLOAT_ATTRIBUTE))
-    return encode((1, name), *((8, each) for each in value), (20, INTS_ATTRIBUTE))
+    return encode((1, name), *((8, each % 2**64) for each in value), (20, INTS_ATTRIBUTE))
