@@ -33,7 +33,7 @@ from penult import nets
 from penult.engine import Engine, cores
 from penult.graph import Variable, to_nhwc
 from penult.graph.onnx import to_onnx
-from penult.model import BATCH
+from penult.stream import BATCH
 from penult.nets import NetSpec, speed
 
 ROOT = Path(__file__).parents[1]

@@ -17,12 +17,12 @@ from penult.images import ImageFile, find_images
 from penult.model import (
     Model,
     ModelOptions,
-    Outcome,
     WeightsOptions,
     load_classifier,
     load_model,
 )
 from penult.store import Features, FeatureTable, Row, open_features
+from penult.stream import Outcome
 
 Sources = str | Path | Sequence[str | Path]
 
