@@ -80,8 +80,11 @@ def stream(
     few = len(first) < FEW
     size = 1 if few else BATCH
     blocks = 2 * cores() + 2  # one of each in the network, the others with the decoders
-    decoders = Decoders(preprocessing, limits, blocks * size, cores(), processes=not few)
-    with _threads(cores()) as network, decoders:
+    room = blocks * size
+    with (
+        _threads(cores()) as network,
+        Decoders(preprocessing, limits, room, cores(), processes=not few) as decoders,
+    ):
         for number, batch in enumerate(_batches(chain(first, images), size)):
             start = number % blocks * size
             rows = range(start, start + len(batch))
@@ -124,7 +127,7 @@ def _result(image: Future[Prepared]) -> Prepared | ImageError:
     try:
         return image.result()
     except ImageError as error:
-        return error
+        return ImageError(error.code, error.detail)  # its frames would keep the image in memory
 
 
 def _outcome(vectors: Mapping[str, Floats], image: Prepared) -> Outcome:

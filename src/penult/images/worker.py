@@ -40,6 +40,8 @@ def serve() -> None:
     inputs = np.frombuffer(mmap.mmap(memory, 0), np.float32).reshape(shape)
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the parent may have it otherwise
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     replies.write(b"ready\n")
     while True:
         try:

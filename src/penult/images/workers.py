@@ -33,6 +33,7 @@ from PIL import Image
 
 from penult.errors import ImageError, PenultError
 from penult.images.decode import ImageLike
+from penult.images.names import reason
 from penult.images.prepare import Limits, Prepared, prepare
 from penult.images.preprocess import Preprocessing
 
@@ -159,7 +160,10 @@ class _Worker:
         with self._lock:
             if self._stopped:
                 raise CancelledError
-            process = self._process = _started(self._memory)
+            try:
+                process = self._process = _started(self._memory)
+            except OSError as error:
+                raise PenultError(f"a decoder process doesn't start: {reason(error)}") from error
         if not _sent(process, self._setup) and not self._stopped:
             status = _named(self.reap())
             raise PenultError(f"a decoder process ended with {status} before it had any image")
