@@ -79,7 +79,7 @@ def stream(
     first = list(islice(images, FEW))
     few = len(first) < FEW
     size = 1 if few else BATCH
-    blocks = 2 * cores() + 2  # one of each in the network, the others with the decoders
+    blocks = 2 * cores() + 2  # as many as cores with the network, the others with decoders
     room = blocks * size
     with (
         _threads(cores()) as network,
