@@ -4,8 +4,8 @@ Images go in batches through a ring of blocks. A block is filled by decoders, ea
 its place, then a thread runs the network on it, then it is used again: so nothing is copied, and
 whichever side is slower makes the other wait.
 
-ONNX Runtime computes an image's features by the same instructions whatever batch it is in, so they
-are the same to the last bit in any order, company and number of threads.
+An image's features are the same to the last bit in any batch from 1 to 8 images, order and number
+of threads: seen of EfficientNet-Lite0, ResNet-50 and VGG-16, not promised by ONNX Runtime.
 """
 
 from collections import deque
