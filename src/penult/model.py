@@ -1,11 +1,8 @@
 """A model: a network with its weights and preprocessing, made ready to run."""
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import islice
 from pathlib import Path
 from typing import ParamSpec, TypedDict, TypeVar, get_args
 
@@ -13,22 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import __version__
-from penult.engine import Engine, Pool, cores
+from penult.engine import Engine, Pool
 from penult.errors import ImageError, UsageError
 from penult.graph.origin import Origin
-from penult.images import ImageLike, Limits, load
+from penult.images import ImageLike, Limits
 from penult.images.preprocess import PREPROCESSING
 from penult.network import CheckpointNetwork, Network, load_network
+from penult.stream import Outcome, Timings, stream
 from penult.text import matching, quoted
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
-T = TypeVar("T")
 R = TypeVar("R")
 P = ParamSpec("P")
-
-BATCH = 8  # images to a call of the engine; more are no faster and take more memory
-AHEAD = 4 * BATCH  # images being prepared or waiting for the engine
 
 
 class WeightsOptions(TypedDict, total=False):
@@ -48,16 +42,6 @@ class ModelOptions(WeightsOptions, total=False):
 
     layer: str | Sequence[str]
     pool: Pool
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one image: its features by layer, or the error that left it without."""
-
-    vectors: Mapping[str, Floats] = field(default_factory=dict)
-    width: int | None = None  # pixels, upright
-    height: int | None = None
-    error: ImageError | None = None
 
 
 class Model:
@@ -165,37 +149,23 @@ class Model:
         """The names of the classes, in the order of the logits."""
         return self.network.classes
 
-    def stream(self, images: Iterable[ImageLike]) -> Generator[Outcome]:
+    def stream(
+        self, images: Iterable[ImageLike], timings: Timings | None = None
+    ) -> Generator[Outcome]:
         """Yield the outcome of each image, in order, with a bounded number of them in memory.
 
-        Images are decoded and preprocessed on all cores while the network works on earlier ones.
+        From 16 images on, paths and bytes are decoded in processes of their own: an image that
+        crashes its decoder, takes too long or too much memory fails, and the others go on.
+
+        Args:
+            images: As for `features`.
+            timings: Is added to as outcomes are made.
         """
-        prepared = _map_ahead(self._prepare, images)
-        while batch := list(islice(prepared, BATCH)):
-            yield from self._run(batch)
+        return stream(images, self.preprocessing, self._engine, self.limits, timings or Timings())
 
     def __repr__(self) -> str:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
         return f"Model({self.network.name} from {self.network.path.name}: {outputs})"
-
-    def _prepare(self, image: ImageLike) -> "_Prepared | ImageError":
-        try:
-            rgb = load(image, self.limits)
-        except ImageError as error:
-            return error
-        return _Prepared(self.preprocessing(rgb), *rgb.size)
-
-    def _run(self, batch: Sequence["_Prepared | ImageError"]) -> Iterator[Outcome]:
-        inputs = [image.input for image in batch if isinstance(image, _Prepared)]
-        outputs = self._engine.result().run(np.stack(inputs)) if inputs else {}
-        row = 0
-        for image in batch:
-            if isinstance(image, ImageError):
-                yield Outcome(error=image)
-            else:
-                vectors = {name: output[row] for name, output in outputs.items()}
-                yield _checked(vectors, image.width, image.height)
-                row += 1
 
     def _one_layer(self, layer: str | None) -> str:
         names = list(self.outputs)
@@ -281,13 +251,6 @@ def _preprocess(network: Network, asked: str | None) -> str:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class _Prepared:
-    input: Floats  # the network's, (size, size, 3)
-    width: int
-    height: int
-
-
 def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
     if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
         raise UsageError("features takes several images: put a single one in a list")
@@ -299,14 +262,6 @@ def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
     return images
 
 
-def _checked(vectors: Mapping[str, Floats], width: int, height: int) -> Outcome:
-    for name, vector in vectors.items():
-        if not np.isfinite(vector).all():
-            error = ImageError("nonfinite", f"layer {name} holds values that are not finite")
-            return Outcome(width=width, height=height, error=error)
-    return Outcome(vectors, width, height)
-
-
 def _soon(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
     """Call in the background: an engine is built while the caller imports what else it needs."""
     pool = ThreadPoolExecutor(1)
@@ -314,18 +269,3 @@ def _soon(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future
         return pool.submit(function, *args, **kwargs)
     finally:
         pool.shutdown(wait=False)
-
-
-def _map_ahead(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Map in threads, in order, working on at most AHEAD items before their results are taken."""
-    waiting: deque[Future[R]] = deque()
-    pool = ThreadPoolExecutor(cores())
-    try:
-        for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) == AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)

@@ -19,13 +19,13 @@ from penult.images import ImageFile, find_images, scope
 from penult.model import (
     Model,
     ModelOptions,
-    Outcome,
     WeightsOptions,
     load_classifier,
     load_model,
 )
 from penult.stops import held_back
 from penult.store import Features, FeatureTable, Row, open_features
+from penult.stream import Outcome
 
 Sources = str | Path | Sequence[str | Path]
 

@@ -15,9 +15,10 @@ from penult import changes
 from penult.counts import Counts
 from penult.errors import CheckpointError, StoreError, UsageError
 from penult.images import ImageFile, from_key
-from penult.model import Model, Outcome, load_model
+from penult.model import Model, load_model
 from penult.pipeline import provenance
 from penult.store import Features, Known, open_features
+from penult.stream import Outcome
 from penult.text import quoted
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same

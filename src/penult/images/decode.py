@@ -9,7 +9,7 @@ No setting of the process is touched, so any number of threads may decode at onc
 Pillow's warnings about odd metadata aren't silenced either: a process of its own can filter them.
 
 Not promised: a flipped bit in JPEG, BMP or WebP data gives other pixels and no error, and a limit
-on pixels bounds neither the time nor all of the memory; for those, decode in a watched process.
+on pixels bounds neither the time nor all of the memory; `workers` does, in processes.
 """
 
 import os
@@ -80,7 +80,7 @@ def decode(source: ImageLike, limits: Limits = DEFAULT) -> NDArray[np.uint8]:
         ImageError: It gives no pixels; `code` says why.
         UsageError: It isn't one of these kinds of source.
     """
-    with _reported():
+    with reported():
         return np.asarray(load(source, limits))
 
 
@@ -89,7 +89,7 @@ def load(source: ImageLike, limits: Limits = DEFAULT) -> Image.Image:
 
     From here, 12 megapixels become a network's input in two thirds of the time.
     """
-    with _reported():
+    with reported():
         image = _opened(source, limits.bytes)
         _check_size(image.size, limits.pixels)
         image.load()
@@ -102,7 +102,7 @@ def load(source: ImageLike, limits: Limits = DEFAULT) -> Image.Image:
 
 def _opened(source: ImageLike, max_bytes: int) -> Image.Image:
     if isinstance(source, str | os.PathLike):
-        return open_lazily(_read(Path(source), max_bytes))
+        return open_lazily(read(Path(source), max_bytes))
     if isinstance(source, bytes):
         return open_lazily(source)
     if isinstance(source, np.ndarray):
@@ -113,7 +113,8 @@ def _opened(source: ImageLike, max_bytes: int) -> Image.Image:
     raise UsageError(f"a {kind} isn't an image: pass a path, bytes, a Pillow image or an array")
 
 
-def _read(path: Path, max_bytes: int) -> bytes:
+def read(path: Path, max_bytes: int) -> bytes:
+    """Read a file that should be an image; ImageError if it can't be read whole."""
     try:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # to open a pipe would wait for ever
@@ -161,7 +162,8 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 @contextmanager
-def _reported() -> Iterator[None]:
+def reported() -> Iterator[None]:
+    """Make an `ImageError` of whatever is raised inside."""
     try:
         yield
     except PenultError:

@@ -1,4 +1,4 @@
-"""What one image may take: more is refused before it is decoded."""
+"""What one image may take, so that it can't take the run with it."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -13,10 +13,14 @@ class Limits:
     Attributes:
         pixels: Width times height. Half a gibibyte of RGB, Pillow's own limit.
         bytes: Size of the file, a gibibyte.
+        seconds: Time by the clock, of a decoder process.
+        memory: Bytes that a decoder process may take in all, a gibibyte.
     """
 
     pixels: int = 178_956_970
     bytes: int = 2**30
+    seconds: float = 10.0
+    memory: int = 2**30
 
     @classmethod
     def of(cls, max_pixels: int | None = None, max_bytes: int | None = None) -> Self:

@@ -48,7 +48,10 @@ class CentreBicubic:
     def __call__(self, rgb: RGB) -> NDArray[np.float32]:
         """Make the input, (size, size, 3)."""
         square = self._square(rgb).resize((self.size, self.size), Image.Resampling.BICUBIC)
-        return (np.asarray(square, np.float32) - self.mean) / self.scale
+        x: NDArray[np.float32] = np.array(square, np.float32)
+        x -= self.mean
+        x /= self.scale
+        return x
 
     def _square(self, rgb: RGB) -> Image.Image:
         width, height = _extent(rgb)

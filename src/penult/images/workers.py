@@ -1,0 +1,217 @@
+"""Decoders that work on all cores, and processes for those that may be killed.
+
+A process is started as `python -c`, not by `multiprocessing`: that would run the caller's script
+again, and fork would copy an engine's threads. It imports NumPy and Pillow only and is ready in a
+fifth of a second. The memory it shares with this process is a file without a name, so that nothing
+is left behind whatever dies.
+
+An image that takes too long or too much memory fails. So does one of which two processes have died:
+the first may have been the system's victim, when memory ran out elsewhere.
+
+Processes contain accidents; they are no sandbox against code that has taken one over. Systems other
+than Linux and macOS, and programs that Python is embedded in, have threads instead: what crashes a
+decoder there ends the run.
+"""
+
+import json
+import mmap
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import suppress
+from queue import LifoQueue
+from tempfile import TemporaryFile
+from threading import Lock
+from types import TracebackType
+from typing import IO, Self, cast
+
+import numpy as np
+from PIL import Image
+
+from penult.errors import ImageError, PenultError
+from penult.images.decode import ImageLike
+from penult.images.limits import Limits
+from penult.images.names import reason
+from penult.images.prepare import Prepared, prepare
+from penult.images.preprocess import Preprocessing
+
+AVAILABLE = os.name == "posix" and bool(sys.executable)
+_REPLY = 4096  # bytes, more than any is long
+_SERVE = "from penult.images.worker import serve; serve()"
+_ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # NumPy's would take memory
+
+
+class Decoders:
+    """Threads that make network inputs, each with a process for images that can't be trusted.
+
+    Images already in memory are prepared in the threads: their pixels are the caller's.
+
+    Args:
+        preprocessing: Makes an input of pixels; has to be picklable.
+        limits: What an image may cost.
+        slots: How many inputs there is room for.
+        count: Threads.
+        processes: Whether paths and bytes are decoded in processes.
+
+    Attributes:
+        inputs: The inputs made, float32 (slots, height, width, channels).
+    """
+
+    def __init__(
+        self,
+        preprocessing: Preprocessing,
+        limits: Limits,
+        slots: int,
+        count: int,
+        *,
+        processes: bool,
+    ) -> None:
+        self._preprocessing = preprocessing
+        self._limits = limits
+        shape = (slots, *preprocessing(Image.new("RGB", (64, 64))).shape)
+        self._memory = _nameless_file(4 * int(np.prod(shape)))
+        self.inputs = np.frombuffer(mmap.mmap(self._memory, 0), np.float32).reshape(shape)
+        self._threads = ThreadPoolExecutor(count)
+        self._workers: list[_Worker] = []
+        self._idle: LifoQueue[_Worker] = LifoQueue()  # so that few images start few processes
+        if processes and AVAILABLE:
+            setup = pickle.dumps((preprocessing, limits, self._memory, shape))
+            self._workers = [_Worker(setup, self._memory, limits) for _ in range(count)]
+        for worker in self._workers:
+            self._idle.put(worker)
+
+    def submit(self, source: ImageLike, slot: int) -> Future[Prepared]:
+        """Prepare an image in the background; the future may raise ImageError."""
+        return self._threads.submit(self._prepare, source, slot)
+
+    def _prepare(self, source: ImageLike, slot: int) -> Prepared:
+        if not self._workers or not isinstance(source, str | os.PathLike | bytes):
+            return prepare(source, self._preprocessing, self._limits, self.inputs[slot])
+        worker = self._idle.get()
+        try:
+            return worker.prepare(source, slot)
+        finally:
+            self._idle.put(worker)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Stop at once; what is being decoded is given up."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        for worker in self._workers:
+            worker.stop()
+        self._threads.shutdown()
+        for worker in self._workers:
+            worker.reap()
+        os.close(self._memory)
+
+
+class _Worker:
+    """A decoder process, started when it is first needed and again when it has died."""
+
+    def __init__(self, setup: bytes, memory: int, limits: Limits) -> None:
+        self._setup = setup
+        self._memory = memory
+        self._limits = limits
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+        self._lock = Lock()  # between `stop` and the thread that starts a process
+
+    def prepare(self, source: str | os.PathLike[str] | bytes, slot: int) -> Prepared:
+        job = pickle.dumps((slot, os.fspath(source)))
+        status = 0
+        for _ in range(2):
+            reply = self._ask(job)
+            if reply:
+                return _answer(reply)
+            status = self.reap()
+            if status == -signal.SIGALRM:
+                taken = f"decoding takes longer than {self._limits.seconds:g} s"
+                raise ImageError("timeout", taken)
+        raise ImageError("decoder_crash", f"the decoder ended with {_named(status)}, twice")
+
+    def stop(self) -> None:
+        """Kill the process, from any thread; it won't be started again."""
+        with self._lock:
+            self._stopped = True
+            if self._process:
+                self._process.kill()
+
+    def reap(self) -> int:
+        """End the process if it hasn't ended, and return its exit status."""
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        process.communicate()
+        return process.returncode
+
+    def _ask(self, job: bytes) -> bytes:
+        return _sent(self._process or self._start(), job)
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            if self._stopped:
+                raise CancelledError
+            try:
+                process = self._process = _started(self._memory)
+            except OSError as error:
+                raise PenultError(f"a decoder process doesn't start: {reason(error)}") from error
+        if not _sent(process, self._setup) and not self._stopped:
+            status = _named(self.reap())
+            raise PenultError(f"a decoder process ended with {status} before it had any image")
+        return process
+
+
+def _started(memory: int) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-P", "-c", _SERVE],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # libraries print there what they think of an image
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | _ONE_THREAD,
+        pass_fds=(memory,),
+        process_group=0,  # Ctrl-C is for the parent, which decides
+    )
+
+
+def _sent(process: "subprocess.Popen[bytes]", message: bytes) -> bytes:
+    """Return the line that answers a message; empty if the process has died instead."""
+    to, back = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+    with suppress(BrokenPipeError):
+        to.write(message)
+        to.flush()
+    line = back.readline(_REPLY)
+    return line if line.endswith(b"\n") else b""
+
+
+def _answer(reply: bytes) -> Prepared:
+    values = json.loads(reply)
+    if "code" in values:
+        raise ImageError(**values)
+    return Prepared(**values)
+
+
+def _named(status: int) -> str:
+    if status < 0:
+        return signal.Signals(-status).name
+    return f"status {status}"
+
+
+def _nameless_file(size: int) -> int:
+    """Open a file in memory, or where there are none on disk, that nothing can find or leave."""
+    if hasattr(os, "memfd_create"):
+        file = os.memfd_create("inputs")
+    else:
+        with TemporaryFile() as named:
+            file = os.dup(named.fileno())
+    os.truncate(file, size)
+    return file

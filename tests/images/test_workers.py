@@ -1,0 +1,173 @@
+import gc
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+from PIL import Image
+
+from penult.errors import ImageError, PenultError, UsageError
+from penult.images import Limits, workers
+from penult.images.workers import Decoders
+
+CRASH, HANG, GREED, KILL, CHATTER, RAISE = range(1, 7)  # the red of a marked image
+
+
+@dataclass(frozen=True)
+class Poisoned:
+    """A preprocessing that does to marked images what a broken decoder does."""
+
+    def __call__(self, rgb):
+        red = rgb.getpixel((0, 0))[0]
+        if red == CRASH:
+            os.abort()
+        if red == HANG:
+            time.sleep(60)
+        if red == GREED:
+            np.ones(2**30, np.uint8)
+        if red == KILL:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if red == CHATTER:
+            os.write(1, b"a library's warning\n")
+        if red == RAISE:
+            raise ZeroDivisionError
+        return np.full((1, 1, 3), red, np.float32)
+
+
+def png(red):
+    file = BytesIO()
+    Image.new("RGB", (8, 4), (red, 0, 0)).save(file, "PNG")
+    return file.getvalue()
+
+
+def made(seconds=1, **options):
+    options = {"slots": 4, "count": 1, "processes": True} | options
+    return Decoders(Poisoned(), Limits(seconds=seconds, memory=2**29), **options)
+
+
+@pytest.fixture
+def decoders():
+    with made() as decoders:
+        yield decoders
+
+
+def failure(decoders, source):
+    with pytest.raises(ImageError) as raised:
+        decoders.submit(source, 0).result()
+    return str(raised.value)
+
+
+def children():
+    """The decoder processes that run now."""
+    every = psutil.Process().children(recursive=True)
+    return [each for each in every if any("images.worker" in part for part in each.cmdline())]
+
+
+def test_an_input_is_written_where_it_belongs(decoders, tmp_path):
+    (tmp_path / "a.png").write_bytes(png(50))
+    sources = [png(100), tmp_path / "a.png", str(tmp_path / "a.png"), Image.new("RGB", (8, 4))]
+    prepared = [decoders.submit(source, slot) for slot, source in enumerate(sources)]
+    assert [(p.result().width, p.result().height) for p in prepared] == [(8, 4)] * 4
+    np.testing.assert_array_equal(decoders.inputs[:, 0, 0, 0], [100, 50, 50, 0])
+
+
+@pytest.mark.parametrize(
+    ("red", "message"),
+    [
+        (CRASH, "decoder_crash: the decoder ended with SIGABRT, twice"),
+        (KILL, "decoder_crash: the decoder ended with SIGKILL, twice"),
+        (HANG, "timeout: decoding takes longer than 1 s"),
+        (GREED, "memory: Unable to allocate 1.00 GiB for an array"),
+        (RAISE, "damaged: ZeroDivisionError"),
+    ],
+)
+def test_a_poisonous_image_fails_and_the_next_one_does_not(decoders, red, message):
+    assert failure(decoders, png(red)).startswith(message)
+    assert decoders.submit(png(200), 1).result().width == 8
+    assert decoders.inputs[1, 0, 0, 0] == 200
+
+
+def test_a_file_that_is_no_image_fails_as_it_does_without_processes(decoders, tmp_path):
+    for source in (b"", b"text", tmp_path, tmp_path / "none.png"):
+        with made(processes=False) as threads:
+            assert failure(decoders, source) == failure(threads, source)
+
+
+def test_a_source_of_another_kind_is_refused(decoders):
+    with pytest.raises(UsageError, match="a int isn't an image"):
+        decoders.submit(7, 0).result()
+
+
+def test_what_libraries_print_is_neither_shown_nor_taken_for_an_answer(decoders, capfd):
+    assert decoders.submit(png(CHATTER), 0).result().width == 8
+    assert capfd.readouterr() == ("", "")
+
+
+def test_images_in_memory_and_handfuls_start_no_process():
+    with made() as decoders:
+        decoders.submit(Image.new("RGB", (8, 4)), 0).result()
+        assert not children()
+    with made(processes=False) as decoders:
+        decoders.submit(png(9), 0).result()
+        assert not children()
+
+
+def test_to_leave_gives_up_what_hangs_and_leaves_no_process():
+    start = time.monotonic()
+    with made(seconds=60, count=2) as decoders:
+        hanging = [decoders.submit(png(HANG), slot) for slot in range(4)]
+        while len(children()) < 2:
+            time.sleep(0.01)
+    assert time.monotonic() - start < 30
+    assert all(future.cancelled() or future.exception() for future in hanging)
+    assert not children()
+
+
+def test_no_file_stays_open():
+    def prepare():
+        with made() as decoders:
+            assert failure(decoders, png(KILL)).startswith("decoder_crash")
+        gc.collect()  # the error's frames know the decoders
+
+    prepare()  # opens what is opened once
+    before = psutil.Process().num_fds()
+    prepare()
+    assert psutil.Process().num_fds() == before
+
+
+def test_processes_die_with_the_parent(tmp_path):
+    script = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from test_workers import HANG, children, made, png
+with made(seconds=5, count=2) as decoders:
+    hanging = decoders.submit(png(HANG), 0)
+    decoders.submit(png(9), 1).result()
+    print(*(child.pid for child in children()), flush=True)
+    time.sleep(60)
+"""
+    command = [sys.executable, "-c", script, Path(__file__).parent]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as parent:
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        parent.kill()
+    assert len(pids) == 2
+    deadline = time.monotonic() + 20
+    while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
+
+
+def test_a_process_that_cannot_start_is_an_error(monkeypatch):
+    monkeypatch.setattr(workers, "_SERVE", "raise SystemExit(3)")
+    with (
+        made() as decoders,
+        pytest.raises(PenultError, match="a decoder process ended with status 3"),
+    ):
+        decoders.submit(png(9), 0).result()
