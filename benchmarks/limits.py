@@ -33,12 +33,13 @@ from safetensors.numpy import save_file
 
 import penult
 from penult import nets
+from penult.counts import Timings
 from penult.engine import cores
 from penult.graph import variables
 from penult.images import load
 from penult.pipeline import COMMIT_ROWS, provenance
 from penult.store import FeatureTable, Row
-from penult.stream import BATCH, Timings
+from penult.stream import BATCH
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = [p for p in sorted(ROOT.glob("examples/photos/**/*")) if p.suffix in (".jpg", ".png")]

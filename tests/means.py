@@ -24,7 +24,7 @@ class Means(penult.Model):
         self.limits = limits or Limits()
         self.log = log
 
-    def stream(self, images: Iterable[ImageLike]) -> Iterator[Outcome]:
+    def stream(self, images: Iterable[ImageLike], timings: object = None) -> Iterator[Outcome]:
         for image in images:
             if self.log:
                 with self.log.open("a") as file:

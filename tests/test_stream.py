@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 
 from penult import stream as module
+from penult.counts import Timings
 from penult.errors import NetworkError, UsageError
 from penult.images import Limits
 from penult.images.preprocess import Raw
-from penult.stream import BATCH, FEW, Timings, stream
+from penult.stream import BATCH, FEW, stream
 
 CRASH, HANG = (255, 0, 1), (255, 0, 2)  # colours of marked images
 

@@ -1,7 +1,28 @@
-"""How far a run is."""
+"""How far a run is, and where its time went."""
 
 from dataclasses import dataclass, field
 from time import monotonic
+
+
+@dataclass(slots=True)
+class Timings:
+    """Where the time of a run went, in seconds.
+
+    Decoding, preprocessing and the network are summed over cores; of reading, writing and waiting
+    for outcomes it is time by the clock, while cores may be at work.
+    """
+
+    reading: float = 0.0
+    decoding: float = 0.0
+    preprocessing: float = 0.0
+    network: float = 0.0
+    writing: float = 0.0
+    waiting: float = 0.0
+
+    @property
+    def working(self) -> float:
+        """Seconds of all cores together."""
+        return self.decoding + self.preprocessing + self.network
 
 
 @dataclass(slots=True)
@@ -15,6 +36,7 @@ class Counts:
     moved: int = 0  # of these, found under another name by their content
     removed: int = 0  # rows whose files have gone
     started: float = field(default_factory=monotonic)
+    timings: Timings = field(default_factory=Timings)
 
     def count(self, *, ok: bool) -> None:
         """Count one image more."""

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult import __version__
+from penult.counts import Timings
 from penult.engine import Engine, Pool
 from penult.errors import ImageError, UsageError
 from penult.graph.origin import Origin
 from penult.images import ImageLike, Limits
 from penult.images.preprocess import PREPROCESSING
 from penult.network import CheckpointNetwork, Network, load_network
-from penult.stream import Outcome, Timings, stream
+from penult.stream import Outcome, stream
 from penult.text import matching, quoted
 
 Floats = NDArray[np.float32]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from penult import changes
 from penult.changes import Job
-from penult.counts import Counts
+from penult.counts import Counts, Timings
 from penult.errors import UsageError
 from penult.images import ImageFile, find_images, scope
 from penult.model import (
@@ -201,26 +201,28 @@ def _compute(
     rows: list[Row] = []
     last_commit = monotonic()
     try:
-        with closing(model.stream(job.path for job in todo)) as outcomes:
+        with closing(model.stream((job.path for job in todo), counts.timings)) as outcomes:
             for job, outcome in zip(todo, outcomes, strict=True):
                 rows.append(_row(job, outcome))
                 counts.count(ok=outcome.error is None)
                 report(counts)
                 if len(rows) == COMMIT_ROWS or monotonic() - last_commit > COMMIT_SECONDS:
-                    _commit(table, rows)
+                    _commit(table, rows, counts.timings)
                     last_commit = monotonic()
     finally:
-        _commit(table, rows)
+        _commit(table, rows, counts.timings)
     with held_back():
         table.compact()
 
 
-def _commit(table: FeatureTable, rows: list[Row]) -> None:
+def _commit(table: FeatureTable, rows: list[Row], timings: Timings) -> None:
+    started = monotonic()
     ready = rows.copy()
     rows.clear()  # first: rows that can't be written are not tried twice
     if ready:
         with held_back():
             table.append(ready)
+    timings.writing += monotonic() - started
 
 
 def _row(job: Job, outcome: Outcome) -> Row:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.counts import Timings
 from penult.engine import Engine, cores
 from penult.errors import ImageError
 from penult.images import ImageLike
@@ -42,23 +43,6 @@ class Outcome:
     width: int | None = None  # pixels, upright
     height: int | None = None
     error: ImageError | None = None
-
-
-@dataclass(slots=True)
-class Timings:
-    """Where the time of a stream went, in seconds; summed over all cores but for `waiting`."""
-
-    reading: float = 0.0  # by the clock: the core is free meanwhile
-    decoding: float = 0.0
-    preprocessing: float = 0.0
-    network: float = 0.0
-    waiting: float = 0.0  # of the caller, for outcomes
-
-    def add(self, image: Prepared) -> None:
-        """Add what preparing an image took."""
-        self.reading += image.reading
-        self.decoding += image.decoding
-        self.preprocessing += image.preprocessing
 
 
 class _Done(NamedTuple):
@@ -104,7 +88,9 @@ def _next(waiting: deque[Future[_Done]], timings: Timings) -> list[Outcome]:
     timings.waiting += perf_counter() - start
     timings.network += done.network
     for image in done.images:
-        timings.add(image)
+        timings.reading += image.reading
+        timings.decoding += image.decoding
+        timings.preprocessing += image.preprocessing
     return done.outcomes
 
 

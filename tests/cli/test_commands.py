@@ -259,3 +259,9 @@ def median_seconds(command: list[str], runs: int = 7) -> float:
 def test_the_version_costs_at_most_twice_the_import_of_typer():
     bare = median_seconds([sys.executable, "-c", "import typer"])
     assert median_seconds([*PENULT, "--version"]) < 2 * bare
+
+
+def test_profile_says_where_the_time_went(run, folder):
+    result = run("extract", folder, "--profile")
+    assert re.search(r"cores for [\d.]+ s: network \d+%, decoding \d+%, preproc", result.stderr)
+    assert re.search(r"[\d.]+ s reading, [\d.]+ s writing", result.stderr)

@@ -108,6 +108,7 @@ def extract(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove rows of images that have gone from SOURCE.")
     ] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compute features and store them in a table; run it again to continue or to update.
@@ -144,6 +145,8 @@ def extract(
             raise typer.Exit(code) from None
     show.recovered(features)
     show.extracted(features, progress.counts, as_json=as_json)
+    if profile:
+        show.profile(progress.counts)
     if features.failures:
         raise typer.Exit(SOME_FAILED)
 

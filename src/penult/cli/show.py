@@ -63,6 +63,25 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
     say(f"{features.path}: {_sentence(counts)}")
 
 
+def profile(counts: Counts) -> None:
+    """Say where the time of a run went; cores that did nothing else were idle or at other work."""
+    from penult.engine import cores
+
+    timings, available = counts.timings, cores() * counts.seconds
+    shares = {
+        "network": timings.network,
+        "decoding": timings.decoding,
+        "preprocessing": timings.preprocessing,
+        "other": max(available - timings.working, 0),
+    }
+    parts = ", ".join(f"{name} {seconds / available:.0%}" for name, seconds in shares.items())
+    clock = f"{timings.reading:.1f} s reading, {timings.writing:.1f} s writing"
+    say(
+        f"{cores()} cores for {counts.seconds:.1f} s: {parts}; "
+        f"by the clock, {clock}, {timings.waiting:.1f} s waiting for features"
+    )
+
+
 def interrupted(counts: Counts) -> None:
     """Say what an interrupted run leaves."""
     done = f"; {_sentence(counts)}, all saved" if counts.listed else ""
