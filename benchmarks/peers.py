@@ -58,9 +58,7 @@ ENVIRONMENTS = {  # what pip is given, step by step
             "onnx==1.23.2",  # writes the ONNX file that Penult and fastembed read
         ),
     ),
-    "tensorflow": (
-        ("tensorflow-cpu==2.15.1", "tf-slim==1.1.0", "tf-keras==2.15.1", "pillow==13.0.0"),
-    ),
+    "tensorflow": (("tensorflow-cpu==2.15.1", "tf-slim==1.1.0", "pillow==13.0.0"),),
     "img2vec": ((*TORCH, "img2vec-pytorch==1.0.2"),),
     "thingsvision": (("thingsvision==2.7.3",),),
     "fastembed": (("fastembed==0.9.1",),),

@@ -11,8 +11,12 @@ from pathlib import Path
 import numpy as np
 import tensorflow.compat.v1 as tf
 import tf_slim as slim
+from keras.src.legacy_tf_layers import normalization
 from PIL import Image
 from tf_slim.nets import resnet_v1, vgg
+
+# TensorFlow 2.15's batch norm looks for this module under a name that no release of tf_keras has.
+sys.modules["tf_keras.legacy_tf_layers.normalization"] = normalization
 
 NETWORKS = {
     "resnet_v1_50": (resnet_v1.resnet_v1_50, resnet_v1.resnet_arg_scope, "global_pool"),
