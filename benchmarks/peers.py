@@ -2,8 +2,8 @@
 
     python benchmarks/peers.py CACHE [--rounds N] [--share X] [--network PATTERN] [--write]
 
-Each peer has a virtual environment of its own under CACHE, made at the first call with the versions
-pinned below, and a script in benchmarks/peers that does what the peer's own README or tutorial says.
+Each peer has a virtual environment of its own under CACHE, made at the first call with the
+versions pinned below, and a script in benchmarks/peers that does what the peer's own README or tutorial says.
 A peer that can't be installed, or that fails, is left out, and a line says why.
 
 All of a network's peers run in turn, round after round, as whole processes from start to end, on
@@ -339,14 +339,13 @@ def cells(row: Row, ours: Row) -> str:
     )
 
 
-HEAD = """\
-| network | photos | with | images/s | steady | Penult is faster by | first result | memory | difference |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
+COLUMNS = "network|photos|with|images/s|steady|Penult is faster by|first result|memory|difference"
+HEAD = f"| {COLUMNS.replace('|', ' | ')} |\n{'| --- ' * (1 + COLUMNS.count('|'))}|"
 SIZES_HEAD = "| installed | MB |\n| --- | --- |"
 
 
 def sizes(cache: Path, failed: dict[str, str]) -> str:
-    """Write the table of what the environments take on disk, with the versions that were asked for."""
+    """Write the table of what the environments take on disk, with the versions asked for."""
     lines = [SIZES_HEAD]
     for name in ENVIRONMENTS:
         if name not in failed:
