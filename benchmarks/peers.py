@@ -3,8 +3,8 @@
     python benchmarks/peers.py CACHE [--rounds N] [--share X] [--network PATTERN] [--write]
 
 Each peer has a virtual environment of its own under CACHE, made at the first call with the
-versions pinned below, and a script in benchmarks/peers that does what the peer's own README or tutorial says.
-A peer that can't be installed, or that fails, is left out, and a line says why.
+versions pinned below, and a script in benchmarks/peers that does what the peer's own README or
+tutorial says. A peer that can't be installed, or that fails, is left out, and a line says why.
 
 All of a network's peers run in turn, round after round, as whole processes from start to end, on
 one photo, on a quarter of the photos, and on all of them; medians are printed. `steady` is the rate

@@ -3,9 +3,9 @@
     python torch_weights.py CACHE
 
 TF-Slim's ResNet V1 and VGG become state dicts for torchvision's modules. torchvision's own
-ResNet-50 gets seeded random weights, as its `weights=None` draws them, where it looks for downloaded
-ones, and as ONNX up to the pooled features, with the description of its preprocessing that fastembed
-reads.
+ResNet-50 gets seeded random weights, as its `weights=None` draws them, where it looks for
+downloaded ones, and as ONNX up to the pooled features, with the description of its preprocessing
+that fastembed reads.
 """
 
 import json
