@@ -19,7 +19,7 @@ from tf_slim.nets import resnet_v1, vgg
 sys.modules["tf_keras.legacy_tf_layers.normalization"] = normalization
 
 NETWORKS = {
-    "resnet_v1_50": (resnet_v1.resnet_v1_50, resnet_v1.resnet_arg_scope, "global_pool"),
+    "resnet_v1_50": (resnet_v1.resnet_v1_50, resnet_v1.resnet_arg_scope, "resnet_v1_50/block4"),
     "vgg_16": (vgg.vgg_16, vgg.vgg_arg_scope, "vgg_16/fc7"),
 }
 
@@ -40,8 +40,8 @@ def main(network: str, weights: str, folder: str, out: str) -> None:
     image = tf.placeholder(tf.uint8, (None, None, 3))
     images = tf.ensure_shape(preprocess(image), (1, 224, 224, 3))
     with slim.arg_scope(arg_scope()):
-        logits, layers = build(images, num_classes=1000, is_training=False)
-    features = layers[layer] if layer in layers else tf.reduce_mean(logits, (1, 2))
+        _, layers = build(images, num_classes=1000, is_training=False)
+    features = tf.reduce_mean(layers[layer], (1, 2))
     paths = sorted(Path(folder).iterdir())
     with tf.Session() as session:
         tf.train.Saver().restore(session, weights)
