@@ -26,6 +26,8 @@ from penult.errors import (
 )
 
 if TYPE_CHECKING:
+    from penult.analysis.near_duplicates import Duplicates, duplicates
+    from penult.analysis.neighbours import IndexReport, Match, index, search
     from penult.inspection import Inspection, inspect
     from penult.model import Model, load_model
     from penult.nets import describe
@@ -43,9 +45,12 @@ __all__ = [
     "CheckpointError",
     "Download",
     "DownloadError",
+    "Duplicates",
     "Features",
     "ImageError",
+    "IndexReport",
     "Inspection",
+    "Match",
     "MissingExtraError",
     "Model",
     "NetworkError",
@@ -59,31 +64,40 @@ __all__ = [
     "compute_features",
     "describe",
     "download",
+    "duplicates",
     "extract",
+    "index",
     "inspect",
     "load_features",
     "load_model",
     "models",
     "open",
+    "search",
     "verify",
 ]
 
 _LAZY = {
     "Download": ("penult.published", "Download"),
+    "Duplicates": ("penult.analysis.near_duplicates", "Duplicates"),
     "Features": ("penult.store", "Features"),
+    "IndexReport": ("penult.analysis.neighbours", "IndexReport"),
     "Inspection": ("penult.inspection", "Inspection"),
+    "Match": ("penult.analysis.neighbours", "Match"),
     "Model": ("penult.model", "Model"),
     "Verification": ("penult.verification", "Verification"),
     "classify": ("penult.pipeline", "classify"),
     "compute_features": ("penult.original", "compute_features"),
     "describe": ("penult.nets", "describe"),
     "download": ("penult.published", "download"),
+    "duplicates": ("penult.analysis.near_duplicates", "duplicates"),
     "extract": ("penult.pipeline", "extract"),
+    "index": ("penult.analysis.neighbours", "index"),
     "inspect": ("penult.inspection", "inspect"),
     "load_features": ("penult.original", "load_features"),
     "load_model": ("penult.model", "load_model"),
     "models": ("penult.nets", "find"),
     "open": ("penult.store", "open_features"),
+    "search": ("penult.analysis.neighbours", "search"),
     "verify": ("penult.verification", "verify"),
 }
 

@@ -4,11 +4,14 @@ What has arrived is in the file itself; beside it, in `NAME.etag`, is what the s
 version of the file, so that the rest of another version is never put behind it.
 """
 
+import ipaddress
 import os
 import re
+import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urljoin, urlsplit
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -20,10 +23,12 @@ Progress = Callable[[int, int | None], None]  # bytes there, bytes in all if the
 
 CONNECT = 10.0  # seconds until a server must answer
 STALL = 30.0  # seconds without a byte
+DEADLINE = 60.0  # seconds for a file that is asked for as bytes
 PAUSES = (1.0, 2.0, 4.0)  # seconds before the second try, the third, …
 LIMIT = 4 << 30  # bytes of a file of unknown size; the largest that TF-Slim published has 0.6 GB
 
 _REDIRECTS = 5
+_SCHEMES = {"http", "https"}
 _PIECE = 64 << 10  # bytes
 _PASSING = (408, 429)  # besides 5xx
 _LENGTH = re.compile(r"\d{1,15}")
@@ -60,6 +65,64 @@ def fetch(url: str, path: Path, size: int | None = None, progress: Progress | No
             else:
                 return
             time.sleep(pause)
+
+
+def fetch_bytes(url: str, limit: int) -> bytes:
+    """Fetch what is at an http(s) address, in one try of a minute at most.
+
+    The address may be of this machine or its network, as whoever gives it could read it anyhow. A
+    server elsewhere can't send the request there: from a public address a redirect leads only to
+    public ones, and from https only to https.
+
+    Args:
+        url: Where it is.
+        limit: Bytes, of which it may have no more.
+
+    Raises:
+        DownloadError: It isn't there, is too large, or takes too long.
+    """
+    end = time.monotonic() + DEADLINE
+    try:
+        with requests.Session() as session, _followed(session, url) as response:
+            if response.status_code != 200:
+                answer = one_line(f"{response.status_code} {response.reason}", 80)
+                raise DownloadError(f"{url}: {answer}, expected an image")
+            data = bytearray()
+            for piece in response.iter_content(_PIECE):
+                data += piece
+                if len(data) > limit:
+                    raise DownloadError(f"{url}: more than {limit} bytes, the most for an image")
+                if time.monotonic() > end:
+                    raise DownloadError(f"{url}: {len(data)} bytes in {DEADLINE:.0f} s: too slow")
+            return bytes(data)
+    except (requests.RequestException, HTTPError, OSError, ValueError) as exc:
+        raise DownloadError(f"{url}: {_cause(exc)}") from exc
+
+
+def _followed(session: requests.Session, url: str) -> requests.Response:
+    """Answer of the address that redirects end at."""
+    headers = {"User-Agent": "penult"}
+    public, start = _is_public(url), url
+    for _ in range(_REDIRECTS + 1):
+        response = session.get(
+            url, headers=headers, stream=True, timeout=(CONNECT, STALL), allow_redirects=False
+        )
+        if not response.is_redirect:
+            return response
+        response.close()
+        here, url = url, urljoin(url, response.headers["Location"])
+        if urlsplit(url).scheme not in ({"https"} if here.startswith("https:") else _SCHEMES):
+            raise DownloadError(f"{start}: leads to {one_line(url, 80)}, which isn't as safe")
+        if public and not _is_public(url):
+            raise DownloadError(f"{start}: leads to {one_line(url, 80)}, a private address")
+    raise DownloadError(f"{start}: more than {_REDIRECTS} redirects")
+
+
+def _is_public(url: str) -> bool:
+    """Whether all addresses of a host are of the open net."""
+    host = urlsplit(url).hostname or ""
+    found = socket.getaddrinfo(host, None)
+    return all(ipaddress.ip_address(str(address[0])).is_global for *_, address in found)
 
 
 def _continue(

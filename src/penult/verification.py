@@ -92,7 +92,7 @@ def verify(
     if n is not None and n < 1:
         raise UsageError(f"n must be at least 1, not {n}")
     features = open_features(table)
-    model = _rebuilt(features, weights)
+    model = rebuilt(features, weights)
     found = Verification()
     waiting: deque[_Row] = deque()  # rows whose images are being computed
 
@@ -119,7 +119,7 @@ def _places(rows: int, n: int | None, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(rows, n, replace=False))
 
 
-def _rebuilt(features: Features, weights: str | Path | None) -> Model:
+def rebuilt(features: Features, weights: str | Path | None) -> Model:
     """The model that made a table, from what its provenance says."""
     made = features.provenance
     unknown = [name for name, kind in _NEEDED.items() if not isinstance(made.get(name), kind)]

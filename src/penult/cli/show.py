@@ -11,9 +11,13 @@ from penult.counts import Counts
 from penult.text import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.table import Table
     from rich.text import Text
 
+    from penult.analysis.near_duplicates import Duplicates
+    from penult.analysis.neighbours import IndexReport, Match
     from penult.inspection import Inspection
     from penult.nets import Description
     from penult.pipeline import Classification
@@ -220,6 +224,53 @@ def verified(found: "Verification", *, as_json: bool) -> None:
     print(f"{'largest':15}{found.largest:.2g}{where}")
     for name in ("changed", "vanished", "failures"):
         print(f"{name:15}{len(getattr(found, name))}")
+
+
+def matches(found: Sequence["Match"], *, as_json: bool) -> None:
+    """Print the images that a search found, the nearest first."""
+    if as_json:
+        _print_json([match._asdict() for match in found])
+        return
+    rank = len(str(len(found)))
+    score = max((len(f"{match.score:.3f}") for match in found), default=0)
+    for number, match in enumerate(found, 1):
+        print(f"{number:{rank}}  {match.score:{score}.3f}  {printable(match.key)}")
+
+
+def indexed(table: "Path", report: "IndexReport", *, as_json: bool) -> None:
+    """Say how much of what is near an index finds."""
+    if as_json:
+        _print_json(asdict(report))
+        return
+    say(
+        f"{table}: {report.rows:,} rows indexed in {report.built:.1f} s: {report.metric} search "
+        f"finds {report.recall:.1%} of the 10 nearest, in {report.seconds * 1e3:.1f} ms"
+    )
+
+
+def duplicates(table: "Path", found: "Duplicates", *, as_json: bool) -> None:
+    """Print groups of near-duplicates, the image to keep first in each, and a sum."""
+    if as_json:
+        from penult.analysis.filing import rows
+
+        _print_json({"threshold": found.threshold, "images": list(rows(found))})
+        return
+    for group in found.groups:
+        for image in (group.keep, *group.drop):
+            mark = "keep" if image is group.keep else "same" if image.exact else ""
+            size = f"{image.width}×{image.height}"
+            print(
+                f"{mark:4}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
+                f"{printable(image.key)}"
+            )
+        print()
+    dropped = found.dropped
+    say(
+        f"{table}: {found.images} images, of which {len(dropped)} are near-duplicates of "
+        f"{len(found.groups)} others (cosine {found.threshold:g} and above), "
+        f"{sum(image.exact for image in dropped)} of them to the byte; "
+        f"{sum(image.bytes for image in dropped):,} bytes could be spared"
+    )
 
 
 def _facts(d: "Description") -> dict[str, Any]:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from lance import FragmentMetadata, LanceDataset, LanceOperation, Transaction
 
+INDEX_KIND = "IVF_RQ"  # benchmarks/search.py compares it with others
+
 _Prepared: TypeAlias = "tuple[Transaction, Iterable[FragmentMetadata]]"
 
 
@@ -114,9 +116,28 @@ def compact(
     after = lance.dataset(uri(path))
     joined = [f.metadata for f in after.get_fragments() if f.fragment_id not in old]
     sync(file for fragment in joined for file, _ in files(path, fragment))
+    sync(path.glob("_indices/*/*"))  # those that point at joined rows were written anew
     _sync_versions(path, before, after.version)
     with suppress(StoreError):  # an old version that is damaged costs space, not the run
         _clean(path, after, keep, grace)
+    return after
+
+
+def index(path: Path, dataset: "LanceDataset", column: str, metric: str) -> "LanceDataset":
+    """Make an index of a column of vectors, on disk when this returns; an older one is replaced."""
+    prepared = dataset.create_index_uncommitted(
+        column,
+        INDEX_KIND,
+        name=column,
+        metric=metric,
+        replace=True,
+        fragment_ids=[fragment.fragment_id for fragment in dataset.get_fragments()],
+    )
+    folder = path / "_indices" / str(prepared.uuid)
+    sync([*folder.iterdir(), folder])
+    before = dataset.version
+    after = dataset.commit_existing_index_segments(column, column, [prepared])
+    _sync_versions(path, before, after.version)
     return after
 
 

@@ -3,14 +3,16 @@
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from penult.errors import MissingExtraError, StoreError
+import penult
+from penult.errors import MissingExtraError, StoreError, UsageError
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, translated
 from penult.store.versions import local, newest, require_table, versions
@@ -21,7 +23,13 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from lance import LanceDataset
 
+    from penult.analysis.near_duplicates import Duplicates, DuplicatesOptions
+    from penult.analysis.neighbours import Match, SearchOptions
+    from penult.analysis.queries import Queries
+
 BATCH_BYTES = 8 << 20  # read at a time; Lance reads some of them ahead
+PROBES = 20  # parts of an index that a query looks into
+REFINE = 4  # times as many candidates as asked for whose exact distance is computed
 
 
 def open_features(path: str | os.PathLike[str]) -> "Features":
@@ -163,6 +171,84 @@ class Features:
                 block = _values(values, np.ones(len(values), bool))
             yield block.reshape(-1, *self.layers[layer])
 
+    def facts(self, columns: Sequence[str]) -> "pa.Table":
+        """Columns of all rows at once, in the order of keys: `path`, `width`, `bytes` and so on."""
+        with translated(f"{quoted(self.path)}: can't read rows"):
+            return self._dataset.to_table(columns=list(columns)).take(self._index.order)
+
+    def where(self, condition: str) -> npt.NDArray[np.int64]:
+        """Places, in the order of keys, of the rows that meet a condition in SQL.
+
+        Args:
+            condition: For instance `width > 1000 AND key LIKE 'beach/%'`.
+
+        Raises:
+            UsageError: It isn't SQL, or names a column that there isn't.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        with self._conditional(condition):
+            found = self._dataset.to_table(columns=["key"], filter=condition)
+        keys = found["key"].cast(pa.large_string())
+        places = pc.index_in(keys, value_set=self._index.keys).drop_null()
+        return np.sort(places.to_numpy().astype(np.int64))
+
+    def indexed(self, layer: str | None = None) -> str | None:
+        """The metric that a layer has an index for: cosine, l2 or dot; None if it has none."""
+        return self._metrics.get(column(self.layer(layer)))
+
+    @cached_property
+    def _metrics(self) -> dict[str, str]:
+        """Metrics of the indexes, by the columns that they are of."""
+        with translated(f"{quoted(self.path)}: can't read its indexes"):
+            found = self._dataset.describe_indices()
+            return {index.field_names[0]: index.details["metric_type"].lower() for index in found}
+
+    def nearest(
+        self, layer: str, vector: npt.NDArray[np.float32], k: int, where: str | None = None
+    ) -> list[tuple[str, float]]:
+        """The likely nearest rows by a layer's index, as keys and Lance's distances, nearest first.
+
+        Lance's distance is 1 - cosine, 1 - dot product, or the square of the Euclidean distance.
+
+        Raises:
+            UsageError: `where` isn't a condition that rows can meet.
+            StoreError: The index can't be read.
+        """
+        wanted = {"column": column(layer), "q": vector, "k": k}
+        wanted |= {"nprobes": PROBES, "refine_factor": REFINE, "metric": self.indexed(layer)}
+        with self._conditional(where):
+            found = self._dataset.to_table(
+                columns=["key", "_distance"], nearest=wanted, filter=where, prefilter=bool(where)
+            ).drop_null()
+        return list(zip(found["key"].to_pylist(), found["_distance"].to_pylist(), strict=True))
+
+    @contextmanager
+    def _conditional(self, condition: str | None) -> Iterator[None]:
+        """Tell a condition that Lance doesn't take from a table that it can't read."""
+        if condition is None:
+            with translated(f"{quoted(self.path)}: can't search"):
+                yield
+            return
+        try:
+            with translated(f"can't select rows where {quoted(condition)}"):
+                yield
+        except DamageError as exc:
+            raise UsageError(str(exc)) from exc
+
+    def search(
+        self, queries: "Queries", k: int = 10, **options: Unpack["SearchOptions"]
+    ) -> "list[Match]":
+        """Find the images nearest to an image, an address or a key; see `penult.search`."""
+        return penult.search(self, queries, k, **options)
+
+    def duplicates(
+        self, threshold: float | None = None, **options: Unpack["DuplicatesOptions"]
+    ) -> "Duplicates":
+        """Find images that are nearly the same; see `penult.duplicates`."""
+        return penult.duplicates(self, threshold, **options)
+
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, indexed by key: its file's columns, and a column of vectors a layer.
 
@@ -173,9 +259,7 @@ class Features:
             import pandas as pd
         except ImportError:
             raise MissingExtraError("to_pandas", "pandas") from None
-        with translated(f"{quoted(self.path)}: can't read rows"):
-            facts = self._dataset.to_table(columns=["width", "height", "bytes", "mtime"])
-            frame: pd.DataFrame = facts.take(self._index.order).to_pandas()
+        frame: pd.DataFrame = self.facts(["width", "height", "bytes", "mtime"]).to_pandas()
         frame.index = pd.Index(self.keys, name="key")
         for name in self.layers:
             frame[name] = pd.Series(list(self.numpy(name)), index=frame.index, dtype=object)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from penult.errors import StoreError
 from penult.store import durable
-from penult.store.layout import File, Kind, Row, Shape, file_columns
+from penult.store.layout import File, Kind, Row, Shape, column, file_columns
 from penult.store.lock import Lock
 from penult.store.messages import translated
 from penult.store.versions import (
@@ -213,6 +213,14 @@ class FeatureTable:
         self._small += 1
         if self._small >= TOO_MANY:
             self._compact()
+
+    def index(self, layer: str, metric: str) -> None:
+        """Make an index of a layer for `Features.nearest`, durably; an older one is replaced.
+
+        Rows that are appended later are found too, though not by the index.
+        """
+        with self._writing(f"can't index {quoted(layer)}"):
+            self._dataset = durable.index(self.path, self._dataset, column(layer), metric)
 
     def compact(self, at_least: int = MANY) -> None:
         """Join small fragments and remove old versions, if there are many of either.

@@ -1,0 +1,141 @@
+"""What becomes of proposed duplicates: a list, or another folder. Nothing is ever deleted."""
+
+import csv
+import errno
+import io
+import json
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from penult.analysis.near_duplicates import Duplicates, Image
+from penult.changes import job
+from penult.errors import SourceError, UsageError
+from penult.images import ImageFile, from_key
+from penult.store.export import replacing
+from penult.text import quoted
+
+COLUMNS = ("group", "action", "key", "similarity", "exact", "width", "height", "bytes", "path")
+
+
+def rows(found: Duplicates) -> Iterator[dict[str, Any]]:
+    """One row an image, by `COLUMNS`: groups are counted from 1, and begin with the one to keep."""
+    for number, group in enumerate(found.groups, 1):
+        for image in (group.keep, *group.drop):
+            yield {
+                "group": number,
+                "action": "keep" if image is group.keep else "drop",
+                "key": image.key,
+                "similarity": round(image.similarity, 4),
+                "exact": image.exact,
+                "width": image.width,
+                "height": image.height,
+                "bytes": image.bytes,
+                "path": None if image.path is None else str(image.path),
+            }
+
+
+def write_list(found: Duplicates, out: str | Path) -> Path:
+    """Write the proposal as CSV or JSON, whichever the suffix says; an older file is replaced.
+
+    Raises:
+        UsageError: The suffix is another one.
+        SourceError: The file can't be written.
+    """
+    path = Path(out)
+    if path.suffix not in _WRITERS:
+        raise UsageError(f"{quoted(path)}: expected a list to end in {' or '.join(_WRITERS)}")
+    try:
+        with replacing(path) as temporary:
+            text = _WRITERS[path.suffix](found)
+            temporary.write_text(text, "utf-8", "backslashreplace", newline="")
+    except OSError as exc:
+        raise SourceError(f"can't write {quoted(path)}: {exc.strerror}") from exc
+    return path
+
+
+def move(found: Duplicates, folder: str | Path) -> int:
+    """Move the files to drop to the places in a folder that their keys say; return how many.
+
+    Nothing is done unless every file, those to keep too, is what it was when its features were
+    extracted, and every new place is free. No file is overwritten, whatever happens meanwhile.
+
+    Raises:
+        SourceError: A file has changed or gone, a place is taken, or the system refuses.
+    """
+    return _file(found, Path(folder), _move)
+
+
+def hard_link(found: Duplicates, folder: str | Path) -> int:
+    """As `move`, but the files to drop stay where they are, and get a second name to look at."""
+    return _file(found, Path(folder), os.link)
+
+
+def _file(found: Duplicates, folder: Path, put: Callable[[Path, Path], None]) -> int:
+    for group in found.groups:
+        for image in (group.keep, *group.drop):
+            _require_unchanged(image)
+    places: dict[Path, Path] = {}
+    for image in found.dropped:
+        target = folder / _inside(image.key)
+        if target in places or os.path.lexists(target):
+            raise SourceError(f"{quoted(target)} exists: nothing was done, name another folder")
+        places[target] = _path(image)
+    for done, (target, path) in enumerate(places.items()):
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            put(path, target)
+        except OSError as exc:
+            raise SourceError(
+                f"{quoted(path)}: {_refusal(exc)}; {done} of {len(places)} are in {quoted(folder)}"
+            ) from exc
+    return len(places)
+
+
+def _move(path: Path, target: Path) -> None:
+    os.link(path, target)  # fails if there is something, where a rename would replace it
+    path.unlink()
+
+
+def _refusal(exc: OSError) -> str:
+    if exc.errno == errno.EXDEV:
+        return "on another disk: name a folder on the same one"
+    return exc.strerror or type(exc).__name__
+
+
+def _require_unchanged(image: Image) -> None:
+    path = _path(image)
+    file = job(ImageFile(image.key, path)).file
+    if (file.bytes, file.mtime_ns) != (image.bytes, image.mtime_ns):
+        what = "changed" if path.exists() else "gone"
+        raise SourceError(
+            f"{quoted(path)} has {what} since its features were extracted: do it again"
+        )
+
+
+def _path(image: Image) -> Path:
+    if image.path is None:
+        raise SourceError(f"the table doesn't say where {quoted(image.key)} is: extract it again")
+    return image.path
+
+
+def _inside(key: str) -> Path:
+    """A key as a path that can't lead out of a folder."""
+    parts = PurePosixPath(from_key(key)).parts
+    return Path(*(part for part in parts if part not in ("/", "//", "..")))
+
+
+def _csv(found: Duplicates) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
+    writer.writeheader()
+    writer.writerows(rows(found))
+    return text.getvalue()
+
+
+def _json(found: Duplicates) -> str:
+    return json.dumps(list(rows(found)), indent=2)
+
+
+_WRITERS: dict[str, Callable[[Duplicates], str]] = {".csv": _csv, ".json": _json}

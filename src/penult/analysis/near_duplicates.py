@@ -1,0 +1,219 @@
+"""`duplicates`: images that are nearly the same, and which of them to keep.
+
+Images are gone through from the one most worth keeping to the one least. Each is compared with
+those kept so far; it is dropped for the nearest of them if that is near enough, and otherwise kept
+itself. So every dropped image has a kept one that it is itself a near-duplicate of, which chains of
+likenesses don't promise, and nothing grows with the number of pairs.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.analysis.vectors import Floats, unit_matrix
+from penult.changes import job
+from penult.errors import UsageError
+from penult.images import ImageFile, from_key
+from penult.store import Features, open_features
+
+THRESHOLD = 0.9  # cosine; benchmarks/duplicates.py shows what it finds and what it mistakes
+BLOCK = 1024  # images that are compared with up to as many others in one product
+
+
+class DuplicatesOptions(TypedDict, total=False):
+    """The keyword arguments of `duplicates`."""
+
+    layer: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image of a group.
+
+    Attributes:
+        key: Its name in the table.
+        path: Where its file was; None if the table doesn't say.
+        width: Pixels.
+        height: Pixels.
+        bytes: Size of the file.
+        mtime_ns: Time of the file's last change.
+        similarity: Cosine with the image that is kept; of that one 1.
+        exact: Whether its file is, to the byte, that of the image that is kept.
+    """
+
+    key: str
+    path: Path | None
+    width: int
+    height: int
+    bytes: int
+    mtime_ns: int
+    similarity: float = 1.0
+    exact: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """One image to keep, and those to drop for it, the nearest first."""
+
+    keep: Image
+    drop: tuple[Image, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicates:
+    """What `penult.duplicates` proposes; no file was touched.
+
+    Attributes:
+        images: How many were compared.
+        threshold: The cosine from which on two are near-duplicates.
+        groups: Those of at least two images, by the key of the one to keep.
+    """
+
+    images: int
+    threshold: float
+    groups: tuple[Group, ...]
+
+    @property
+    def dropped(self) -> list[Image]:
+        """All images to drop."""
+        return [image for group in self.groups for image in group.drop]
+
+
+def duplicates(
+    table: Features | str | Path,
+    threshold: float | None = None,
+    *,
+    layer: str | None = None,
+) -> Duplicates:
+    """Find images that are nearly the same, and propose which to keep.
+
+    Kept is the image with the most pixels; of those with as many the larger file, which was
+    compressed less; then the first by name.
+
+    Args:
+        table: A table, open or by its path.
+        threshold: The cosine of their features from which on two images are near-duplicates.
+        layer: The layer to compare, by default the table's first.
+
+    Raises:
+        UsageError: The threshold isn't above 0 and at most 1.
+        StoreError: The table can't be read.
+
+    Example:
+        >>> import penult
+        >>> penult.duplicates("photos.lance").groups  # doctest: +SKIP
+    """
+    threshold = THRESHOLD if threshold is None else threshold
+    if not 0 < threshold <= 1:
+        raise UsageError(f"threshold must be above 0 and at most 1, not {threshold}")
+    features = table if isinstance(table, Features) else open_features(table)
+    layer = features.layer(layer)
+    order = _order(features)
+    kept_for, similarity = assign(unit_matrix(features, layer, order), threshold)
+    groups = _groups(features, order, kept_for, similarity)
+    return Duplicates(len(features), threshold, tuple(groups))
+
+
+def assign(unit: Floats, threshold: float) -> tuple[NDArray[np.int64], Floats]:
+    """For each row the one that it is dropped for, itself if it is kept, and their product.
+
+    Args:
+        unit: Vectors of length 1, those most worth keeping first; what is kept moves to the front.
+        threshold: The product from which on a row is dropped.
+    """
+    rows = len(unit)
+    kept_for, similarity = np.arange(rows), np.ones(rows, np.float32)
+    kept = np.empty(rows, np.int64)  # the rows that the first of `unit` are
+    count = 0
+    limit = threshold - 1e-6  # of rounding: a vector's product with itself may be below 1
+    for start in range(0, rows, BLOCK):
+        block = unit[start : start + BLOCK].copy()
+        nearest, best = _nearest(block, unit[:count])
+        within = block @ block.T
+        new: list[int] = []  # rows of the block that are kept
+        for row in range(len(block)):
+            place, near = int(nearest[row]), float(best[row])
+            if new and (inside := within[row, new]).max() > near:
+                place, near = count + int(inside.argmax()), float(inside.max())
+            if near >= limit:
+                kept_for[start + row], similarity[start + row] = kept[place], min(near, 1.0)
+            else:
+                kept[count + len(new)] = start + row
+                new.append(row)
+        unit[count : count + len(new)] = block[new]
+        count += len(new)
+    return kept_for, similarity
+
+
+def _nearest(block: Floats, kept: Floats) -> tuple[NDArray[np.int64], Floats]:
+    """Place and product of the nearest kept row, for each of a block."""
+    place, best = np.zeros(len(block), np.int64), np.full(len(block), -np.inf, np.float32)
+    for start in range(0, len(kept), BLOCK):
+        products = block @ kept[start : start + BLOCK].T
+        found = products.argmax(axis=1)
+        values = products[np.arange(len(block)), found]
+        better = values > best
+        place[better], best[better] = start + found[better], values[better]
+    return place, best
+
+
+def _order(features: Features) -> NDArray[np.int64]:
+    """Places in the order of keys, those most worth keeping first."""
+    facts = features.facts(["width", "height", "bytes"])
+    width, height, size = (column.to_numpy().astype(np.int64) for column in facts.columns)
+    return np.lexsort((-size, -width * height))
+
+
+def _groups(
+    features: Features, order: NDArray[np.int64], kept_for: NDArray[np.int64], similarity: Floats
+) -> list[Group]:
+    dropped = np.flatnonzero(kept_for != np.arange(len(order)))
+    images = _images(features, order, np.union1d(dropped, kept_for[dropped]))
+    groups: dict[int, list[Image]] = {}
+    for row in dropped:
+        keep, near = images[int(kept_for[row])], float(similarity[row])
+        image = replace(images[int(row)], similarity=near)
+        groups.setdefault(int(kept_for[row]), []).append(
+            replace(image, exact=_same_content(image, keep))
+        )
+    found = (
+        Group(images[row], tuple(sorted(drop, key=lambda image: (-image.similarity, image.key))))
+        for row, drop in groups.items()
+    )
+    return sorted(found, key=lambda group: group.keep.key)
+
+
+def _images(
+    features: Features, order: NDArray[np.int64], rows: NDArray[np.int64]
+) -> dict[int, Image]:
+    facts = features.facts(["path", "width", "height", "bytes", "mtime"]).take(order[rows])
+    path, width, height, size, mtime = (
+        column.cast(kind).to_pylist()
+        for column, kind in zip(
+            facts.columns, ("string", "int64", "int64", "int64", "int64"), strict=True
+        )
+    )
+    keys = [features.keys[place] for place in order[rows]]
+    paths = (each and Path(from_key(each)) for each in path)
+    values = map(Image, keys, paths, width, height, size, mtime)
+    return dict(zip(map(int, rows), values, strict=True))
+
+
+def _same_content(one: Image, other: Image) -> bool:
+    """Whether two files of equal size have the same bytes, and are those that the table knows."""
+    if one.bytes != other.bytes or one.path is None or other.path is None:
+        return False
+    digests = {digest(image) for image in (one, other)}
+    return len(digests) == 1 and None not in digests
+
+
+def digest(image: Image) -> str | None:
+    """SHA-256 of an image's file; None if it isn't there or has changed since it was extracted."""
+    if image.path is None:
+        return None
+    file = job(ImageFile(image.key, image.path), checksum=True).file
+    unchanged = (file.bytes, file.mtime_ns) == (image.bytes, image.mtime_ns)
+    return file.sha256 if unchanged else None

@@ -1,0 +1,258 @@
+"""`search`: the images nearest to others, exactly or by an index; `index` makes one."""
+
+import heapq
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Literal, NamedTuple, TypedDict, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.analysis.queries import Queries, Reader, combined, several
+from penult.analysis.vectors import Block, Floats, blocks
+from penult.errors import UsageError
+from penult.store import Features, FeatureTable, open_features
+from penult.text import quoted
+
+Metric = Literal["cosine", "l2", "dot"]
+
+EXACT_BELOW = 100_000  # rows that are compared one by one, index or not
+SAMPLE = 100  # rows by which an index is measured
+AT = 10  # recall@10
+
+
+class Match(NamedTuple):
+    """An image that is near.
+
+    Attributes:
+        key: Its name in the table.
+        score: Its cosine or dot product with the query, or for l2 the distance.
+    """
+
+    key: str
+    score: float
+
+
+class SearchOptions(TypedDict, total=False):
+    """The keyword arguments of `search`."""
+
+    exclude: Queries
+    where: str | None
+    metric: Metric
+    layer: str | None
+    weights: str | Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What an index is worth, by a sample of the table's own rows.
+
+    Attributes:
+        rows: How many it finds.
+        layer: The layer it is of.
+        metric: What it measures nearness by.
+        recall: The share of the 10 nearest rows that a search by it finds.
+        seconds: What a search by it takes, the median.
+        built: Seconds that making it took.
+    """
+
+    rows: int
+    layer: str
+    metric: str
+    recall: float
+    seconds: float
+    built: float
+
+
+def search(
+    table: Features | str | Path,
+    queries: Queries,
+    k: int = 10,
+    *,
+    exclude: Queries = (),
+    where: str | None = None,
+    metric: Metric = "cosine",
+    layer: str | None = None,
+    weights: str | Path | None = None,
+) -> list[Match]:
+    """Find the images of a table that are nearest to others.
+
+    A query that is a key of the table needs no model, and isn't found itself. Any other is an
+    image, which goes through the model that made the table.
+
+    Args:
+        table: A table, open or by its path.
+        queries: One or several: a key of the table, an http(s) address, or whatever
+            `Model.features` takes; or a vector. Several are averaged, for cosine after each was
+            made of length 1.
+        k: How many to find.
+        exclude: As `queries`; their mean is subtracted.
+        where: A condition in SQL that they must meet, such as `width > 1000`.
+        metric: `cosine`, `dot` or `l2`.
+        layer: The layer to compare, by default the table's first.
+        weights: Where the weights of the model are, if not where they were.
+
+    Returns:
+        The nearest first. Compared are all rows, one by one, unless the table has an index for this
+        metric and at least 100,000 rows; then it may miss some.
+
+    Raises:
+        UsageError: An option, or the condition, can't be used.
+        ImageError, DownloadError: A query gives no pixels.
+        StoreError: The table can't be read, or doesn't say what made it.
+        CheckpointError: The weights aren't there or can't be read.
+
+    Example:
+        >>> import penult
+        >>> penult.search("photos.lance", "castle_bavaria.jpg", k=3)  # doctest: +SKIP
+    """
+    if k < 1:
+        raise UsageError(f"k must be at least 1, not {k}")
+    if metric not in get_args(Metric):
+        raise UsageError(f"metric must be one of {', '.join(get_args(Metric))}, not {metric!r}")
+    features = table if isinstance(table, Features) else open_features(table)
+    layer = features.layer(layer)
+    reader = Reader(features, layer, weights)
+    wanted, unwanted = several(queries), several(exclude)
+    if not wanted:
+        raise UsageError("nothing to search for: give a key, an image or an address")
+    named = {reader.key(query) for query in (*wanted, *unwanted)}
+    vector = combined(
+        [reader.vector(query) for query in wanted],
+        [reader.vector(query) for query in unwanted],
+        unit=metric == "cosine",
+    )
+    find = by_index if is_indexed(features, layer, metric) else exactly
+    found = find(features, layer, vector, k + len(named), metric, where)
+    return [match for match in found if match.key not in named][:k]
+
+
+def is_indexed(features: Features, layer: str, metric: Metric) -> bool:
+    """Whether a search goes by an index."""
+    return len(features) >= EXACT_BELOW and features.indexed(layer) == metric
+
+
+def exactly(
+    features: Features, layer: str, vector: Floats, k: int, metric: Metric, where: str | None = None
+) -> list[Match]:
+    """Compare all rows, or all that meet a condition."""
+    allowed = None if where is None else np.zeros(len(features), bool)
+    if allowed is not None and where is not None:
+        allowed[features.where(where)] = True
+    best: list[tuple[float, int]] = []
+    for block in blocks(features, layer):
+        nearness = _NEARNESS[metric](block, vector)
+        if allowed is not None:
+            nearness[~allowed[block.start : block.start + len(nearness)]] = -np.inf
+        places = _largest(nearness, k)
+        best = heapq.nlargest(
+            k, best + [(float(nearness[i]), -block.start - int(i)) for i in places]
+        )
+    sign = -1 if metric == "l2" else 1
+    return [Match(features.keys[-place], sign * near) for near, place in best if near > -np.inf]
+
+
+def by_index(
+    features: Features, layer: str, vector: Floats, k: int, metric: Metric, where: str | None = None
+) -> list[Match]:
+    """Look where an index says that the nearest rows are."""
+    found = features.nearest(layer, vector, k, where)
+    return [Match(key, _SCORES[metric](distance)) for key, distance in found]
+
+
+def index(table: str | Path, *, layer: str | None = None, metric: Metric = "cosine") -> IndexReport:
+    """Make an index, in the place of an older one, and measure it.
+
+    Searches by it are approximate. It is kept with the table, in a commit as durable as those of
+    `extract`; rows that are added later are found as well, only more slowly.
+
+    Args:
+        table: A table of at least 100,000 rows.
+        layer: The layer to index, by default the first.
+        metric: What searches by it measure.
+
+    Raises:
+        UsageError: The table is so small that searches are exact without one.
+        StoreError: The table can't be written.
+    """
+    if metric not in get_args(Metric):
+        raise UsageError(f"metric must be one of {', '.join(get_args(Metric))}, not {metric!r}")
+    features = open_features(table)
+    if len(features) < EXACT_BELOW:
+        raise UsageError(
+            f"{quoted(features.path)} has {len(features):,} rows: below {EXACT_BELOW:,} a search "
+            "compares all of them and needs no index"
+        )
+    layer = features.layer(layer)
+    start = perf_counter()
+    with FeatureTable.open(table) as writer:
+        writer.index(layer, metric)
+    built = perf_counter() - start
+    features = open_features(table)
+    recall, seconds = _measured(features, layer, metric)
+    return IndexReport(len(features), layer, metric, recall, seconds, built)
+
+
+def _measured(features: Features, layer: str, metric: Metric) -> tuple[float, float]:
+    """Recall of the 10 nearest to each of a sample of rows, itself left out, and median seconds."""
+    sample = np.sort(np.random.default_rng(0).choice(len(features), SAMPLE, replace=False))
+    pieces = features.tables([], [layer], sample)
+    vectors = np.concatenate([p.column(0).combine_chunks().flatten().to_numpy() for p in pieces])
+    hits, seconds = 0, []
+    queries = vectors.reshape(SAMPLE, -1)
+    for place, vector, true in zip(
+        sample, queries, _all_nearest(features, layer, queries, metric), strict=True
+    ):
+        start = perf_counter()
+        found = by_index(features, layer, vector, AT + 1, metric)
+        seconds.append(perf_counter() - start)
+        own = features.keys[place]
+        hits += len({m.key for m in found} & {features.keys[i] for i in true if i != place} - {own})
+    return hits / (SAMPLE * AT), float(np.median(seconds))
+
+
+def _all_nearest(
+    features: Features, layer: str, queries: Floats, metric: Metric
+) -> list[list[int]]:
+    """Places of the rows nearest to each query, one more than recall is measured of."""
+    best: list[list[tuple[float, int]]] = [[] for _ in queries]
+    for block in blocks(features, layer):
+        for row, vector in enumerate(queries):
+            nearness = _NEARNESS[metric](block, vector)
+            new = [(float(nearness[i]), block.start + int(i)) for i in _largest(nearness, AT + 1)]
+            best[row] = heapq.nlargest(AT + 1, best[row] + new)
+    return [[place for _, place in rows] for rows in best]
+
+
+def _largest(values: Floats, k: int) -> NDArray[np.intp]:
+    """Places of the `k` largest, and of those that equal the last of them."""
+    if k >= len(values):
+        return np.arange(len(values))
+    return np.flatnonzero(values >= np.partition(values, -k)[-k])
+
+
+def _cosine(block: Block, vector: Floats) -> Floats:
+    length = np.linalg.norm(vector) or np.float32(1)
+    return np.asarray(block.vectors @ vector / (block.lengths * length), np.float32)
+
+
+def _dot(block: Block, vector: Floats) -> Floats:
+    return np.asarray(block.vectors @ vector)
+
+
+def _minus_distance(block: Block, vector: Floats) -> Floats:
+    return np.asarray(-np.linalg.norm(block.vectors - vector, axis=1))
+
+
+_NEARNESS: dict[str, Callable[[Block, Floats], Floats]] = {
+    "cosine": _cosine,
+    "dot": _dot,
+    "l2": _minus_distance,
+}
+_SCORES: dict[str, Callable[[float], float]] = {  # of Lance's distances
+    "cosine": lambda distance: 1 - distance,
+    "dot": lambda distance: 1 - distance,
+    "l2": lambda distance: distance**0.5,
+}

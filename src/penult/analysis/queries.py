@@ -1,0 +1,124 @@
+"""What a person looks for, as a vector: keys of a table, images, addresses, vectors."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeAlias, cast
+from weakref import WeakKeyDictionary
+
+import numpy as np
+
+from penult.analysis.vectors import Floats
+from penult.errors import ImageError, UsageError
+from penult.fetch import fetch_bytes
+from penult.images import ImageLike
+from penult.model import Model
+from penult.store import Features
+from penult.text import quoted
+from penult.verification import rebuilt
+
+Query: TypeAlias = ImageLike | Floats
+Queries: TypeAlias = Query | Sequence[Query]
+
+ADDRESS_BYTES = 64 << 20  # of an image from the net: ten times a large photo
+
+_models: "WeakKeyDictionary[Features, tuple[object, Model]]" = WeakKeyDictionary()
+
+
+class Reader:
+    """Makes vectors of queries; the model that made the table is loaded when it is first needed.
+
+    Args:
+        features: The table.
+        layer: The layer that is searched.
+        weights: Where the model's weights are, if not where they were.
+    """
+
+    def __init__(self, features: Features, layer: str, weights: str | Path | None = None) -> None:
+        self._features = features
+        self._layer = layer
+        self._weights = weights
+
+    def key(self, query: Query) -> str | None:
+        """The key of the table that a query is, if it is one."""
+        keys = self._features.keys
+        if not isinstance(query, str):
+            return None
+        place = bisect_left(keys, query)
+        return query if keys[place : place + 1] == [query] else None
+
+    def vector(self, query: Query) -> Floats:
+        """Return a query's vector: (values,).
+
+        Raises:
+            ImageError: It is an image that gives no pixels.
+            DownloadError: It is an address, and no image comes from there.
+            UsageError: It is an array of another size than the table's vectors.
+        """
+        width = int(np.prod(self._features.layers[self._layer]))
+        if isinstance(query, np.ndarray) and query.dtype != np.uint8:
+            if query.shape != (width,):
+                raise UsageError(f"a vector to search has {width} values, not {query.shape}")
+            return query.astype(np.float32)
+        if (key := self.key(query)) is not None:
+            return self._stored(key)
+        try:
+            return self._model().features([_image(query)], self._layer).ravel()
+        except ImageError as exc:
+            raise self._named(exc, query) from exc
+
+    def _stored(self, key: str) -> Floats:
+        place = bisect_left(self._features.keys, key)
+        (piece,) = self._features.tables([], [self._layer], np.array([place]))
+        vector: Floats = piece.column(0).combine_chunks().flatten().to_numpy()
+        return vector
+
+    def _model(self) -> Model:
+        weights, model = _models.get(self._features, (None, None))
+        if model is None or weights != self._weights:
+            model = rebuilt(self._features, self._weights)
+            _models[self._features] = self._weights, model
+        return model
+
+    def _named(self, exc: ImageError, query: Query) -> ImageError:
+        """Say which query it was; a word that is no file may have been meant as a key."""
+        if not isinstance(query, str | Path):
+            return exc
+        hint = ""
+        if exc.code == "unreadable":
+            hint = f"; nor is it a key of {quoted(self._features.path)}"
+        return ImageError(
+            exc.code, f"{quoted(query)}: {exc.detail.removeprefix('image 0: ')}{hint}"
+        )
+
+
+def combined(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool) -> Floats:
+    """The mean of what is wanted less the mean of what isn't.
+
+    Args:
+        wanted: Vectors, at least one.
+        unwanted: Vectors.
+        unit: Whether each is made of length 1 first, so that all count the same.
+    """
+    scaled = _unit if unit else np.asarray
+    mean = np.mean([scaled(vector) for vector in wanted], axis=0)
+    if unwanted:
+        mean = mean - np.mean([scaled(vector) for vector in unwanted], axis=0)
+    return np.asarray(mean, np.float32)
+
+
+def several(queries: Queries) -> Sequence[Query]:
+    """Queries as a sequence, a single one too."""
+    return queries if isinstance(queries, list | tuple) else [queries]  # type: ignore[list-item]
+
+
+def _image(query: Query) -> ImageLike:
+    """An image to read: of an address its bytes."""
+    if isinstance(query, str) and query.startswith(("http://", "https://")):
+        return fetch_bytes(query, ADDRESS_BYTES)
+    return cast("ImageLike", query)
+
+
+def _unit(vector: Floats) -> Floats:
+    length = np.linalg.norm(vector)
+    return vector / length if length else vector

@@ -1,0 +1,120 @@
+"""The commands that use a table: find images in it, index it, find near-duplicates."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+import penult
+from penult.cli import show
+from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.errors import UsageError
+
+if TYPE_CHECKING:
+    from penult.analysis.near_duplicates import Duplicates
+
+Layer = Annotated[
+    str | None, typer.Option("--layer", "-l", help="Layer to compare, by default the first.")
+]
+MetricName = Annotated[
+    Literal["cosine", "l2", "dot"], typer.Option("--metric", help="What nearness is measured by.")
+]
+
+
+@app.command()
+def search(
+    table: TablePath,
+    queries: Annotated[
+        list[str],
+        typer.Argument(
+            help="Keys of the table, images or http(s) addresses; several are averaged.",
+            metavar="QUERY…",
+        ),
+    ],
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--not", help="As QUERY, subtracted; may be given several times."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Images to find.")] = 10,
+    where: Annotated[
+        str | None, typer.Option(help="Condition in SQL that they meet, such as 'width > 1000'.")
+    ] = None,
+    metric: MetricName = "cosine",
+    layer: Layer = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the images of a table that are nearest to others.
+
+    Example: penult search photos.lance query.jpg -k 5
+    """
+    features = opened(table)
+    show.matches(
+        features.search(
+            queries,
+            k,
+            exclude=exclude or (),
+            where=where,
+            metric=metric,
+            layer=layer,
+            weights=weights,
+        ),
+        as_json=as_json,
+    )
+
+
+@app.command()
+def index(
+    table: TablePath,
+    layer: Layer = None,
+    metric: MetricName = "cosine",
+    as_json: AsJson = False,
+) -> None:
+    """Make an index that searches of 100,000 rows and more go by, and tell how much it finds.
+
+    Example: penult index photos.lance
+    """
+    show.indexed(table, penult.index(table, layer=layer, metric=metric), as_json=as_json)
+
+
+@app.command()
+def duplicates(
+    table: TablePath,
+    threshold: Annotated[
+        float | None, typer.Option(help="Cosine from which on two images are near-duplicates.")
+    ] = None,
+    layer: Layer = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="List to write: .csv or .json.")
+    ] = None,
+    move: Annotated[
+        Path | None, typer.Option(help="Folder to move the images to that are to drop.")
+    ] = None,
+    hard_link: Annotated[
+        Path | None, typer.Option(help="Folder to link those images in; they stay where they are.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find images that are nearly the same, and propose which to keep; no file is deleted.
+
+    Example: penult duplicates photos.lance -o duplicates.csv
+    """
+    if move and hard_link:
+        raise UsageError("--move and --hard-link can't both be done: choose one")
+    found = opened(table).duplicates(threshold, layer=layer)
+    show.duplicates(table, found, as_json=as_json)
+    _file(found, out, move, hard_link)
+
+
+def _file(found: "Duplicates", out: Path | None, move: Path | None, hard_link: Path | None) -> None:
+    from penult.analysis import filing
+
+    if out:
+        show.say(f"{filing.write_list(found, out)}: written")
+    if move:
+        show.say(f"{move}: {filing.move(found, move)} images moved here")
+    if hard_link:
+        show.say(f"{hard_link}: {filing.hard_link(found, hard_link)} images linked here")

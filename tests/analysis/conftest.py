@@ -1,0 +1,29 @@
+"""Tables of a few vectors, without images behind them."""
+
+import numpy as np
+import pytest
+
+import penult
+from penult.store import FeatureTable, Row
+
+
+@pytest.fixture
+def make_table(tmp_path):
+    """Store vectors by key; `facts` are further columns of all rows, or of one by its key."""
+
+    def make(vectors, name="t.lance", facts=None, **columns):
+        vectors = {key: np.array(vector, np.float32) for key, vector in vectors.items()}
+        width = len(next(iter(vectors.values())))
+        known = {"bytes": 1, "mtime_ns": 1, "width": 10, "height": 10} | columns
+        rows = [
+            Row(**({"key": key} | known | (facts or {}).get(key, {})), vectors={"pool": vector})
+            for key, vector in vectors.items()
+        ]
+        rows.append(Row("zz_failed.jpg", 1, 1, error="empty: zero bytes"))
+        with FeatureTable.open_or_create(
+            tmp_path / name, {"pool": (width,)}, {"network": "tiny"}
+        ) as table:
+            table.append(rows)
+        return penult.open(tmp_path / name)
+
+    return make

@@ -1,0 +1,119 @@
+"""A proposal is written down or carried out, and no file is lost."""
+
+import csv
+import errno
+import json
+import os
+
+import pytest
+
+from penult.analysis import filing
+from penult.errors import SourceError, UsageError
+
+
+@pytest.fixture
+def propose(make_table, tmp_path):
+    """Files of the same features, a.jpg being the one to keep, in a folder `in`."""
+
+    def propose(*names, changes=None):
+        facts = {}
+        for name in names:
+            path = tmp_path / "in" / name.replace("../", "")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(name)
+            found = path.stat()
+            facts[name] = {"path": str(path), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
+        facts["a.jpg"]["width"] = 99
+        for name, other in (changes or {}).items():
+            facts[name] |= other
+        return make_table({name: [1, 0] for name in names}, facts=facts).duplicates()
+
+    return propose
+
+
+def test_moved_files_keep_their_folders(propose, tmp_path):
+    found = propose("a.jpg", "b.jpg", "sub/c.jpg")
+    assert filing.move(found, tmp_path / "out") == 2
+    assert (tmp_path / "out/sub/c.jpg").read_text() == "sub/c.jpg"
+    assert [p.name for p in (tmp_path / "in").rglob("*.jpg")] == ["a.jpg"]
+
+
+def test_linked_files_stay(propose, tmp_path):
+    filing.hard_link(propose("a.jpg", "b.jpg"), tmp_path / "out")
+    assert (tmp_path / "out/b.jpg").samefile(tmp_path / "in/b.jpg")
+
+
+def test_no_key_leads_out_of_the_folder(propose, tmp_path):
+    filing.move(propose("a.jpg", "../../b.jpg"), tmp_path / "out/deep")
+    assert (tmp_path / "out/deep/b.jpg").exists()
+
+
+def test_nothing_is_overwritten(propose, tmp_path):
+    found = propose("a.jpg", "b.jpg", "c.jpg")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/c.jpg").symlink_to("nowhere")
+    with pytest.raises(SourceError, match=r"c\.jpg' exists: nothing was done, name another folder"):
+        filing.move(found, tmp_path / "out")
+    assert (tmp_path / "in/b.jpg").exists()
+
+
+def test_a_place_that_is_taken_meanwhile_is_not_overwritten(propose, tmp_path, monkeypatch):
+    found = propose("a.jpg", "b.jpg")
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/b.jpg").write_text("mine")
+    monkeypatch.setattr(os.path, "lexists", lambda path: False)
+    with pytest.raises(SourceError, match="File exists; 0 of 1 are in"):
+        filing.move(found, tmp_path / "out")
+    assert (tmp_path / "out/b.jpg").read_text() == "mine"
+    assert (tmp_path / "in/b.jpg").exists()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "b.jpg"])
+def test_changed_files_are_refused(propose, tmp_path, name):
+    found = propose("a.jpg", "b.jpg")
+    (tmp_path / "in" / name).write_text("another picture")
+    with pytest.raises(
+        SourceError, match=rf"{name}' has changed since its features were extracted"
+    ):
+        filing.move(found, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_gone_files_are_refused(propose, tmp_path):
+    found = propose("a.jpg", "b.jpg")
+    (tmp_path / "in/a.jpg").unlink()
+    with pytest.raises(SourceError, match=r"a\.jpg' has gone since"):
+        filing.move(found, tmp_path / "out")
+
+
+def test_a_table_without_paths_is_refused(propose, tmp_path):
+    found = propose("a.jpg", "b.jpg", changes={"b.jpg": {"path": None}})
+    with pytest.raises(SourceError, match=r"the table doesn't say where 'b\.jpg' is"):
+        filing.move(found, tmp_path / "out")
+
+
+def test_another_disk_is_refused(propose, tmp_path, monkeypatch):
+    def link(source, target):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    found = propose("a.jpg", "b.jpg")
+    monkeypatch.setattr(os, "link", link)
+    with pytest.raises(SourceError, match="on another disk: name a folder on the same one"):
+        filing.move(found, tmp_path / "out")
+
+
+def test_lists(propose, tmp_path):
+    found = propose("a.jpg", "b,=.jpg")
+    with filing.write_list(found, tmp_path / "list.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["group"], row["action"], row["key"]) for row in rows] == [
+        ("1", "keep", "a.jpg"),
+        ("1", "drop", "b,=.jpg"),
+    ]
+    listed = json.loads(filing.write_list(found, tmp_path / "list.json").read_text())
+    assert listed == list(filing.rows(found))
+
+
+def test_other_lists_are_refused(propose, tmp_path):
+    with pytest.raises(UsageError, match=r"expected a list to end in \.csv or \.json"):
+        filing.write_list(propose("a.jpg"), tmp_path / "list.txt")

@@ -1,0 +1,108 @@
+"""`duplicates` groups what is nearly the same, and keeps the best of it."""
+
+import numpy as np
+import pytest
+
+import penult
+from penult.analysis import near_duplicates, vectors
+from penult.analysis.near_duplicates import THRESHOLD, assign
+from penult.errors import UsageError
+
+
+def turned(degrees):
+    return [np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]
+
+
+def shape(found):
+    return [(group.keep.key, [image.key for image in group.drop]) for group in found.groups]
+
+
+def test_the_largest_is_kept_then_the_longest_then_the_first(make_table):
+    vectors = {key: turned(0) for key in "abcd"} | {"other": turned(90)}
+    facts = {"b": {"bytes": 9}, "c": {"width": 20, "bytes": 1}}
+    found = make_table(vectors, facts=facts).duplicates()
+    assert shape(found) == [("c", ["a", "b", "d"])]
+    assert (found.images, found.threshold) == (5, THRESHOLD)
+    del facts["c"]
+    assert shape(make_table(vectors, "2.lance", facts=facts).duplicates()) == [
+        ("b", ["a", "c", "d"])
+    ]
+
+
+def test_what_is_dropped_is_near_what_is_kept_not_only_near_a_chain(make_table):
+    facts = {"a": {"width": 30}, "b": {"width": 20}}
+    features = make_table({"a": turned(0), "b": turned(20), "c": turned(40)}, facts=facts)
+    assert shape(features.duplicates(0.9)) == [("a", ["b"])]
+
+
+def test_each_is_dropped_for_the_nearest(make_table):
+    facts = {"a": {"width": 30}, "b": {"width": 20}}
+    features = make_table({"a": turned(0), "b": turned(30), "c": turned(20)}, facts=facts)
+    (group,) = features.duplicates(0.9).groups
+    assert (group.keep.key, group.drop[0].key) == ("b", "c")
+    assert group.drop[0].similarity == pytest.approx(np.cos(np.radians(10)))
+
+
+def test_vectors_of_nothing_but_zeros_are_no_duplicates(make_table):
+    assert not make_table({"a": [0, 0], "b": [0, 0]}).duplicates().groups
+
+
+def test_the_same_vector_is_a_duplicate_at_threshold_1(make_table):
+    vector = np.random.default_rng(0).standard_normal(50)
+    assert len(make_table({"a": vector, "b": vector}).duplicates(1).dropped) == 1
+
+
+@pytest.mark.parametrize("threshold", [0, 1.5, float("nan")])
+def test_wrong_threshold(make_table, threshold):
+    with pytest.raises(UsageError, match="threshold must be above 0 and at most 1"):
+        make_table({"a": [1, 0]}).duplicates(threshold)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1024])
+def test_blocks_make_no_difference(monkeypatch, block):
+    monkeypatch.setattr(near_duplicates, "BLOCK", block)
+    random = np.random.default_rng(0)
+    centres = random.standard_normal((20, 8))
+    rows = centres[random.integers(20, size=100)] + 0.3 * random.standard_normal((100, 8))
+    unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    expected, kept = [], []
+    for row in range(100):
+        near = {k: float(unit[row] @ unit[k]) for k in kept}
+        best = max(near, key=near.get, default=None)
+        if best is not None and near[best] >= 0.9:
+            expected.append(best)
+        else:
+            expected.append(row)
+            kept.append(row)
+    kept_for, similarity = assign(unit.copy(), 0.9)
+    assert kept_for.tolist() == expected
+    assert similarity == pytest.approx((unit * unit[kept_for]).sum(axis=1), abs=1e-5)
+
+
+def test_a_large_matrix_lies_in_a_file(make_table, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    features = make_table({"a": [1, 0], "b": [1, 0.1], "c": [0, 1]})
+    whole = features.duplicates()
+    monkeypatch.setattr(vectors, "HELD_BYTES", 0)
+    assert features.duplicates() == whole
+    assert [path.name for path in tmp_path.iterdir()] == ["t.lance"]
+
+
+def test_copies_to_the_byte_are_marked_while_they_are_what_was_extracted(model, photos, tmp_path):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    content = (photos / "hens.jpg").read_bytes()
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).write_bytes(content)
+    (folder / "c.jpg").write_bytes(content + b"\0")
+    features = penult.extract(folder, model, out=tmp_path / "t.lance")
+    (group,) = features.duplicates().groups
+    assert group.keep.key == "c.jpg"
+    assert not any(image.exact for image in group.drop)
+    (folder / "c.jpg").unlink()
+    features = penult.extract(folder, model, out=tmp_path / "t.lance", prune=True)
+    (group,) = features.duplicates().groups
+    assert [(image.key, image.exact) for image in group.drop] == [("b.jpg", True)]
+    (folder / "b.jpg").write_bytes(content[:-1] + b"\0")
+    (group,) = features.duplicates().groups
+    assert not group.drop[0].exact

@@ -1,0 +1,91 @@
+"""Search, index and duplicates as people run them."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+import penult
+
+
+@pytest.fixture(scope="module")
+def workplace(model, photos, tmp_path_factory):
+    """A folder with the two castles, a cat, a copy of it in another format, and their table."""
+    place = tmp_path_factory.mktemp("analysis")
+    (place / "few").mkdir()
+    for name in ("castle_bavaria.jpg", "castle_chambord.jpg", "cat_chelsea.jpg"):
+        shutil.copy(photos / name, place / "few")
+    shutil.copy(photos / "cat_chelsea.jpg", place / "few/copy.jpg")
+    penult.extract(place / "few", model, out=place / "few.lance")
+    return place
+
+
+@pytest.fixture
+def run(workplace):
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "penult", *map(str, arguments)],
+            cwd=workplace,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_search_prints_rank_score_and_key(run):
+    result = run("search", "few.lance", "castle_bavaria.jpg", "-k", 1)
+    assert result.stdout == "1  0.673  castle_chambord.jpg\n"
+
+
+def test_search_for_a_file_less_another(run, photos):
+    result = run(
+        "search", "few.lance", photos / "cat_kitten.jpg", "--not", "castle_bavaria.jpg", "--json"
+    )
+    assert [match["key"] for match in json.loads(result.stdout)] == [
+        "cat_chelsea.jpg",
+        "copy.jpg",
+        "castle_chambord.jpg",
+    ]
+
+
+def test_a_wrong_condition_is_one_line(run):
+    result = run("search", "few.lance", "copy.jpg", "--where", "colour = 'red'")
+    assert result.returncode == 2
+    assert result.stderr.startswith("penult: can't select rows where 'colour = 'red'': ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_small_tables_get_no_index(run):
+    result = run("index", "few.lance")
+    assert result.returncode == 2
+    assert "few.lance' has 4 rows: below 100,000" in result.stderr
+
+
+def test_duplicates_prints_groups_and_a_sum(run):
+    result = run("duplicates", "few.lance")
+    keep, drop, end = result.stdout.splitlines()
+    assert keep.split() == ["keep", "1.000", "451×300", "74,183", "bytes", "cat_chelsea.jpg"]
+    assert drop.split() == ["same", "1.000", "451×300", "74,183", "bytes", "copy.jpg"]
+    assert end == ""
+    assert result.stderr == (
+        "penult: few.lance: 4 images, of which 1 are near-duplicates of 1 others "
+        "(cosine 0.9 and above), 1 of them to the byte; 74,183 bytes could be spared\n"
+    )
+
+
+def test_duplicates_are_listed_and_linked(run, workplace):
+    result = run("duplicates", "few.lance", "-o", "list.csv", "--hard-link", "dropped", "--json")
+    assert json.loads(result.stdout)["images"][1]["key"] == "copy.jpg"
+    assert "dropped: 1 images linked here" in result.stderr
+    assert (workplace / "dropped/copy.jpg").exists()
+    assert len((workplace / "list.csv").read_text().splitlines()) == 3
+
+
+def test_moving_and_linking_exclude_each_other(run):
+    result = run("duplicates", "few.lance", "--move", "a", "--hard-link", "b")
+    assert result.returncode == 2
+    assert "choose one" in result.stderr
