@@ -166,6 +166,15 @@ def test_an_index_outlives_compaction(indexed, make_table):
     assert keys(features.search("001", 1)) == ["new1"]
 
 
+def test_a_damaged_index_is_named_and_made_again(indexed):
+    path = indexed[0].path
+    for file in path.glob("_indices/*/*"):
+        file.write_bytes(b"")
+    with pytest.raises(StoreError, match=r"can't search: .*; make its index again"):
+        penult.open(path).search("007")
+    assert penult.index(path).recall >= 0.95
+
+
 def test_a_small_table_needs_no_index(compass):
     with pytest.raises(UsageError, match="has 5 rows: below 100,000 a search compares all of them"):
         penult.index(compass.path)

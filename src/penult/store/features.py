@@ -228,7 +228,7 @@ class Features:
     def _conditional(self, condition: str | None) -> Iterator[None]:
         """Tell a condition that Lance doesn't take from a table that it can't read."""
         if condition is None:
-            with translated(f"{quoted(self.path)}: can't search"):
+            with translated(f"{quoted(self.path)}: can't search", "make its index again"):
                 yield
             return
         try:
