@@ -82,7 +82,7 @@ WORKERS = EAGER._replace(
 )
 TENSORFLOW = Peer("TensorFlow, TF-Slim", "tensorflow", ("with_tensorflow.py",), "")
 IMG2VEC = Peer("img2vec-pytorch", "img2vec", ("with_img2vec.py",), OTHER)
-THINGSVISION = Peer("thingsvision", "thingsvision", ("with_thingsvision.py",), OTHER)
+THINGSVISION = Peer("thingsvision", "thingsvision", ("with_thingsvision.py",), TORCHVISION)
 FASTEMBED = Peer("fastembed", "fastembed", ("with_fastembed.py",), TORCHVISION)
 
 

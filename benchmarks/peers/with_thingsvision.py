@@ -15,7 +15,13 @@ from thingsvision.utils.data import DataLoader, ImageDataset
 
 def main(_network: str, _weights: str, folder: str, out: str) -> None:
     """Compute the features of a folder's photos."""
-    extractor = get_extractor("resnet50", source="torchvision", device="cpu", pretrained=True)
+    extractor = get_extractor(
+        "resnet50",
+        source="torchvision",
+        device="cpu",
+        pretrained=True,
+        model_parameters={"weights": "IMAGENET1K_V1"},  # whose preprocessing Penult has
+    )
     with tempfile.TemporaryDirectory() as names:
         dataset = ImageDataset(
             root=str(folder),
