@@ -106,7 +106,7 @@ def _refusal(exc: OSError) -> str:
 
 def _require_unchanged(image: Image) -> None:
     path = _path(image)
-    file = job(ImageFile(image.key, path)).file
+    file = job(ImageFile(image.key, str(path))).file
     if (file.bytes, file.mtime_ns) != (image.bytes, image.mtime_ns):
         what = "changed" if path.exists() else "gone"
         raise SourceError(

@@ -214,6 +214,6 @@ def digest(image: Image) -> str | None:
     """SHA-256 of an image's file; None if it isn't there or has changed since it was extracted."""
     if image.path is None:
         return None
-    file = job(ImageFile(image.key, image.path), checksum=True).file
+    file = job(ImageFile(image.key, str(image.path)), checksum=True).file
     unchanged = (file.bytes, file.mtime_ns) == (image.bytes, image.mtime_ns)
     return file.sha256 if unchanged else None
