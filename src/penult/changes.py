@@ -141,5 +141,5 @@ def _jobs(files: Sequence[ImageFile], *, checksum: bool) -> Iterator[Job]:
 
 
 def _digest(path: str) -> str:
-    with open(path, "rb") as file:  # noqa: PTH123
+    with open(path, "rb") as file:  # noqa: PTH123 -- by text, as in ImageFile
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -109,7 +109,7 @@ def combined(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool
 
 def several(queries: Queries) -> Sequence[Query]:
     """Queries as a sequence, a single one too."""
-    return queries if isinstance(queries, list | tuple) else [queries]  # type: ignore[list-item]
+    return queries if isinstance(queries, list | tuple) else [queries]  # type: ignore[list-item]  # one
 
 
 def _image(query: Query) -> ImageLike:
