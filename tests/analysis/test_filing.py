@@ -112,8 +112,3 @@ def test_lists(propose, tmp_path):
     ]
     listed = json.loads(filing.write_list(found, tmp_path / "list.json").read_text())
     assert listed == list(filing.rows(found))
-
-
-def test_other_lists_are_refused(propose, tmp_path):
-    with pytest.raises(UsageError, match=r"expected a list to end in \.csv or \.json"):
-        filing.write_list(propose("a.jpg"), tmp_path / "list.txt")

@@ -1,19 +1,16 @@
 """What becomes of proposed duplicates: a list, or another folder. Nothing is ever deleted."""
 
-import csv
 import errno
-import io
-import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from penult.analysis import listing
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.changes import job
-from penult.errors import SourceError, UsageError
+from penult.errors import SourceError
 from penult.images import ImageFile, from_key
-from penult.store.export import replacing
 from penult.text import quoted
 
 COLUMNS = ("group", "action", "key", "similarity", "exact", "width", "height", "bytes", "path")
@@ -37,22 +34,8 @@ def rows(found: Duplicates) -> Iterator[dict[str, Any]]:
 
 
 def write_list(found: Duplicates, out: str | Path) -> Path:
-    """Write the proposal as CSV or JSON, whichever the suffix says; an older file is replaced.
-
-    Raises:
-        UsageError: The suffix is another one.
-        SourceError: The file can't be written.
-    """
-    path = Path(out)
-    if path.suffix not in _WRITERS:
-        raise UsageError(f"{quoted(path)}: expected a list to end in {' or '.join(_WRITERS)}")
-    try:
-        with replacing(path) as temporary:
-            text = _WRITERS[path.suffix](found)
-            temporary.write_text(text, "utf-8", "backslashreplace", newline="")
-    except OSError as exc:
-        raise SourceError(f"can't write {quoted(path)}: {exc.strerror}") from exc
-    return path
+    """Write the proposal to a file, see `listing.write_list`."""
+    return listing.write_list(list(rows(found)), COLUMNS, out)
 
 
 def move(found: Duplicates, folder: str | Path) -> int:
@@ -124,18 +107,3 @@ def _inside(key: str) -> Path:
     """A key as a path that can't lead out of a folder."""
     parts = PurePosixPath(from_key(key)).parts
     return Path(*(part for part in parts if part not in ("/", "//", "..")))
-
-
-def _csv(found: Duplicates) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\r\n")
-    writer.writeheader()
-    writer.writerows(rows(found))
-    return text.getvalue()
-
-
-def _json(found: Duplicates) -> str:
-    return json.dumps(list(rows(found)), indent=2)
-
-
-_WRITERS: dict[str, Callable[[Duplicates], str]] = {".csv": _csv, ".json": _json}

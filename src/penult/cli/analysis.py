@@ -88,7 +88,7 @@ def duplicates(
     ] = None,
     layer: Layer = None,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="List to write: .csv or .json.")
+        Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
     ] = None,
     move: Annotated[
         Path | None, typer.Option(help="Folder to move the images to that are to drop.")
