@@ -8,7 +8,7 @@ import os
 import pytest
 
 from penult.analysis import filing
-from penult.errors import SourceError, UsageError
+from penult.errors import SourceError
 
 
 @pytest.fixture
