@@ -104,9 +104,7 @@ class Stages:
 
     def store(self) -> None:
         """Commit as many rows."""
-        rows = (
-            Row(str(index), 0, 0, 1, 1, vectors=self.vectors) for index in range(len(self.files))
-        )
+        rows = (Row(str(index), 0, 0, vectors=self.vectors) for index in range(len(self.files)))
         with self._table() as table:
             while some := list(islice(rows, COMMIT_ROWS)):
                 table.append(some)

