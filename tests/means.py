@@ -21,6 +21,7 @@ class Means(penult.Model):
         )
         self.outputs = {"mean": (3,)}
         self.pool, self.preprocess, self.preprocessing = "avg", "none", "none"
+        self.decode = "exact"
         self.limits = limits or Limits()
         self.log = log
 

@@ -46,7 +46,7 @@ def outcomes():
 
     def run(images, timings=None, seconds=1.0):
         limits = Limits(seconds=seconds)
-        return stream(images, Poisoned(4), engine, limits, timings or Timings())
+        return stream(images, Poisoned(4), "exact", engine, limits, timings or Timings())
 
     return run
 

@@ -10,10 +10,14 @@ class Timings:
 
     Decoding, preprocessing and the network are summed over cores; of reading, writing and waiting
     for outcomes it is time by the clock, while cores may be at work.
+
+    Attributes:
+        reducible: The part of decoding that JPEGs took which `fast` would make smaller.
     """
 
     reading: float = 0.0
     decoding: float = 0.0
+    reducible: float = 0.0
     preprocessing: float = 0.0
     network: float = 0.0
     writing: float = 0.0

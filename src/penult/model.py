@@ -14,7 +14,7 @@ from penult.counts import Timings
 from penult.engine import Engine, Pool
 from penult.errors import ImageError, UsageError
 from penult.graph.origin import Origin
-from penult.images import ImageLike, Limits
+from penult.images import Decode, ImageLike, Limits
 from penult.images.preprocess import PREPROCESSING
 from penult.network import CheckpointNetwork, Network, load_network
 from penult.stream import Outcome, stream
@@ -32,6 +32,7 @@ class WeightsOptions(TypedDict, total=False):
     weights: str | Path | None
     size: int | None
     preprocess: str | None
+    decode: Decode
     ema: bool
     exact: bool
     max_pixels: int | None
@@ -53,6 +54,7 @@ class Model:
         pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
         preprocess: The name of how pixels become the network's input.
         preprocessing: The same, ready to be called; prints as one line.
+        decode: How JPEGs that are much larger than needed are decoded: `exact` or `fast`.
         limits: What an image may take.
         outputs: The layers asked for, each with the shape of one image's features.
     """
@@ -63,9 +65,13 @@ class Model:
         layers: Sequence[str] = (),
         pool: Pool = "avg",
         preprocess: str | None = None,
+        decode: Decode = "exact",
         limits: Limits | None = None,
     ) -> None:
+        if decode not in get_args(Decode):
+            raise UsageError(f"decode must be exact or fast, not {decode!r}")
         self.network = network
+        self.decode = decode
         self.limits = limits or Limits()
         self.pool = pool
         self.preprocess = _preprocess(network, preprocess)
@@ -113,8 +119,13 @@ class Model:
     @cached_property
     def classifier(self) -> "Model":
         """The same network with its logits as the layer."""
-        logits = [self.network.logits]
-        return Model(self.network, logits, preprocess=self.preprocess, limits=self.limits)
+        return Model(
+            self.network,
+            [self.network.logits],
+            preprocess=self.preprocess,
+            decode=self.decode,
+            limits=self.limits,
+        )
 
     def write_onnx(self, out: str | Path) -> Path:
         """Write the network up to the layers asked for as an ONNX file, weights included.
@@ -162,7 +173,8 @@ class Model:
             images: As for `features`.
             timings: Is added to as outcomes are made.
         """
-        return stream(images, self.preprocessing, self._engine, self.limits, timings or Timings())
+        timings = timings or Timings()
+        return stream(images, self.preprocessing, self.decode, self._engine, self.limits, timings)
 
     def __repr__(self) -> str:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
@@ -184,6 +196,7 @@ def load_model(
     pool: Pool = "avg",
     size: int | None = None,
     preprocess: str | None = None,
+    decode: Decode = "exact",
     ema: bool = False,
     exact: bool = False,
     max_pixels: int | None = None,
@@ -203,6 +216,8 @@ def load_model(
         size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. `raw` is
             what scripts without normalisation feed: squashed pixels from 0 to 255.
+        decode: `fast` decodes large JPEGs to 1/2, 1/4 or 1/8 of their size, the smallest that
+            leaves at least twice the pixels a side that the network's input is made of.
         ema: Take the moving averages that a training kept of the variables.
         exact: Leave out what makes a network faster and moves its features by up to 3e-6.
         max_pixels: Width times height of an image at most, by default 178,956,970.
@@ -219,7 +234,7 @@ def load_model(
     limits = Limits.of(max_pixels, max_bytes)
     network = load_network(model, weights, size, ema=ema, exact=exact)
     layers = [layer] if isinstance(layer, str) else layer
-    return Model(network, layers, pool, preprocess, limits)
+    return Model(network, layers, pool, preprocess, decode, limits)
 
 
 def load_classifier(
@@ -228,6 +243,7 @@ def load_classifier(
     weights: str | Path | None = None,
     size: int | None = None,
     preprocess: str | None = None,
+    decode: Decode = "exact",
     ema: bool = False,
     exact: bool = False,
     max_pixels: int | None = None,
@@ -236,7 +252,7 @@ def load_classifier(
     """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
     limits = Limits.of(max_pixels, max_bytes)
     network = load_network(model, weights, size, ema=ema, exact=exact)
-    return Model(network, [network.logits], preprocess=preprocess, limits=limits)
+    return Model(network, [network.logits], preprocess=preprocess, decode=decode, limits=limits)
 
 
 def _preprocess(network: Network, asked: str | None) -> str:

@@ -64,8 +64,8 @@ def extract(
             was copied, since a run with `checksum` keeps its features under its new name.
         prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
         progress: Called with the counts so far at the start and after each image.
-        options: Those of `load_model`: weights, layer, pool, size, preprocess, ema, exact,
-            max_pixels, max_bytes.
+        options: Those of `load_model`: weights, layer, pool, size, preprocess, decode, ema,
+            exact, max_pixels, max_bytes.
 
     Raises:
         SourceError: A source doesn't exist.
@@ -114,7 +114,8 @@ def classify(
 ) -> Iterator[Classification]:
     """Yield the `k` likeliest classes of each image.
 
-    Sources and model are those of `extract`; options are weights, size, preprocess and ema.
+    Sources and model are those of `extract`; options are those of `load_model` but for
+    layer and pool.
 
     Raises:
         SourceError: A source doesn't exist.
@@ -171,6 +172,7 @@ def provenance(model: Model) -> dict[str, Any]:
         "size": model.network.size,
         "preprocess": model.preprocess,
         "preprocessing": str(model.preprocessing),
+        "decode": model.decode,
         "versions": {name: import_module(name).__version__ for name in MODULES},
     }
 

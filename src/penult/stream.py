@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from penult.counts import Timings
 from penult.engine import Engine, cores
 from penult.errors import ImageError
-from penult.images import ImageLike
+from penult.images import Decode, ImageLike
 from penult.images.limits import Limits
 from penult.images.prepare import Prepared
 from penult.images.preprocess import Preprocessing
@@ -54,6 +54,7 @@ class _Done(NamedTuple):
 def stream(
     images: Iterable[ImageLike],
     preprocessing: Preprocessing,
+    decode: Decode,
     engine: Future[Engine],
     limits: Limits,
     timings: Timings,
@@ -68,7 +69,7 @@ def stream(
     room = blocks * size
     with (
         _threads(cores()) as network,
-        Decoders(preprocessing, limits, room, cores(), processes=not few) as decoders,
+        Decoders(preprocessing, decode, limits, room, cores(), processes=not few) as decoders,
     ):
         for number, batch in enumerate(_batches(chain(first, images), size)):
             start = number % blocks * size
@@ -90,6 +91,7 @@ def _next(waiting: deque[Future[_Done]], timings: Timings) -> list[Outcome]:
     for image in done.images:
         timings.reading += image.reading
         timings.decoding += image.decoding
+        timings.reducible += image.decoding if image.reducible else 0
         timings.preprocessing += image.preprocessing
     return done.outcomes
 

@@ -29,6 +29,7 @@ _NEEDED = {  # what a table's provenance says for its model to be made again
     "pool": str,
     "size": int,
     "preprocess": str,
+    "decode": str,
     "ema": bool,
     "exact": bool,
 }
@@ -136,6 +137,7 @@ def rebuilt(features: Features, weights: str | Path | None) -> Model:
             pool=made["pool"],
             size=made["size"],
             preprocess=made["preprocess"],
+            decode=made["decode"],
             ema=made["ema"],
             exact=made["exact"],
         )

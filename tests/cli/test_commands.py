@@ -179,6 +179,17 @@ def test_classify_prints_json_lines(run, folder):
     assert (result["key"], len(result["classes"]), result["error"]) == ("koala.jpg", 5, None)
 
 
+def test_fast_decoding_is_recorded_so_a_table_stays_with_it(run, folder):
+    assert run("extract", folder, "--decode", "fast").returncode == 0
+    refused = run("extract", folder)
+    assert refused.returncode == 2
+    assert "decode is 'fast', asked was 'exact'" in refused.stderr
+
+
+def test_classify_decodes_fast(run, folder):
+    assert run("classify", folder / "koala.jpg", "--decode", "fast").stdout.startswith("koala.jpg")
+
+
 def test_models_and_describe(run):
     assert re.search(r"^efficientnet_lite2 +260×260 +1280 ", run("models").stdout, re.MULTILINE)
     (only,) = json.loads(run("models", "*lite0", "--json").stdout)

@@ -53,6 +53,13 @@ Size = Annotated[
 Preprocess = Annotated[
     str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
 ]
+DecodeHow = Annotated[
+    Literal["exact", "fast"],
+    typer.Option(
+        "--decode",
+        help="fast decodes large JPEGs to fewer pixels, enough for features that differ slightly.",
+    ),
+]
 Ema = Annotated[bool, typer.Option("--ema", help="Take the moving averages that a training kept.")]
 Exact = Annotated[
     bool,
@@ -91,6 +98,7 @@ def extract(
     pool: PoolName = "avg",
     size: Size = None,
     preprocess: Preprocess = None,
+    decode: DecodeHow = "exact",
     ema: Ema = False,
     exact: Exact = False,
     max_pixels: MaxPixels = None,
@@ -127,6 +135,7 @@ def extract(
                 pool=pool,
                 size=size,
                 preprocess=preprocess,
+                decode=decode,
                 ema=ema,
                 exact=exact,
                 max_pixels=max_pixels,
@@ -158,6 +167,7 @@ def classify(
     weights: Weights = None,
     size: Size = None,
     preprocess: Preprocess = None,
+    decode: DecodeHow = "exact",
     ema: Ema = False,
     exact: Exact = False,
     max_pixels: MaxPixels = None,
@@ -178,6 +188,7 @@ def classify(
         weights=weights,
         size=size,
         preprocess=preprocess,
+        decode=decode,
         ema=ema,
         exact=exact,
         max_pixels=max_pixels,

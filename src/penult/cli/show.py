@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FAILURES_SHOWN = 5
 MISSING_SHOWN = 3
 TEXTS = {"network", "layer", "variable", "dtype", "role", "weights", "paper"}  # columns
+HINT_SECONDS = 10  # of a run that is long enough for a hint
 STATISTICS = ("mean", "std", "min", "max", "nonfinite")
 
 
@@ -65,6 +66,10 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
     if len(failures) > FAILURES_SHOWN:
         say(f"… and {len(failures) - FAILURES_SHOWN} more: penult failures {features.path}")
     say(f"{features.path}: {_sentence(counts)}")
+    share = counts.timings.reducible / (counts.timings.working or 1)
+    if share > 0.5 and counts.seconds > HINT_SECONDS:
+        option = "--decode fast is quicker and changes features a little, so it takes a new table"
+        say(f"{share:.0%} of the work was decoding large JPEGs: {option}")
 
 
 def profile(counts: Counts) -> None:

@@ -5,13 +5,14 @@ saying which parser may run, `limits` what an image may take, and `colour` makin
 of pixel; `preprocess` makes the input a network expects.
 """
 
-from penult.images.decode import CODES, ImageLike, decode, load
+from penult.images.decode import CODES, Decode, ImageLike, decode, load
 from penult.images.limits import Limits
 from penult.images.names import as_key, from_key
 from penult.images.sources import ImageFile, find_images, scope
 
 __all__ = [
     "CODES",
+    "Decode",
     "ImageFile",
     "ImageLike",
     "Limits",

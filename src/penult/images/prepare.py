@@ -8,7 +8,7 @@ from time import perf_counter, thread_time
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.images.decode import ImageLike, load, read, reported
+from penult.images.decode import Decode, ImageLike, load_for, read, reported
 from penult.images.limits import Limits
 from penult.images.preprocess import Preprocessing
 
@@ -17,15 +17,20 @@ from penult.images.preprocess import Preprocessing
 class Prepared:
     """The size of an image whose input is made, and what that took."""
 
-    width: int  # pixels, upright
+    width: int  # pixels in its file, upright
     height: int
     reading: float  # seconds by the clock; the others are of a core
     decoding: float
     preprocessing: float
+    reducible: bool  # whether `fast` would have decoded fewer pixels
 
 
 def prepare(
-    source: ImageLike, preprocessing: Preprocessing, limits: Limits, out: NDArray[np.float32]
+    source: ImageLike,
+    preprocessing: Preprocessing,
+    decode: Decode,
+    limits: Limits,
+    out: NDArray[np.float32],
 ) -> Prepared:
     """Make the network's input of an image, in place.
 
@@ -39,7 +44,8 @@ def prepare(
             source = read(Path(source), limits.bytes)
         started = thread_time()
         reading = perf_counter() - opened
-        rgb = load(source, limits)
+        rgb, width, height, reducible = load_for(source, preprocessing.shorter, decode, limits)
         decoded = thread_time()
         out[:] = preprocessing(rgb)
-        return Prepared(*rgb.size, reading, decoded - started, thread_time() - decoded)
+        done = thread_time()
+        return Prepared(width, height, reading, decoded - started, done - decoded, reducible)

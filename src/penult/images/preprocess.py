@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,11 @@ class Preprocessing(Protocol):
     @property
     def size(self) -> int:
         """Height and width of the input."""
+        ...
+
+    @property
+    def shorter(self) -> int | None:
+        """The shorter side of a whole image when it is resized; None if it never is."""
         ...
 
     def __call__(self, rgb: RGB) -> NDArray[np.float32]:
@@ -44,6 +49,11 @@ class CentreBicubic:
     margin: int = 32
     mean: float = 127
     scale: float = 128
+
+    @property
+    def shorter(self) -> int:
+        """The whole image's shorter side, if it were resized like the square."""
+        return self.size + self.margin
 
     def __call__(self, rgb: RGB) -> NDArray[np.float32]:
         """Make the input, (size, size, 3)."""
@@ -79,6 +89,11 @@ class Inception:
     """
 
     size: int
+
+    @property
+    def shorter(self) -> int:
+        """The whole image's shorter side, if it were resized like its middle."""
+        return -(-self.size * 8 // 7)
 
     def __call__(self, rgb: RGB) -> NDArray[np.float32]:
         """Make the input, (size, size, 3)."""
@@ -140,6 +155,7 @@ class LeNet:
     """
 
     size: int
+    shorter: ClassVar[None] = None
 
     def __call__(self, rgb: RGB) -> NDArray[np.float32]:
         """Make the input, (size, size, 1)."""
@@ -158,6 +174,7 @@ class CifarNet:
     """
 
     size: int
+    shorter: ClassVar[None] = None
 
     def __call__(self, rgb: RGB) -> NDArray[np.float32]:
         """Make the input, (size, size, 3)."""
@@ -228,6 +245,11 @@ class Raw:
     """
 
     size: int
+
+    @property
+    def shorter(self) -> int:
+        """The image's shorter side when resized; so is the other."""
+        return self.size
 
     def __call__(self, rgb: RGB) -> NDArray[np.float32]:
         """Make the input, (size, size, 3)."""

@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import ImageError
-from penult.images.decode import ImageLike
+from penult.images.decode import Decode, ImageLike
 from penult.images.limits import Limits
 from penult.images.prepare import prepare
 from penult.images.preprocess import Preprocessing
@@ -37,7 +37,7 @@ def serve() -> None:
     jobs = sys.stdin.buffer
     replies = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)  # whatever else is printed goes nowhere, as standard error does
-    preprocessing, limits, memory, shape = pickle.load(jobs)
+    preprocessing, decode, limits, memory, shape = pickle.load(jobs)
     inputs = np.frombuffer(mmap.mmap(memory, 0), np.float32).reshape(shape)
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -50,15 +50,19 @@ def serve() -> None:
         except EOFError:
             return
         signal.setitimer(signal.ITIMER_REAL, limits.seconds)
-        reply = _reply(source, preprocessing, limits, inputs[slot])
+        reply = _reply(source, preprocessing, decode, limits, inputs[slot])
         signal.setitimer(signal.ITIMER_REAL, 0)
         replies.write(json.dumps(reply).encode() + b"\n")
 
 
 def _reply(
-    source: ImageLike, preprocessing: Preprocessing, limits: Limits, out: NDArray[np.float32]
+    source: ImageLike,
+    preprocessing: Preprocessing,
+    decode: Decode,
+    limits: Limits,
+    out: NDArray[np.float32],
 ) -> dict[str, Any]:
     try:
-        return asdict(prepare(source, preprocessing, limits, out))
+        return asdict(prepare(source, preprocessing, decode, limits, out))
     except ImageError as error:
         return {"code": error.code, "detail": error.detail}

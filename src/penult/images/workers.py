@@ -32,7 +32,7 @@ import numpy as np
 from PIL import Image
 
 from penult.errors import ImageError, PenultError
-from penult.images.decode import ImageLike
+from penult.images.decode import Decode, ImageLike
 from penult.images.limits import Limits
 from penult.images.names import reason
 from penult.images.prepare import Prepared, prepare
@@ -51,6 +51,7 @@ class Decoders:
 
     Args:
         preprocessing: Makes an input of pixels; has to be picklable.
+        decode: Whether large JPEGs are decoded in full.
         limits: What an image may cost.
         slots: How many inputs there is room for.
         count: Threads.
@@ -63,6 +64,7 @@ class Decoders:
     def __init__(
         self,
         preprocessing: Preprocessing,
+        decode: Decode,
         limits: Limits,
         slots: int,
         count: int,
@@ -70,6 +72,7 @@ class Decoders:
         processes: bool,
     ) -> None:
         self._preprocessing = preprocessing
+        self._decode = decode
         self._limits = limits
         shape = (slots, *preprocessing(Image.new("RGB", (64, 64))).shape)
         self._memory = _nameless_file(4 * int(np.prod(shape)))
@@ -78,7 +81,7 @@ class Decoders:
         self._workers: list[_Worker] = []
         self._idle: LifoQueue[_Worker] = LifoQueue()  # so that few images start few processes
         if processes and AVAILABLE:
-            setup = pickle.dumps((preprocessing, limits, self._memory, shape))
+            setup = pickle.dumps((preprocessing, decode, limits, self._memory, shape))
             self._workers = [_Worker(setup, self._memory, limits) for _ in range(count)]
         for worker in self._workers:
             self._idle.put(worker)
@@ -89,7 +92,8 @@ class Decoders:
 
     def _prepare(self, source: ImageLike, slot: int) -> Prepared:
         if not self._workers or not isinstance(source, str | os.PathLike | bytes):
-            return prepare(source, self._preprocessing, self._limits, self.inputs[slot])
+            out = self.inputs[slot]
+            return prepare(source, self._preprocessing, self._decode, self._limits, out)
         worker = self._idle.get()
         try:
             return worker.prepare(source, slot)
