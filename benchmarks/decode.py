@@ -6,8 +6,8 @@ Of a folder's photos, 200 are made into two sets of JPEGs of 4000 x 3000 pixels,
 
 - enlarged: each photo by itself. It has no detail finer than its own pixels, which flatters the
   figures where preprocessing doesn't smooth (TensorFlow's bilinear).
-- mosaic: 8 x 8 photos beside each other, each of 500 x 375. There is as much fine detail as a
-  photo of this size could have, and more edges; nobody's photos are that hard.
+- mosaic: 8 x 8 photos beside each other, each of 500 x 375. There is much fine detail, and more
+  edges than in anybody's photos.
 
 Features and classes are compared with those of exact decoding. Rates are of whole streams, a fast
 one after an exact one in each round, since the machine may have other work; medians are printed.
