@@ -237,6 +237,12 @@ def matches(found: Sequence["Match"], *, as_json: bool) -> None:
         print(f"{number:{rank}}  {match.score:{score}.3f}  {printable(match.key)}")
 
 
+def served(address: str) -> None:
+    """Print the address of a page that is being served."""
+    print(address, flush=True)
+    say("only this machine can open it; Ctrl-C ends it")
+
+
 def indexed(table: "Path", report: "IndexReport", *, as_json: bool) -> None:
     """Say how much of what is near an index finds."""
     if as_json:

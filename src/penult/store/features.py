@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from penult.analysis.near_duplicates import Duplicates, DuplicatesOptions
     from penult.analysis.neighbours import Match, SearchOptions
     from penult.analysis.queries import Queries
+    from penult.viewer.server import Viewer, ViewOptions
 
 BATCH_BYTES = 8 << 20  # read at a time; Lance reads some of them ahead
 PROBES = 20  # parts of an index that a query looks into
@@ -248,6 +249,10 @@ class Features:
     ) -> "Duplicates":
         """Find images that are nearly the same; see `penult.duplicates`."""
         return penult.duplicates(self, threshold, **options)
+
+    def view(self, **options: Unpack["ViewOptions"]) -> "Viewer":
+        """Serve a page to look at the table; see `penult.view`."""
+        return penult.view(self, **options)
 
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, indexed by key: its file's columns, and a column of vectors a layer.

