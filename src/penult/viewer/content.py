@@ -45,7 +45,7 @@ class Content:
     @cached_property
     def columns(self) -> dict[str, Any]:
         """What is known of each row, by name: Arrow arrays in the order of keys."""
-        names = [*_MEASURED, *getattr(self._features, "columns", {})]
+        names = [*_MEASURED, *self._features.columns]
         table = self._features.facts(names)
         return {name: table[name].combine_chunks() for name in names}
 
