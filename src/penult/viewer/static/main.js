@@ -11,16 +11,6 @@ import { announce, filter, filterByWords, load, on, select, selectedRows, sortBy
 
 const VIEWS = ["grid", "map", "failures"];
 
-if (location.search) history.replaceState(null, "", "/"); // the token, which the cookie replaces
-dark(localStorage.getItem("dark"));
-
-try {
-  await load();
-  begin();
-} catch (error) {
-  $("#loading").textContent = error.message;
-}
-
 function begin() {
   const { meta } = state;
   document.title = `${shown(meta.table)} – penult`;
@@ -190,3 +180,13 @@ function pressed(event) {
 }
 
 addEventListener("unhandledrejection", (event) => say(event.reason.message));
+
+if (location.search) history.replaceState(null, "", "/"); // the token, which the cookie replaces
+dark(localStorage.getItem("dark"));
+
+try {
+  await load();
+  begin();
+} catch (error) {
+  $("#loading").textContent = error.message;
+}
