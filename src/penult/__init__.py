@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from penult.store import Features
     from penult.store import open_features as open  # noqa: A004 -- the word for it
     from penult.verification import Verification, verify
+    from penult.viewer.server import Viewer, view
 
 __version__ = "0.1.0"
 
@@ -60,6 +61,7 @@ __all__ = [
     "UnsafeError",
     "UsageError",
     "Verification",
+    "Viewer",
     "classify",
     "compute_features",
     "describe",
@@ -74,6 +76,7 @@ __all__ = [
     "open",
     "search",
     "verify",
+    "view",
 ]
 
 _LAZY = {
@@ -85,6 +88,7 @@ _LAZY = {
     "Match": ("penult.analysis.neighbours", "Match"),
     "Model": ("penult.model", "Model"),
     "Verification": ("penult.verification", "Verification"),
+    "Viewer": ("penult.viewer.server", "Viewer"),
     "classify": ("penult.pipeline", "classify"),
     "compute_features": ("penult.original", "compute_features"),
     "describe": ("penult.nets", "describe"),
@@ -99,6 +103,7 @@ _LAZY = {
     "open": ("penult.store", "open_features"),
     "search": ("penult.analysis.neighbours", "search"),
     "verify": ("penult.verification", "verify"),
+    "view": ("penult.viewer.server", "view"),
 }
 
 

@@ -194,6 +194,7 @@ def info(features: "Features", *, as_json: bool) -> None:
         _print_json(facts | {"failures": failures})
         return
     made_by = facts.pop("provenance")
+    facts["columns"] = facts["columns"] or None
     _print_facts({**facts, "": "", **made_by})
     for key, reason in failures.items():
         print(f"{printable(key)}: {printable(reason)}")
@@ -240,6 +241,12 @@ def matches(found: Sequence["Match"], *, as_json: bool) -> None:
     score = max((len(f"{match.score:.3f}") for match in found), default=0)
     for number, match in enumerate(found, 1):
         print(f"{number:{rank}}  {match.score:{score}.3f}  {printable(match.key)}")
+
+
+def served(address: str) -> None:
+    """Print the address of a page that is being served."""
+    print(address, flush=True)
+    say("only this machine can open it; Ctrl-C ends it")
 
 
 def indexed(table: "Path", report: "IndexReport", *, as_json: bool) -> None:

@@ -1,0 +1,36 @@
+"""The command that shows a table in the browser."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from penult.cli import show
+from penult.cli.analysis import Layer
+from penult.cli.commands import TablePath, app, opened
+
+
+@app.command()
+def view(
+    table: TablePath,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")
+    ] = 0,
+    browser: Annotated[
+        bool, typer.Option("--open/--no-open", help="Open the address in a browser.")
+    ] = False,
+    layer: Layer = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
+    ] = None,
+) -> None:
+    """Look at a table in the browser: pictures, a map, what is near to what; Ctrl-C ends it.
+
+    The page is served to this machine only, and only to who has the address.
+
+    Example: penult view photos.lance
+    """
+    viewer = opened(table).view(port=port, layer=layer, weights=weights, browser=browser)
+    show.served(viewer.url)
+    viewer.wait()

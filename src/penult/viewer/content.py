@@ -1,0 +1,160 @@
+"""What the page asks of a table: its keys and columns, pictures of its rows, what is near."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+from typing import Any, Self
+
+import penult
+from penult import changes
+from penult.analysis.neighbours import Match, search
+from penult.errors import ImageError
+from penult.images import ImageFile, from_key
+from penult.store import Features, Known
+from penult.viewer.thumbnails import Thumbnails
+
+NEAR = 100  # rows that a search finds
+LARGE = 1600  # pixels of the longer side of an image that is looked at alone
+_LARGE_CACHE = 32 << 20  # bytes, of some 100
+_MEASURED = ("width", "height", "bytes", "mtime")
+
+
+class Content:
+    """Answers about an open table; may be asked from many threads at once.
+
+    Args:
+        features: The table.
+        layer: The layer that searches compare, by default the first.
+        weights: Where the weights of the table's model are, if not where they were.
+    """
+
+    def __init__(
+        self, features: Features, layer: str | None = None, weights: str | Path | None = None
+    ) -> None:
+        self._features = features
+        self._layer = features.layer(layer)
+        self._weights = weights
+        self._files = features.facts(["path", "bytes", "mtime"])
+        self._searching = Lock()  # the first search reads all vectors, or loads the model
+        self._small = Thumbnails()
+        self._large = Thumbnails(LARGE, count=2, cache_bytes=_LARGE_CACHE)
+
+    @cached_property
+    def columns(self) -> dict[str, Any]:
+        """What is known of each row, by name: Arrow arrays in the order of keys."""
+        names = [*_MEASURED, *self._features.columns]
+        table = self._features.facts(names)
+        return {name: table[name].combine_chunks() for name in names}
+
+    def meta(self) -> dict[str, Any]:
+        """What the page has to know before all else."""
+        features = self._features
+        return {
+            "table": features.path.name,
+            "rows": len(features),
+            "failed": len(features.failures),
+            "layer": self._layer,
+            "layers": {name: list(shape) for name, shape in features.layers.items()},
+            "columns": [
+                {"name": name, "words": _is_text(values)} for name, values in self.columns.items()
+            ],
+            "provenance": {name: str(value) for name, value in features.provenance.items()},
+            "version": penult.__version__,
+        }
+
+    def keys(self) -> list[str]:
+        """All keys, in order."""
+        return self._features.keys
+
+    def failures(self) -> list[tuple[str, str]]:
+        """Keys of images without features, each with the reason."""
+        return list(self._features.failures.items())
+
+    def column(self, number: int) -> bytes | dict[str, list[Any]]:
+        """A column's values: numbers as little-endian float64, NaN for none; texts as JSON.
+
+        Texts are words, each once, and for each row the place of its word, or None.
+        """
+        values = list(self.columns.values())[number]
+        return _words(values) if _is_text(values) else _numbers(values)
+
+    def thumbnail(self, row: int) -> bytes:
+        """A small JPEG of a row's image; ImageError if there is none."""
+        return self._small.of(self._path(row))
+
+    def image(self, row: int) -> bytes:
+        """A large JPEG of a row's image; ImageError if there is none."""
+        return self._large.of(self._path(row))
+
+    def near(self, row: int) -> dict[str, list[Any]]:
+        """The rows nearest to one, with their cosines."""
+        return self._found(self._features.keys[row])
+
+    def like(self, data: bytes) -> dict[str, list[Any]]:
+        """The rows nearest to an image in a file's bytes.
+
+        A single image is decoded for the model in this process, so it has to be one that a decoder
+        process has come through before.
+        """
+        self._large.made(data)
+        return self._found(data)
+
+    def _found(self, query: str | bytes) -> dict[str, list[Any]]:
+        with self._searching:
+            found = search(
+                self._features, query, NEAR, layer=self._layer, weights=self._weights
+            )
+        return {"rows": self._rows(found), "scores": [round(each.score, 4) for each in found]}
+
+    def _rows(self, found: Sequence[Match]) -> list[int]:
+        return [bisect_left(self._features.keys, each.key) for each in found]
+
+    def _path(self, row: int) -> str:
+        """Where a row's image is, if it's the file that the features are of: any other isn't shown.
+
+        A table may come from others, and must not name files to look at.
+        """
+        place, size, mtime = (column[row] for column in self._files.columns)
+        if place.as_py() is None or changes.is_gone(place.as_py()):
+            raise ImageError("unreadable", "the file is gone from where it was")
+        path = from_key(place.as_py())
+        now = changes.job(ImageFile(self._features.keys[row], path)).file
+        if not changes.same(now, Known(size.as_py(), mtime.value, failed=False)):
+            raise ImageError("changed", "the file isn't the one that the features are of")
+        return path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for thumbnails in (self._small, self._large):
+            thumbnails.__exit__(kind, error, trace)
+
+
+def _is_text(values: Any) -> bool:  # noqa: ANN401 -- pyarrow has no types
+    import pyarrow as pa
+
+    kind = values.type
+    return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or kind == "timestamp[ns]")
+
+
+def _numbers(values: Any) -> bytes:  # noqa: ANN401 -- pyarrow has no types
+    import numpy as np
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(values.type):  # to seconds
+        return bytes((values.cast("int64").to_numpy(zero_copy_only=False) / 1e9).astype("<f8"))
+    return np.asarray(values.to_numpy(zero_copy_only=False), "<f8").tobytes()
+
+
+def _words(values: Any) -> dict[str, list[Any]]:  # noqa: ANN401 -- pyarrow has no types
+    coded = values.cast("string").dictionary_encode()
+    return {"words": coded.dictionary.to_pylist(), "codes": coded.indices.to_pylist()}

@@ -1,0 +1,319 @@
+"""`view`: a page of a table's pictures, served to the browser on this machine.
+
+Python's own HTTP server, with what it lacks: it listens to this machine only and asks each request
+for its right (`access`); it serves a fixed set of files and numbered rows, so there are no paths to
+climb; and threads, bytes and the time to send a request are bounded.
+"""
+
+import json
+import re
+import socket
+import socketserver
+import sys
+import webbrowser
+from collections.abc import Callable
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+from pathlib import Path
+from threading import BoundedSemaphore, Thread
+from time import monotonic
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypedDict
+
+from penult.errors import ImageError, PenultError, UsageError
+from penult.store import Features, open_features
+from penult.viewer.access import Access
+from penult.viewer.content import Content
+
+CONNECTIONS = 64  # at a time; a browser opens six
+PATIENCE = 30  # seconds that a request may take to come in, or an answer to be taken
+BODY_BYTES = 64 << 20  # of an image to search: ten times a large photo
+
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_KINDS = {
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
+}
+_ROW = re.compile(r"/(thumb|image|near|column)/([0-9]{1,9})")
+
+
+class ViewOptions(TypedDict, total=False):
+    """The keyword arguments of `view`."""
+
+    port: int
+    layer: str | None
+    weights: str | Path | None
+    browser: bool
+
+
+class Answer(NamedTuple):
+    """What a request gets."""
+
+    body: bytes
+    kind: str = "text/plain; charset=utf-8"
+    status: int = 200
+
+
+def view(
+    table: Features | str | Path,
+    *,
+    port: int = 0,
+    layer: str | None = None,
+    weights: str | Path | None = None,
+    browser: bool = False,
+) -> "Viewer":
+    """Serve a page to look at a table: its pictures, a map of them, what is near to what.
+
+    Only this machine is served, and only who has the address, which has a token.
+
+    Args:
+        table: A table, open or by its path.
+        port: Where to listen; 0 takes one that is free.
+        layer: The layer that searches compare, by default the first.
+        weights: Where the weights of the table's model are, if not where they were.
+        browser: Open the address in a browser. Other users of the machine may then see it, in the
+            list of processes.
+
+    Returns:
+        The server, at work until it is closed.
+
+    Raises:
+        StoreError: The table can't be read.
+        UsageError: The port is taken.
+
+    Example:
+        >>> import penult
+        >>> penult.view("photos.lance").wait()  # doctest: +SKIP
+    """
+    features = table if isinstance(table, Features) else open_features(table)
+    viewer = Viewer(Content(features, layer, weights), port)
+    if browser:
+        webbrowser.open(viewer.url)
+    return viewer
+
+
+class Viewer:
+    """A page that is being served.
+
+    Attributes:
+        url: Its address, with the token.
+    """
+
+    def __init__(self, content: Content, port: int = 0) -> None:
+        self._content = content
+        try:
+            self._server = _Server(port, content)
+        except (OSError, OverflowError) as error:
+            content.__exit__(None, None, None)
+            raise UsageError(f"can't listen at port {port}: {error}; choose another") from error
+        self.url = f"http://127.0.0.1:{self._server.server_port}/?token={self._server.access.token}"
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Serve until Ctrl-C."""
+        with self, suppress(KeyboardInterrupt):
+            while self._thread.is_alive():
+                self._thread.join(1)  # without a time, Windows would not hear Ctrl-C
+
+    def close(self) -> None:
+        """Stop serving."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._content.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Viewer {self.url}>"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = CONNECTIONS
+
+    def __init__(self, port: int, content: Content) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.access = Access(self.server_port)
+        self.content = content
+        self.static = _static()
+        self.awaited: dict[socket.socket, float] = {}  # since when a request is coming in
+        self._room = BoundedSemaphore(CONNECTIONS)
+
+    def server_bind(self) -> None:
+        """Bind without asking the net for this machine's name, which nothing here needs."""
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = self.server_address[:2]
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- as above
+        """Begin a thread, unless there are too many."""
+        if self._room.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
+        """Serve a connection."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._room.release()
+
+    def service_actions(self) -> None:
+        """Hang up on those that take too long to say what they want; called twice a second."""
+        for connection, since in list(self.awaited.items()):
+            if monotonic() - since > PATIENCE:
+                with suppress(OSError):  # it has gone meanwhile
+                    connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- as above
+        """Print the traceback of a bug; that a browser has gone is none."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    protocol_version = default_request_version = "HTTP/1.1"  # a request without one gets headers
+    timeout = PATIENCE
+    _target = ""
+
+    def handle_one_request(self) -> None:
+        self.server.awaited[self.connection] = monotonic()
+        try:
+            super().handle_one_request()
+        finally:
+            self.server.awaited.pop(self.connection, None)
+
+    def do_GET(self) -> None:
+        self._serve(self._got)
+
+    def do_POST(self) -> None:
+        self._serve(self._posted)
+
+    def _serve(self, answer: Callable[[], Answer]) -> None:
+        """Answer, once it is clear who asks."""
+        del self.server.awaited[self.connection]
+        if self.command == "POST" or "Content-Length" in self.headers:
+            self.close_connection = True  # a body may be left that is no request
+        self._target = self.requestline.split()[1]  # `path` has had slashes taken away
+        refusal = self.server.access.refusal(self.command, self._target, self.headers)
+        if refusal:
+            self._send(Answer(refusal.encode(), status=403))
+            return
+        try:
+            self._send(answer())
+        except PenultError as error:
+            self._send(Answer(str(error).encode("utf-8", "replace"), status=422))
+        except (ConnectionError, TimeoutError):
+            raise
+        except CancelledError:  # the server is being closed
+            self.close_connection = True
+        except Exception:
+            self._send(Answer(b"a bug: penult has printed where", status=500))
+            raise
+
+    def _got(self) -> Answer:
+        path = self._target.partition("?")[0]
+        content = self.server.content
+        if path in self.server.static:
+            return self.server.static[path]
+        if path == "/meta":
+            return _json(content.meta())
+        if path == "/keys":
+            return _json(content.keys())
+        if path == "/failures":
+            return _json(content.failures())
+        asked = _ROW.fullmatch(path)
+        return self._numbered(asked[1], int(asked[2])) if asked else _MISSING
+
+    def _numbered(self, what: str, number: int) -> Answer:
+        content = self.server.content
+        if number >= len(content.columns if what == "column" else content.keys()):
+            return _MISSING
+        if what == "column":
+            values = content.column(number)
+            return _json(values) if isinstance(values, dict) else Answer(values, _BINARY)
+        if what == "near":
+            return _json(content.near(number))
+        made = content.thumbnail if what == "thumb" else content.image
+        return Answer(made(number), "image/jpeg")
+
+    def _posted(self) -> Answer:
+        if self._target != "/like":
+            return _MISSING
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch("[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
+            return Answer(b"send the image in one piece, with its length", status=411)
+        if int(length) > BODY_BYTES:
+            return Answer(f"an image to search is of {BODY_BYTES:,} bytes at most".encode(), status=413)
+        self.server.awaited[self.connection] = monotonic()
+        data = self.rfile.read(int(length))
+        del self.server.awaited[self.connection]
+        if len(data) != int(length):
+            raise ImageError("truncated", "the connection ended early")
+        return _json(self.server.content.like(data))
+
+    def _send(self, answer: Answer) -> None:
+        self.send_response_only(answer.status)
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        if self.server.access.invited(self._target) and answer.status == 200:
+            self.send_header("Set-Cookie", self.server.access.cookie)
+        if self.close_connection:
+            self.send_header("Connection", "close")
+        self.send_header("Content-Type", answer.kind)
+        self.send_header("Content-Length", str(len(answer.body)))
+        self.end_headers()
+        self.wfile.write(answer.body)
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Refuse what isn't HTTP, or another method, as anything else is refused."""
+        self.close_connection = True
+        self._send(Answer(b"not a request that is answered here", status=code))
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name
+        """Say nothing: addresses have the token, and the page is the place for errors."""
+
+
+_BINARY = "application/octet-stream"
+_MISSING = Answer(b"there is no such thing", status=404)
+
+
+def _json(value: object) -> Answer:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return Answer(text.encode("utf-8", "replace"), "application/json")
+
+
+def _static() -> dict[str, Answer]:
+    """The page's files by their address."""
+    folder = files("penult.viewer").joinpath("static")
+    found = {
+        f"/{file.name}": Answer(file.read_bytes(), _KINDS[file.name.rpartition(".")[2]])
+        for file in folder.iterdir()
+    }
+    return found | {"/": found["/index.html"]}

@@ -1,0 +1,82 @@
+// The page's few tools: elements made with text only, names made fit to show, requests.
+
+export const $ = (selector) => document.querySelector(selector);
+
+/** Make an element; strings become text, never markup. */
+export function el(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name.includes("-") || name === "role") element.setAttribute(name, value);
+    else element[name] = value;
+  }
+  element.append(...children);
+  return element;
+}
+
+const STEERING = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
+
+/** A key as it is shown: characters that would break or turn the line are written out. */
+export const shown = (text) =>
+  text.replace(STEERING, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
+
+export const baseName = (key) => key.slice(key.lastIndexOf("/") + 1);
+export const folderOf = (key) => key.slice(0, key.lastIndexOf("/") + 1);
+
+const COUNT = new Intl.NumberFormat("en");
+export const count = (n) => COUNT.format(n);
+export const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+
+/** A number with as many digits as a person wants. */
+export const figure = (x) =>
+  Number.isInteger(x) ? count(x) : Number(x.toPrecision(4)).toLocaleString("en");
+
+const UNITS = ["bytes", "kB", "MB", "GB"];
+
+/** A column's value in words. */
+export function inWords(name, value) {
+  if (value === null || Number.isNaN(value)) return "—";
+  if (name === "mtime") return new Date(value * 1000).toLocaleString();
+  if (name === "bytes") {
+    const power = Math.min(3, Math.max(0, Math.floor(Math.log10(value || 1) / 3)));
+    return `${Number((value / 1000 ** power).toPrecision(3))} ${UNITS[power]}`;
+  }
+  return typeof value === "number" ? figure(value) : shown(value);
+}
+
+const TITLES = { width: "Width", height: "Height", bytes: "File size", mtime: "Date", key: "Name" };
+export const title = (name) => TITLES[name] ?? shown(name[0].toUpperCase() + name.slice(1));
+
+/** Ask the server; what it refuses is an error with its words. */
+export async function ask(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, options);
+  } catch {
+    throw new Error("penult has stopped: start `penult view` again");
+  }
+  if (!answer.ok) throw new Error(shown(await answer.text()));
+  return answer;
+}
+
+let hiding;
+
+/** Show one line for a while. */
+export function say(text) {
+  const message = $("#message");
+  message.textContent = text;
+  message.hidden = false;
+  clearTimeout(hiding);
+  hiding = setTimeout(() => (message.hidden = true), 6000);
+}
+
+export const nextFrame = (action) => {
+  let asked = false;
+  return () => {
+    if (asked) return;
+    asked = true;
+    requestAnimationFrame(() => {
+      asked = false;
+      action();
+    });
+  };
+};

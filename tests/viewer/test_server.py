@@ -1,0 +1,211 @@
+"""Who is answered, and with what: hosts, origins, tokens, paths."""
+
+import http.client
+import json
+import socket
+from itertools import product
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+
+import penult
+from penult.errors import UsageError
+from penult.viewer import server
+from penult.viewer.server import CONNECTIONS
+
+ROUTES = ["/", "/main.js", "/style.css", "/meta", "/keys", "/failures", "/column/0", "/thumb/0",
+          "/image/0", "/near/0"]  # fmt: skip
+HOSTS = ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost", "127.0.0.1:1",
+         "0.0.0.0:{port}", "[::1]:{port}", "127.0.0.1.evil.example:{port}", "127.0.0.1:{port}.",
+         "localhost.:{port}", "LOCALHOST:{port}", "user@127.0.0.1:{port}", "127.1:{port}",
+         "2130706433:{port}", "0x7f000001:{port}", "192.168.0.1:{port}", "", " ",
+         "127.0.0.1:{port}", "localhost:{port}"]  # fmt: skip
+ORIGINS = [
+    {},
+    {"Origin": "http://evil.example"},
+    {"Origin": "null"},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "same-origin"},
+]
+OUTSIDE = [
+    *("/..", "/../", "/../../etc/passwd", "/static/../server.py", "/%2e%2e/server.py"),
+    *("//etc/passwd", "/\\etc\\passwd", "/etc/passwd", "/thumb//etc/passwd", "/thumb/../meta"),
+    *("/thumb/-1", "/thumb/8", "/thumb/999999999", "/thumb/1e0", "/thumb/0x0", "/thumb/٣"),
+    *("/thumb/0/", "/thumb/0%00", "/thumb/0;a", "/thumb/%30", "/thumb/ 0", "//thumb/0", "/./meta"),
+    *("http://127.0.0.1/meta", "file:///etc/passwd", "*", "/index.html/", "/__init__.py"),
+]
+CLIMBS = [
+    f"/{start}{step * times}{target}"
+    for start, step, times, target in product(
+        ("", "thumb/", "image/"),
+        ("../", "..%2f", "%2e%2e/", "..\\", "....//", "..%c0%af", "..%252f"),
+        (1, 3, 9),
+        ("etc/passwd", "server.py", "t.lance"),
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def ask(viewer):
+    port = urlsplit(viewer.url).port
+    first = _asked(port, "GET", urlsplit(viewer.url)._replace(scheme="", netloc="").geturl(), {})
+    cookie = first.headers["Set-Cookie"].partition(";")[0]
+
+    def ask(target, method="GET", headers=(), known=True, host="127.0.0.1:{port}", body=None):
+        given = {"Host": host.format(port=port), **dict(headers)}
+        if known:
+            given["Cookie"] = cookie
+        return _asked(port, method, target, given, body)
+
+    return ask
+
+
+def _asked(port, method, target, headers, body=None):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection._validate_path = lambda url: None  # what a browser wouldn't send is sent here
+    connection._encode_request = lambda request: request.encode()
+    connection.putrequest(method, target, skip_host="Host" in headers)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    if body is not None and "Content-Length" not in headers:
+        connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    answer.data = answer.read()
+    connection.close()
+    return answer
+
+
+def _safe(answer):
+    policy = answer.headers["Content-Security-Policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    return True
+
+
+def test_only_this_page_with_its_cookie_is_answered(ask):
+    for route, host, origin, known in product(ROUTES, HOSTS, ORIGINS, (True, False)):
+        answer = ask(route, headers=origin, host=host, known=known)
+        ours = host in HOSTS[-2:] and known and origin in (ORIGINS[0], ORIGINS[-1])
+        assert answer.status == (200 if ours else 403), (route, host, origin, known)
+        assert _safe(answer)
+
+
+def test_the_cookie_is_hidden_and_of_this_site_only(viewer):
+    parts = urlsplit(viewer.url)
+    answer = _asked(parts.port, "GET", f"/?{parts.query}", {})
+    assert answer.headers["Set-Cookie"].endswith("; HttpOnly; SameSite=Strict; Path=/")
+    assert parts.query.removeprefix("token=") not in answer.headers["Set-Cookie"]
+
+
+def test_a_wrong_token_gets_nothing(ask, viewer):
+    token = urlsplit(viewer.url).query
+    for wrong in ("token=", "token=x", token[:-1], token + "x", "TOKEN" + token[5:], "token=é"):
+        answer = ask(f"/?{wrong}", known=False)
+        assert (answer.status, answer.headers["Set-Cookie"]) == (403, None)
+
+
+def test_a_token_opens_no_other_route(ask, viewer):
+    assert ask(f"/keys?{urlsplit(viewer.url).query}", known=False).status == 403
+
+
+@pytest.mark.parametrize("target", OUTSIDE)
+def test_nothing_outside_is_found(ask, target):
+    assert ask(target).status in (400, 404)
+
+
+def test_no_climb_leads_anywhere(ask):
+    assert len(CLIMBS) > 180
+    for target in CLIMBS:
+        answer = ask(target)
+        assert answer.status == 404, target
+        assert _safe(answer)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE"])
+def test_other_methods_are_refused_as_safely(ask, method):
+    answer = ask("/keys", method=method)
+    assert answer.status == 501
+    assert _safe(answer)
+
+
+def test_a_search_by_image_has_to_come_from_this_page(ask):
+    assert ask("/like", "POST", body=b"x").status == 403
+    assert ask("/like", "POST", {"Origin": "http://evil.example"}, body=b"x").status == 403
+
+
+def test_what_is_no_image_is_refused_with_its_reason(ask, viewer):
+    origin = {"Origin": f"http://{urlsplit(viewer.url).netloc}"}
+    answer = ask("/like", "POST", origin, body=b"<svg onload=alert(1)>")
+    assert answer.status == 422
+    assert answer.data == b"unsupported_format: SVG isn't read: convert it to PNG or JPEG"
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [("99999999999", 413), ("-1", 411), ("x", 411), ("", 411)]
+)
+def test_a_body_has_a_length_within_limits(ask, viewer, length, status):
+    origin = {"Origin": f"http://{urlsplit(viewer.url).netloc}", "Content-Length": length}
+    assert ask("/like", "POST", origin).status == status
+
+
+def test_rows_are_pictures_made_anew(ask):
+    answer = ask("/thumb/0")
+    assert answer.headers["Content-Type"] == "image/jpeg"
+    assert answer.data[:3] == b"\xff\xd8\xff"
+
+
+@pytest.mark.parametrize(
+    ("key", "reason"), [("b/gone.png", b"unreadable: "), ("b/changed.png", b"changed: ")]
+)
+def test_other_files_than_the_rows_are_not_shown(ask, key, reason):
+    row = json.loads(ask("/keys").data).index(key)
+    answer = ask(f"/thumb/{row}")
+    assert answer.status == 422
+    assert answer.data.startswith(reason)
+
+
+def test_columns_are_numbers_or_words(ask):
+    columns = json.loads(ask("/meta").data)["columns"]
+    place = {column["name"]: number for number, column in enumerate(columns)}
+    widths = np.frombuffer(ask(f"/column/{place['width']}").data, "<f8")
+    assert widths.tolist() == [60, 70, 80, 90, 100, 110, 120, 130]
+    labels = json.loads(ask(f"/column/{place['label']}").data)
+    assert labels == {"words": ["<u>0</u>", "<u>1</u>"], "codes": [0, 1] * 4}
+
+
+def test_neighbours_are_rows_with_scores(ask):
+    near = json.loads(ask("/near/0").data)
+    assert len(near["rows"]) == len(near["scores"]) == 7
+    assert 0 not in near["rows"]
+
+
+def test_a_slow_request_is_hung_up_on(viewer, monkeypatch):
+    monkeypatch.setattr(server, "PATIENCE", 0.1)
+    with socket.create_connection(("127.0.0.1", urlsplit(viewer.url).port), timeout=5) as slow:
+        slow.sendall(b"GET / HT")
+        assert slow.recv(100) == b""
+
+
+def test_connections_are_bounded(table):
+    with penult.view(table) as viewer:
+        port = urlsplit(viewer.url).port
+        held = [socket.create_connection(("127.0.0.1", port)) for _ in range(CONNECTIONS)]
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as one_more:
+            assert one_more.recv(1) == b""
+        for each in held:
+            each.close()
+
+
+def test_it_listens_to_this_machine_only(viewer):
+    assert viewer._server.socket.getsockname()[0] == "127.0.0.1"
+
+
+def test_a_taken_port_is_one_line(table, viewer):
+    with pytest.raises(UsageError, match=r"^can't listen at port \d+: .*; choose another$"):
+        penult.view(table, port=urlsplit(viewer.url).port)
