@@ -72,6 +72,7 @@ def test_info_is_plain_data(photos, provenance):
         "rows": 5,
         "failed": 1,
         "layers": {"pool": [4]},
+        "columns": {},
         "version": 4,
         "versions": 4,
         "fragments": 3,

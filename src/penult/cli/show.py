@@ -189,6 +189,7 @@ def info(features: "Features", *, as_json: bool) -> None:
         _print_json(facts | {"failures": failures})
         return
     made_by = facts.pop("provenance")
+    facts["columns"] = facts["columns"] or None
     _print_facts({**facts, "": "", **made_by})
     for key, reason in failures.items():
         print(f"{printable(key)}: {printable(reason)}")

@@ -6,8 +6,8 @@ syncs what a manifest names before that manifest exists, and the manifest before
 
 import os
 import shutil
-from collections.abc import Collection, Iterable
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lance import FragmentMetadata, LanceDataset, LanceOperation, Transaction
 
 INDEX_KIND = "IVF_RQ"  # benchmarks/search.py compares it with others
+_APART = "_versions/d*.manifest"  # versions outside of the sequence
 
 _Prepared: TypeAlias = "tuple[Transaction, Iterable[FragmentMetadata]]"
 
@@ -90,6 +91,57 @@ def _replacement(dataset: "LanceDataset", batch: "pa.Table", remove: Collection[
     return transaction, [*operation.new_fragments, *operation.updated_fragments]
 
 
+def annotate(
+    path: Path, dataset: "LanceDataset", columns: "pa.Table", own: "pa.Schema"
+) -> "LanceDataset":
+    """Lay columns beside the rows, in place of those there now, on disk when this returns.
+
+    Args:
+        path: Folder of the table.
+        dataset: Its newest version.
+        columns: All added columns, in the order of the table's rows.
+        own: The columns that the table was made with.
+    """
+    import lance
+
+    with _plain(path, dataset, own) as plain:
+        fragments, start = [], 0
+        for fragment in plain.get_fragments():
+            piece = columns.slice(start, fragment.count_rows())
+            metadata, schema = fragment.merge_columns(piece.to_reader())
+            fragments.append(metadata)
+            start += len(piece)
+    sync(file for fragment in fragments for file, _ in files(path, fragment))
+    operation = lance.LanceOperation.Merge(fragments, schema)
+    after = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+    _sync_versions(path, dataset.version, after.version)
+    return after
+
+
+@contextmanager
+def _plain(path: Path, dataset: "LanceDataset", own: "pa.Schema") -> "Iterator[LanceDataset]":
+    """The table without added columns: a version apart, which no reader sees and nothing needs.
+
+    Lance adds a column only where there is none of its name; to drop that first, in a version of
+    its own, would lose it to a kill in between.
+    """
+    import lance
+    from lance.schema import LanceSchema
+
+    if dataset.schema.names == own.names:
+        yield dataset
+        return
+    operation = lance.LanceOperation.Project(LanceSchema.from_pyarrow(own))
+    apart = lance.LanceDataset.commit(
+        dataset, operation, read_version=dataset.version, detached=True
+    )
+    try:
+        yield apart
+    finally:
+        for leftover in path.glob(_APART):
+            leftover.unlink()
+
+
 def compact(
     path: Path,
     dataset: "LanceDataset",
@@ -147,7 +199,11 @@ def _clean(path: Path, dataset: "LanceDataset", keep: int, grace: timedelta) -> 
         dataset.cleanup_old_versions(
             grace, keep, delete_unverified=True, error_if_tagged_old_versions=False
         )
-        for leftover in [*path.glob("_*/.tmp*"), *path.glob("_versions/*.unreadable")]:
+        for leftover in [
+            *path.glob("_*/.tmp*"),
+            *path.glob("_versions/*.unreadable"),
+            *path.glob(_APART),
+        ]:
             leftover.unlink()
 
 

@@ -80,7 +80,10 @@ def _npy(features: "Features", layers: Sequence[str], out: Path) -> None:
 
 
 def _parquet(features: "Features", layers: Sequence[str], out: Path) -> None:
-    """A row an image, vectors as fixed-size lists; the schema's metadata has the provenance."""
+    """A row an image, vectors as fixed-size lists; the schema's metadata has the provenance.
+
+    Columns that were added to the table come before the vectors.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -93,17 +96,18 @@ def _parquet(features: "Features", layers: Sequence[str], out: Path) -> None:
     }
     sizes = {name: int(np.prod(features.layers[name])) for name in layers}
     vectors = {name: pa.list_(pa.float32(), size) for name, size in sizes.items()}
-    schema = pa.schema({**facts, **vectors}, metadata={"penult": features.document})
+    added = {name: pa.type_for_alias(kind) for name, kind in features.columns.items()}
+    schema = pa.schema({**facts, **added, **vectors}, metadata={"penult": features.document})
     with (
         replacing(out) as temporary,
         pq.ParquetWriter(temporary, schema, use_dictionary=False) as writer,
     ):
-        for piece in features.tables(list(facts), layers):
+        for piece in features.tables([*facts, *added], layers):
             writer.write_table(pa.table(piece.columns, schema=schema))
 
 
 def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
-    """`key`, then a column a value, with digits enough to get the same float32 back.
+    """`key`, a column a value, with digits enough to get the same float32 back, and added columns.
 
     Quoted as RFC 4180 says, UTF-8. Keys stay as they are, so one that begins with `=` is a formula
     to a spreadsheet: changing it would break joins with the files' names.
@@ -114,12 +118,13 @@ def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
     layer = _only(layers, out)
     size = int(np.prod(features.layers[layer]))
     fields = {"key": pa.string()} | {f"{layer}_{i}": pa.float32() for i in range(size)}
-    schema = pa.schema(fields)
+    added = {name: pa.type_for_alias(kind) for name, kind in features.columns.items()}
+    schema = pa.schema(fields | added)
     with replacing(out) as temporary, pa.csv.CSVWriter(temporary, schema) as writer:
-        for piece in features.tables(["key"], [layer]):
-            keys, vectors = (piece.column(i).combine_chunks() for i in range(2))
+        for piece in features.tables(["key", *added], [layer]):
+            keys, *others, vectors = (column.combine_chunks() for column in piece.columns)
             values = np.ascontiguousarray(vectors.flatten().to_numpy().reshape(-1, size).T)
-            writer.write_table(pa.table([keys, *values], schema=schema))
+            writer.write_table(pa.table([keys, *values, *others], schema=schema))
 
 
 def _pickle(features: "Features", layers: Sequence[str], out: Path) -> None:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 import penult
 from penult.errors import MissingExtraError, StoreError, UsageError
+from penult.store.columns import described
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, translated
 from penult.store.versions import local, newest, require_table, versions
@@ -80,6 +81,11 @@ class Features:
         return dict(self._index.kind.layers)
 
     @property
+    def columns(self) -> dict[str, str]:
+        """Arrow's types of the columns that were added, by name: `{"cluster": "int32"}`."""
+        return described(self._index.kind, self._dataset.schema)
+
+    @property
     def failures(self) -> dict[str, str]:
         """Reasons of the images that have no features, by key, sorted."""
         return dict(self._index.failures)
@@ -105,6 +111,7 @@ class Features:
             "rows": len(self),
             "failed": len(self._index.failures),
             "layers": {name: list(shape) for name, shape in self.layers.items()},
+            "columns": self.columns,
             "bytes": size,
             "version": self._dataset.version,
             "versions": len(versions(self.path)),
@@ -172,7 +179,10 @@ class Features:
             yield block.reshape(-1, *self.layers[layer])
 
     def facts(self, columns: Sequence[str]) -> "pa.Table":
-        """Columns of all rows at once, in the order of keys: `path`, `width`, `bytes` and so on."""
+        """Columns of all rows at once, in the order of keys: `path`, `width`, added ones and so on.
+
+        A row that came after a column was added has null there.
+        """
         with translated(f"{quoted(self.path)}: can't read rows"):
             return self._dataset.to_table(columns=list(columns)).take(self._index.order)
 
@@ -259,7 +269,9 @@ class Features:
             import pandas as pd
         except ImportError:
             raise MissingExtraError("to_pandas", "pandas") from None
-        frame: pd.DataFrame = self.facts(["width", "height", "bytes", "mtime"]).to_pandas()
+        frame: pd.DataFrame = self.facts(
+            ["width", "height", "bytes", "mtime", *self.columns]
+        ).to_pandas()
         frame.index = pd.Index(self.keys, name="key")
         for name in self.layers:
             frame[name] = pd.Series(list(self.numpy(name)), index=frame.index, dtype=object)

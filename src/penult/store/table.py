@@ -8,7 +8,9 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from penult.errors import StoreError
+from penult.store import columns as added
 from penult.store import durable
+from penult.store.columns import Values
 from penult.store.layout import File, Kind, Row, Shape, column, file_columns
 from penult.store.lock import Lock
 from penult.store.messages import translated
@@ -197,11 +199,40 @@ class FeatureTable:
         for start in range(0, len(keys), CHUNK):
             self._commit(self.kind.schema().empty_table(), [], keys[start : start + CHUNK])
 
+    def annotate(self, keys: Sequence[str], columns: Mapping[str, Values]) -> int:
+        """Add columns, or replace added ones: a value a key, and null in all other rows.
+
+        As durable as `append`. Rows that have gone meanwhile are passed over.
+
+        Args:
+            keys: Keys of rows, each once.
+            columns: Values in the order of `keys`: int32 or float32 arrays, or texts, by names of
+                a-z, 0-9 and _ that the table doesn't have itself.
+
+        Returns:
+            How many rows got values.
+
+        Raises:
+            UsageError: A name or values can't be added.
+            StoreError: The table can't be written.
+        """
+        values = added.checked(self.kind, keys, columns)
+        stay = added.names(self.kind, self._dataset.schema)
+        with self._writing(f"can't add {quoted(', '.join(columns))}"):
+            rows = self._dataset.to_table(columns=["key", *stay])
+            beside, given = added.beside(rows, keys, values)
+            if len(rows) and columns:
+                own = self.kind.schema()
+                self._dataset = durable.annotate(self.path, self._dataset, beside, own)
+        self.compact()
+        return given
+
     def _commit(
         self, batch: "pa.Table", files: Sequence[File], remove: Collection[str] = ()
     ) -> None:
         with self._writing(f"can't save {len(files)} rows"):
             replace = any(file.key in self._known for file in files)
+            batch = added.completed(batch, self._dataset.schema)
             self._dataset = durable.commit(
                 self.path, self._dataset, batch, replace=replace, remove=remove
             )
