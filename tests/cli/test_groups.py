@@ -47,7 +47,7 @@ def test_cluster_prints_groups_and_stores_them(run, tmp_path):
     assert "t.lance: 21 images, 3 clusters, silhouette 0." in result.stderr
     assert "against 2 folders: NMI 0." in result.stderr
     assert "labels stored in column cluster" in result.stderr
-    rows = list(csv.DictReader((tmp_path / "list.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "list.csv").read_text().splitlines()))
     assert rows[-1] == {"key": "b/odd.jpg", "cluster": "2", "distance": "0.0"}
     assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {"cluster": "int32"}
 
