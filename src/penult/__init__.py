@@ -26,8 +26,11 @@ from penult.errors import (
 )
 
 if TYPE_CHECKING:
+    from penult.analysis.clusters import Cluster, Clusters, cluster
     from penult.analysis.near_duplicates import Duplicates, duplicates
     from penult.analysis.neighbours import IndexReport, Match, index, search
+    from penult.analysis.outliers import Outlier, outliers
+    from penult.analysis.sampling import sample
     from penult.inspection import Inspection, inspect
     from penult.model import Model, load_model
     from penult.nets import describe
@@ -44,6 +47,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "Cluster",
+    "Clusters",
     "Download",
     "DownloadError",
     "Duplicates",
@@ -55,6 +60,7 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "NetworkError",
+    "Outlier",
     "PenultError",
     "SourceError",
     "StoreError",
@@ -63,6 +69,7 @@ __all__ = [
     "Verification",
     "Viewer",
     "classify",
+    "cluster",
     "compute_features",
     "describe",
     "download",
@@ -74,12 +81,16 @@ __all__ = [
     "load_model",
     "models",
     "open",
+    "outliers",
+    "sample",
     "search",
     "verify",
     "view",
 ]
 
 _LAZY = {
+    "Cluster": ("penult.analysis.clusters", "Cluster"),
+    "Clusters": ("penult.analysis.clusters", "Clusters"),
     "Download": ("penult.published", "Download"),
     "Duplicates": ("penult.analysis.near_duplicates", "Duplicates"),
     "Features": ("penult.store", "Features"),
@@ -87,9 +98,11 @@ _LAZY = {
     "Inspection": ("penult.inspection", "Inspection"),
     "Match": ("penult.analysis.neighbours", "Match"),
     "Model": ("penult.model", "Model"),
+    "Outlier": ("penult.analysis.outliers", "Outlier"),
     "Verification": ("penult.verification", "Verification"),
     "Viewer": ("penult.viewer.server", "Viewer"),
     "classify": ("penult.pipeline", "classify"),
+    "cluster": ("penult.analysis.clusters", "cluster"),
     "compute_features": ("penult.original", "compute_features"),
     "describe": ("penult.nets", "describe"),
     "download": ("penult.published", "download"),
@@ -101,6 +114,8 @@ _LAZY = {
     "load_model": ("penult.model", "load_model"),
     "models": ("penult.nets", "find"),
     "open": ("penult.store", "open_features"),
+    "outliers": ("penult.analysis.outliers", "outliers"),
+    "sample": ("penult.analysis.sampling", "sample"),
     "search": ("penult.analysis.neighbours", "search"),
     "verify": ("penult.verification", "verify"),
     "view": ("penult.viewer.server", "view"),

@@ -14,6 +14,7 @@ from penult.store import Features
 Floats = NDArray[np.float32]
 
 HELD_BYTES = 1 << 30  # a layer of up to so many stays in memory from one search to the next
+PIECE = 4096  # rows that are compared with many others in one product
 
 
 class Block(NamedTuple):
@@ -22,6 +23,12 @@ class Block(NamedTuple):
     start: int  # place of the first
     vectors: Floats  # (rows, values)
     lengths: Floats  # (rows,), 1 for zeros
+
+    def pieces(self, count: int) -> "Iterator[Block]":
+        """The same rows, `count` at a time."""
+        for at in range(0, len(self.vectors), count):
+            part = slice(at, at + count)
+            yield Block(self.start + at, self.vectors[part], self.lengths[part])
 
 
 _held: "WeakKeyDictionary[Features, dict[str, Block]]" = WeakKeyDictionary()
@@ -55,6 +62,37 @@ def unit_matrix(features: Features, layer: str, order: NDArray[np.int64]) -> Flo
         unit = block.vectors / block.lengths[:, None]
         matrix[row[block.start : block.start + len(unit)]] = unit
     return matrix
+
+
+def rows(features: Features, layer: str, places: NDArray[np.int64], *, unit: bool = True) -> Floats:
+    """Vectors of some rows, made of length 1 unless told not to: (places, values)."""
+    matrix = _matrix((len(places), int(np.prod(features.layers[layer]))))
+    start = 0
+    for piece in features.tables([], [layer], places):
+        flat: Floats = piece.column(0).combine_chunks().flatten().to_numpy()
+        block = _block(start, flat.reshape(len(piece), -1))
+        matrix[start : start + len(piece)] = scaled(block, unit=unit)
+        start += len(piece)
+    return matrix
+
+
+def scaled(block: Block, *, unit: bool) -> Floats:
+    """A block's vectors, of length 1 if asked for."""
+    return block.vectors / block.lengths[:, None] if unit else block.vectors
+
+
+def pieces(features: Features, layer: str, *, unit: bool) -> Iterator[tuple[slice, Floats]]:
+    """All vectors of a layer, some at a time, with their places in the order of keys."""
+    for block in blocks(features, layer):
+        for piece in block.pieces(PIECE):
+            yield slice(piece.start, piece.start + len(piece.vectors)), scaled(piece, unit=unit)
+
+
+def sampled(count: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
+    """Places of all of `count` rows, or of a random sample of `limit` if there are more; sorted."""
+    if count <= limit:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
 
 
 def _matrix(shape: tuple[int, int]) -> Floats:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from penult.cli import (  # noqa: F401 -- they add their commands
     analysis,
+    groups,
     original,
     upkeep,
     view,

@@ -47,7 +47,7 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
     """Sum up a finished run."""
     failures = features.failures
     if as_json:
-        _print_json(
+        print_json(
             {
                 "table": str(features.path),
                 "listed": counts.listed,
@@ -111,7 +111,7 @@ def classified(result: "Classification", *, as_json: bool) -> None:
 def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
     """Print a table of networks."""
     if as_json:
-        _print_json([_facts(d) for d in descriptions])
+        print_json([_facts(d) for d in descriptions])
         return
     table = _table(
         "network", "input", "width", "params", "mult-adds", "top-1", "top-5", "images/s", "MB",
@@ -140,7 +140,7 @@ def description(d: "Description", *, as_json: bool) -> None:
     """Print a network's facts and its layers."""
     facts = _facts(d)
     if as_json:
-        _print_json(facts | {"layers": [asdict(layer) for layer in d.layers]})
+        print_json(facts | {"layers": [asdict(layer) for layer in d.layers]})
         return
     _print_facts(facts | {"input": _shape(facts["input"])})
     table = _table("layer", "shape", "parameters", "multiply-adds")
@@ -160,7 +160,7 @@ def inspection(found: "Inspection", *, as_json: bool) -> None:
     facts = asdict(found) | {"path": str(found.path)}
     variables = facts.pop("variables")
     if as_json:
-        _print_json(facts | {"variables": variables})
+        print_json(facts | {"variables": variables})
         return
     facts["missing"] = "; ".join(found.missing[:MISSING_SHOWN]) or "nothing"
     if len(found.missing) > MISSING_SHOWN:
@@ -191,7 +191,7 @@ def info(features: "Features", *, as_json: bool) -> None:
     """Print what a table holds and which images failed."""
     facts, failures = features.info, features.failures
     if as_json:
-        _print_json(facts | {"failures": failures})
+        print_json(facts | {"failures": failures})
         return
     made_by = facts.pop("provenance")
     facts["columns"] = facts["columns"] or None
@@ -205,7 +205,7 @@ def failures(features: "Features", *, as_json: bool) -> None:
     reasons = features.failures
     kinds = dict(Counter(reason.partition(":")[0] for reason in reasons.values()).most_common())
     if as_json:
-        _print_json({"table": str(features.path), "kinds": kinds, "failures": reasons})
+        print_json({"table": str(features.path), "kinds": kinds, "failures": reasons})
         return
     for key, reason in reasons.items():
         print(f"{printable(key)}: {printable(reason)}")
@@ -216,7 +216,7 @@ def failures(features: "Features", *, as_json: bool) -> None:
 def verified(found: "Verification", *, as_json: bool) -> None:
     """Print how computed rows compare with those of the table."""
     if as_json:
-        _print_json(asdict(found) | {"ok": found.ok})
+        print_json(asdict(found) | {"ok": found.ok})
         return
     for kind, keys in {"changed": found.changed, "vanished": found.vanished}.items():
         for key in keys[:FAILURES_SHOWN]:
@@ -235,7 +235,7 @@ def verified(found: "Verification", *, as_json: bool) -> None:
 def matches(found: Sequence["Match"], *, as_json: bool) -> None:
     """Print the images that a search found, the nearest first."""
     if as_json:
-        _print_json([match._asdict() for match in found])
+        print_json([match._asdict() for match in found])
         return
     rank = len(str(len(found)))
     score = max((len(f"{match.score:.3f}") for match in found), default=0)
@@ -252,7 +252,7 @@ def served(address: str) -> None:
 def indexed(table: "Path", report: "IndexReport", *, as_json: bool) -> None:
     """Say how much of what is near an index finds."""
     if as_json:
-        _print_json(asdict(report))
+        print_json(asdict(report))
         return
     say(
         f"{table}: {report.rows:,} rows indexed in {report.built:.1f} s: {report.metric} search "
@@ -265,7 +265,7 @@ def duplicates(table: "Path", found: "Duplicates", *, as_json: bool) -> None:
     if as_json:
         from penult.analysis.filing import rows
 
-        _print_json({"threshold": found.threshold, "images": list(rows(found))})
+        print_json({"threshold": found.threshold, "images": list(rows(found))})
         return
     for group in found.groups:
         for image in (group.keep, *group.drop):
@@ -343,7 +343,8 @@ def _print_facts(facts: Mapping[str, Any]) -> None:
             print(f"{name:18}{printable(str(value))}")
 
 
-def _print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
+def print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
+    """Print plain data for other programs."""
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 

@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from lance import LanceDataset
 
+    from penult.analysis.clusters import ClusterOptions, Clusters
     from penult.analysis.near_duplicates import Duplicates, DuplicatesOptions
     from penult.analysis.neighbours import Match, SearchOptions
+    from penult.analysis.outliers import Outlier
     from penult.analysis.queries import Queries
+    from penult.analysis.sampling import SampleOptions
     from penult.viewer.server import Viewer, ViewOptions
 
 BATCH_BYTES = 8 << 20  # read at a time; Lance reads some of them ahead
@@ -263,6 +266,18 @@ class Features:
     def view(self, **options: Unpack["ViewOptions"]) -> "Viewer":
         """Serve a page to look at the table; see `penult.view`."""
         return penult.view(self, **options)
+
+    def cluster(self, k: int | None = None, **options: Unpack["ClusterOptions"]) -> "Clusters":
+        """Find groups of images that are alike; see `penult.cluster`."""
+        return penult.cluster(self, k, **options)
+
+    def outliers(self, n: int = 20, *, layer: str | None = None) -> "list[Outlier]":
+        """Find the images that are unlike all others; see `penult.outliers`."""
+        return penult.outliers(self, n, layer=layer)
+
+    def sample(self, n: int = 100, **options: Unpack["SampleOptions"]) -> list[str]:
+        """Choose images, at random or as unlike each other as possible; see `penult.sample`."""
+        return penult.sample(self, n, **options)
 
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, indexed by key: its file's columns, and a column of vectors a layer.

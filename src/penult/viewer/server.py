@@ -270,7 +270,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not re.fullmatch("[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
             return Answer(b"send the image in one piece, with its length", status=411)
         if int(length) > BODY_BYTES:
-            return Answer(f"an image to search is of {BODY_BYTES:,} bytes at most".encode(), status=413)
+            return Answer(
+                f"an image to search is of {BODY_BYTES:,} bytes at most".encode(), status=413
+            )
         self.server.awaited[self.connection] = monotonic()
         data = self.rfile.read(int(length))
         del self.server.awaited[self.connection]

@@ -39,6 +39,11 @@ class Fitted:
 
     size: int
 
+    @property
+    def shorter(self) -> int:
+        """The whole image's shorter side, at most."""
+        return self.size
+
     def __call__(self, rgb: RGB) -> NDArray[np.float32]:
         """Make the square, (size, size, 3), black where the image doesn't reach."""
         image = rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb)
@@ -90,7 +95,7 @@ class Thumbnails:
         self._count = count or cores()
         self._cache = _Cache(cache_bytes)
         self._decoders = Decoders(
-            Fitted(side), limits or Limits(), self._count, self._count, processes=True
+            Fitted(side), "fast", limits or Limits(), self._count, self._count, processes=True
         )
         self._free: LifoQueue[int] = LifoQueue()  # slots of the decoders' memory
         for slot in range(self._count):

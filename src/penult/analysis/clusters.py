@@ -1,0 +1,285 @@
+"""`cluster`: groups of images that are alike.
+
+Groups are found in a bounded sample; every row then goes to the group whose anchor is nearest: the
+centre of a group of k-means, or any row of the sample for the other methods. So memory is bounded,
+and time grows with the number of rows.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.analysis.extra import needed
+from penult.analysis.vectors import Floats, pieces, rows, sampled
+from penult.errors import UsageError
+from penult.store import Features, FeatureTable, open_features
+from penult.text import quoted
+
+if TYPE_CHECKING:
+    from sklearn.cluster import KMeans
+
+Method = Literal["kmeans", "hdbscan", "agglomerative"]
+ClusterMetric = Literal["cosine", "l2"]
+Labels = NDArray[np.int32]
+
+SAMPLES = {"kmeans": 50_000, "hdbscan": 10_000, "agglomerative": 10_000}  # the last two are O(n²)
+TRIED = 3_000  # rows that numbers of clusters are tried on
+JUDGED = 10_000  # rows that the silhouette is of
+GRID = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)  # numbers of clusters that are tried
+CENTRAL = 5
+
+
+class ClusterOptions(TypedDict, total=False):
+    """The keyword arguments of `cluster`."""
+
+    method: Method
+    metric: ClusterMetric
+    min_size: int
+    layer: str | None
+    column: str | None
+
+
+class Agreement(NamedTuple):
+    """How well clusters agree with the folders of the images; 1 is perfect."""
+
+    folders: int
+    nmi: float
+    ari: float
+    purity: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """One group; label -1 is noise, which belongs to none."""
+
+    label: int
+    size: int
+    central: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Clusters:
+    """What `penult.cluster` found.
+
+    Attributes:
+        keys: All images, sorted.
+        labels: The cluster of each, the largest 0; -1 for noise.
+        distances: Of each to the centre of its cluster.
+        clusters: The largest first.
+        silhouette: The mean over at most 10,000 rows; None if there is only one cluster.
+        agreement: With folders, if keys have several.
+    """
+
+    keys: list[str]
+    labels: Labels
+    distances: Floats
+    clusters: tuple[Cluster, ...]
+    silhouette: float | None
+    agreement: Agreement | None
+
+
+def cluster(
+    table: Features | str | Path,
+    k: int | None = None,
+    *,
+    method: Method = "kmeans",
+    metric: ClusterMetric = "cosine",
+    min_size: int = 5,
+    layer: str | None = None,
+    column: str | None = "cluster",
+) -> Clusters:
+    """Find groups of images that are alike, and store each image's group with the table.
+
+    The result depends on keys and vectors only, not on the order in which rows were written.
+
+    Args:
+        table: A table, open or by its path.
+        k: How many clusters; by default the number from 2 to 128 with the best silhouette. HDBSCAN
+            finds the number by itself.
+        method: `kmeans`, `hdbscan` or `agglomerative` (Ward).
+        metric: `cosine` compares directions, `l2` vectors as they are.
+        min_size: The smallest group that HDBSCAN calls a cluster.
+        layer: The layer to compare, by default the table's first.
+        column: Where to store labels; None doesn't store them. An open table shows them when it is
+            opened again.
+
+    Raises:
+        UsageError: An option can't be used, or the table has fewer rows than clusters.
+        MissingExtraError: scikit-learn isn't installed.
+        StoreError: The table can't be read or written.
+
+    Example:
+        >>> import penult
+        >>> penult.cluster("photos.lance", 5).clusters  # doctest: +SKIP
+    """
+    features = table if isinstance(table, Features) else open_features(table)
+    _check(features, k, method, metric, min_size)
+    layer, unit = features.layer(layer), metric == "cosine"
+    sample = rows(features, layer, sampled(len(features), SAMPLES[method]), unit=unit)
+    with needed("cluster"):
+        anchors, names = _METHODS[method](sample, k, min_size)
+    labels = _by_size(_assigned(features, layer, anchors, names, unit=unit))
+    distances = _distances(features, layer, labels, unit=unit)
+    found = Clusters(
+        features.keys,
+        labels,
+        distances,
+        tuple(_cluster(features.keys, labels, distances, label) for label in np.unique(labels)),
+        _judged(features, layer, labels, unit=unit),
+        agreement(features.keys, labels),
+    )
+    if column:
+        with FeatureTable.open(features.path) as writer:
+            writer.annotate(features.keys, {column: labels})
+    return found
+
+
+def _check(features: Features, k: int | None, method: str, metric: str, min_size: int) -> None:
+    for name, value, known in (
+        ("method", method, get_args(Method)),
+        ("metric", metric, get_args(ClusterMetric)),
+    ):
+        if value not in known:
+            raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+    if method == "hdbscan" and k is not None:
+        raise UsageError("hdbscan finds the number of clusters by itself: leave out k")
+    limit = min(len(features), SAMPLES[method])
+    if k is not None and not 1 <= k <= limit:
+        raise UsageError(f"k must be from 1 to {limit:,}, not {k}")
+    if min_size < 2:
+        raise UsageError(f"min_size must be at least 2, not {min_size}")
+    if limit < 3:
+        raise UsageError(f"{quoted(features.path)} has {limit} rows: clusters need at least 3")
+
+
+def _kmeans(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:
+    model = _kmeans_model(k or _best_k(sample, _kmeans_labels)).fit(sample)
+    centres: Floats = model.cluster_centers_
+    return centres, np.arange(len(centres), dtype=np.int32)
+
+
+def _kmeans_model(k: int) -> "KMeans":
+    from sklearn.cluster import KMeans
+
+    return KMeans(k, n_init=2, random_state=0)
+
+
+def _kmeans_labels(sample: Floats, k: int) -> Labels:
+    labels: Labels = _kmeans_model(k).fit_predict(sample)
+    return labels
+
+
+def _agglomerative(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:
+    return sample, _ward_labels(sample, k or _best_k(sample, _ward_labels))
+
+
+def _ward_labels(sample: Floats, k: int) -> Labels:
+    from sklearn.cluster import AgglomerativeClustering
+
+    labels: Labels = AgglomerativeClustering(k).fit_predict(sample).astype(np.int32)
+    return labels
+
+
+def _hdbscan(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:
+    from sklearn.cluster import HDBSCAN
+    from sklearn.decomposition import PCA
+
+    few = min(50, *sample.shape)  # densities mean little in more dimensions
+    reduced = PCA(few, random_state=0).fit_transform(sample) if few < sample.shape[1] else sample
+    found = HDBSCAN(min_cluster_size=min(min_size, len(sample)), copy=True).fit_predict(reduced)
+    return sample, found.astype(np.int32)
+
+
+_METHODS: dict[str, Callable[[Floats, int | None, int], tuple[Floats, Labels]]] = {
+    "kmeans": _kmeans,
+    "hdbscan": _hdbscan,
+    "agglomerative": _agglomerative,
+}
+
+
+def _best_k(sample: Floats, labelled: Callable[[Floats, int], Labels]) -> int:
+    """The number of clusters with the best silhouette, the smallest of those equally good."""
+    from sklearn.metrics import pairwise_distances, silhouette_score
+
+    few = sample[sampled(len(sample), TRIED)]
+    distances = pairwise_distances(few)
+    np.fill_diagonal(distances, 0)  # of rounding, which the silhouette takes for an error
+    scores = {
+        k: silhouette_score(distances, labelled(few, k), metric="precomputed")
+        for k in GRID
+        if k < len(few)
+    }
+    return max(scores, key=lambda k: (round(scores[k], 6), -k))
+
+
+def _assigned(
+    features: Features, layer: str, anchors: Floats, names: Labels, *, unit: bool
+) -> Labels:
+    """The label of each row's nearest anchor."""
+    halves = np.einsum("ij,ij->i", anchors, anchors) / 2
+    labels = np.empty(len(features), np.int32)
+    for place, vectors in pieces(features, layer, unit=unit):
+        labels[place] = names[(vectors @ anchors.T - halves).argmax(axis=1)]
+    return labels
+
+
+def _by_size(labels: Labels) -> Labels:
+    """Number clusters from the largest on, those as large by their first key; noise stays -1."""
+    found, first, counts = np.unique(labels, return_index=True, return_counts=True)
+    order = [i for i in np.lexsort((first, -counts)) if found[i] >= 0]
+    names = {int(found[i]): name for name, i in enumerate(order)} | {-1: -1}
+    return np.array([names[int(label)] for label in labels], np.int32)
+
+
+def _distances(features: Features, layer: str, labels: Labels, *, unit: bool) -> Floats:
+    """Of each row to the mean of its cluster."""
+    slots = labels - labels.min()
+    counts = np.bincount(slots)
+    sums = np.zeros((len(counts), int(np.prod(features.layers[layer]))))
+    for place, vectors in pieces(features, layer, unit=unit):
+        for slot in np.unique(slots[place]):
+            sums[slot] += vectors[slots[place] == slot].sum(axis=0, dtype=np.float64)
+    centres = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
+    distances = np.empty(len(labels), np.float32)
+    for place, vectors in pieces(features, layer, unit=unit):
+        distances[place] = np.linalg.norm(vectors - centres[slots[place]], axis=1)
+    return distances
+
+
+def _cluster(keys: list[str], labels: Labels, distances: Floats, label: int) -> Cluster:
+    mine = np.flatnonzero(labels == label)
+    central = mine[np.argsort(distances[mine], kind="stable")[:CENTRAL]]
+    return Cluster(int(label), len(mine), tuple(keys[place] for place in central))
+
+
+def _judged(features: Features, layer: str, labels: Labels, *, unit: bool) -> float | None:
+    """The silhouette of a sample, noise left out."""
+    from sklearn.metrics import silhouette_score
+
+    places = np.flatnonzero(labels >= 0)
+    places = places[sampled(len(places), JUDGED)]
+    if not 2 <= len(np.unique(labels[places])) < len(places):
+        return None
+    vectors = rows(features, layer, places, unit=unit)
+    return float(silhouette_score(vectors, labels[places]))
+
+
+def agreement(keys: list[str], labels: Labels) -> Agreement | None:
+    """How well labels agree with the folders in keys; None if all are in one."""
+    from sklearn import metrics
+    from sklearn.metrics.cluster import contingency_matrix
+
+    folders = [key.rpartition("/")[0] for key in keys]
+    if len(set(folders)) < 2:
+        return None
+    purity = contingency_matrix(folders, labels, sparse=True).max(axis=0).sum() / len(labels)
+    return Agreement(
+        len(set(folders)),
+        float(metrics.normalized_mutual_info_score(folders, labels)),
+        float(metrics.adjusted_rand_score(folders, labels)),
+        float(purity),
+    )

@@ -1,0 +1,151 @@
+"""Clusters, outliers and samples of digits and of made-up groups."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import penult
+from penult.analysis import clusters as clusters_module
+from penult.errors import MissingExtraError, UsageError
+
+
+def blobs(count=4, each=20, width=8, seed=0):
+    """Vectors in `count` directions, by keys in as many folders."""
+    chance = np.random.default_rng(seed)
+    return {
+        f"{group}/{i:02}.jpg": np.eye(width)[group] + chance.normal(0, 0.05, width)
+        for group in range(count)
+        for i in range(each)
+    }
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data, target = load_digits(return_X_y=True)
+    return {
+        f"{label}/{i:04}.png": row for i, (row, label) in enumerate(zip(data, target, strict=True))
+    }
+
+
+@pytest.mark.parametrize("method", ["kmeans", "agglomerative"])
+@pytest.mark.parametrize("k", [4, None])
+def test_clusters_are_found_and_so_is_their_number(make_table, method, k):
+    found = make_table(blobs()).cluster(k, method=method)
+    assert [each.size for each in found.clusters] == [20] * 4
+    assert found.labels.tolist() == [0] * 20 + [1] * 20 + [2] * 20 + [3] * 20
+    assert found.agreement == (4, 1, 1, 1)
+    assert found.silhouette > 0.7
+
+
+def test_hdbscan_leaves_noise_apart(make_table):
+    vectors = blobs() | {"odd.jpg": -np.ones(8)}
+    found = make_table(vectors).cluster(method="hdbscan")
+    assert dict(zip(found.keys, found.labels, strict=True))["odd.jpg"] == -1
+    assert [each.label for each in found.clusters] == [-1, 0, 1, 2, 3]
+
+
+def test_labels_are_stored_and_failed_images_have_none(make_table):
+    features = make_table(blobs())
+    found = features.cluster(4, column="group_4")
+    again = penult.open(features.path)
+    assert again.columns == {"group_4": "int32"}
+    assert again.facts(["group_4"])["group_4"].to_pylist() == found.labels.tolist()
+
+
+def test_labels_need_not_be_stored(make_table):
+    features = make_table(blobs())
+    penult.cluster(features.path, 4, column=None)
+    assert penult.open(features.path).columns == {}
+
+
+def test_the_order_of_rows_does_not_matter(make_table):
+    vectors = blobs(each=15)
+    other = dict(sorted(vectors.items(), key=lambda item: hash(item[1].tobytes())))
+    one, two = make_table(vectors, "a.lance"), make_table(other, "b.lance")
+    assert one.cluster(6).labels.tolist() == two.cluster(6).labels.tolist()
+    assert one.outliers(5) == two.outliers(5)
+    assert one.sample(5, diverse=True) == two.sample(5, diverse=True)
+    assert one.sample(5) == two.sample(5)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "agglomerative", "hdbscan"])
+def test_rows_outside_of_the_sample_go_to_the_nearest_group(make_table, monkeypatch, method):
+    monkeypatch.setattr(clusters_module, "SAMPLES", dict.fromkeys(clusters_module.SAMPLES, 40))
+    found = make_table(blobs(each=40)).cluster(None if method == "hdbscan" else 4, method=method)
+    assert found.agreement.purity == 1
+
+
+def test_digits_fall_into_their_classes(make_table, digits):
+    assert make_table(digits).cluster(10).agreement.nmi > 0.7
+
+
+def test_central_images_are_nearest_to_the_centre(make_table):
+    found = make_table(blobs()).cluster(4)
+    nearest = min(range(20), key=found.distances.__getitem__)
+    assert found.clusters[0].central[0] == found.keys[nearest]
+
+
+@pytest.mark.parametrize(
+    ("k", "options", "message"),
+    [
+        (0, {}, "k must be from 1 to 80, not 0"),
+        (81, {}, "k must be from 1 to 80, not 81"),
+        (3, {"method": "hdbscan"}, "hdbscan finds the number of clusters by itself: leave out k"),
+        (3, {"method": "em"}, "method must be one of kmeans, hdbscan, agglomerative, not 'em'"),
+        (3, {"metric": "dot"}, "metric must be one of cosine, l2, not 'dot'"),
+    ],
+)
+def test_options_that_cannot_be_used(make_table, k, options, message):
+    with pytest.raises(UsageError, match=re.escape(message)):
+        make_table(blobs()).cluster(k, **options)
+
+
+def test_two_rows_are_too_few(make_table):
+    features = make_table({"a": [1, 0], "b": [0, 1]})
+    with pytest.raises(UsageError, match="has 2 rows: clusters need at least 3"):
+        features.cluster()
+    with pytest.raises(UsageError, match="has 2 rows: outliers need at least 3"):
+        features.outliers()
+
+
+def test_a_missing_package_is_named(make_table, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "sklearn.cluster", None)
+    with pytest.raises(MissingExtraError, match=r"cluster needs .* 'penult\[analysis\]'"):
+        make_table(blobs()).cluster(4)
+
+
+def test_what_is_unlike_all_others_comes_first(make_table):
+    features = make_table(blobs() | {"odd.jpg": -np.ones(8)})
+    first, second = features.outliers(2)
+    assert first.key == "odd.jpg"
+    assert first.distance > 1
+    assert second.distance < 0.2
+
+
+def test_an_outlier_distance_leaves_the_row_itself_out(make_table):
+    found = make_table({"a": [1, 0], "b": [0, 1], "c": [-1, 0]}).outliers(3)
+    assert {each.key: each.distance for each in found} == {"a": 1.5, "c": 1.5, "b": 1}
+
+
+def test_a_diverse_sample_has_all_groups_and_begins_in_the_middle(make_table):
+    features = make_table(blobs() | {"middle.jpg": np.ones(8)})
+    chosen = features.sample(6, diverse=True)
+    assert chosen[0] == "middle.jpg"
+    assert {key[0] for key in chosen[1:]} >= set("0123")
+    assert features.sample(3, diverse=True) == chosen[:3]
+
+
+def test_a_random_sample_depends_on_the_seed_only(make_table):
+    features = make_table(blobs())
+    assert features.sample(10) == sorted(features.sample(10)) != features.sample(10, seed=1)
+    assert features.sample(1000) == features.keys
+
+
+@pytest.mark.parametrize("diverse", [True, False])
+def test_samples_meet_a_condition(make_table, diverse):
+    features = make_table(blobs())
+    chosen = features.sample(30, diverse=diverse, where="key LIKE '2/%'")
+    assert sorted(chosen) == [f"2/{i:02}.jpg" for i in range(20)]
+    assert features.sample(3, diverse=diverse, where="width > 99") == []

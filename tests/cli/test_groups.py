@@ -1,0 +1,81 @@
+"""Clusters, outliers and samples as people ask for them."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from penult.store import FeatureTable, Row
+
+
+@pytest.fixture
+def run(tmp_path):
+    """Run a command beside `t.lance`, which has two folders of ten images and an odd one."""
+    with FeatureTable.open_or_create(tmp_path / "t.lance", {"pool": (3,)}, {}) as table:
+        table.append(
+            [
+                Row(f"{folder}/{i}.jpg", 1, 1, width=i, vectors={"pool": vector})
+                for folder, direction in (("a", 0), ("b", 1))
+                for i in range(10)
+                for vector in [np.float32(i / 100) + np.eye(3, dtype=np.float32)[direction]]
+            ]
+        )
+        table.append([Row("b/odd.jpg", 1, 1, vectors={"pool": np.float32([0, 0, -1])})])
+
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "penult", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def test_cluster_prints_groups_and_stores_them(run, tmp_path):
+    result = run("cluster", "t.lance", "-k", "3", "-o", "list.csv")
+    assert [line.split()[:2] for line in result.stdout.splitlines()] == [
+        ["0", "10"],
+        ["1", "10"],
+        ["2", "1"],
+    ]
+    assert "t.lance: 21 images, 3 clusters, silhouette 0." in result.stderr
+    assert "against 2 folders: NMI 0." in result.stderr
+    assert "labels stored in column cluster" in result.stderr
+    rows = list(csv.DictReader((tmp_path / "list.csv").read_text().splitlines()))
+    assert rows[-1] == {"key": "b/odd.jpg", "cluster": "2", "distance": "0.0"}
+    assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {"cluster": "int32"}
+
+
+def test_cluster_as_data_without_storing(run):
+    result = run("cluster", "t.lance", "--no-save", "--json")
+    found = json.loads(result.stdout)
+    assert found["clusters"][2] == {"cluster": 2, "size": 1, "central": ["b/odd.jpg"]}
+    assert found["agreement"]["purity"] == 1
+    assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {}
+
+
+def test_a_number_of_clusters_that_is_none(run):
+    result = run("cluster", "t.lance", "-k", "many")
+    assert (result.returncode, result.stderr) == (
+        2,
+        "penult: -k must be a number or auto, not 'many'\n",
+    )
+
+
+def test_outliers_prints_distance_and_key(run, tmp_path):
+    result = run("outliers", "t.lance", "-n", "1", "-o", "odd.json")
+    assert result.stdout.split()[1] == "b/odd.jpg"
+    assert json.loads((tmp_path / "odd.json").read_text())[0]["key"] == "b/odd.jpg"
+
+
+def test_sample_prints_keys(run):
+    result = run("sample", "t.lance", "-n", "2", "--diverse")
+    assert result.stdout.splitlines()[1] == "b/odd.jpg"
+    found = json.loads(run("sample", "t.lance", "--where", "width > 7", "--json").stdout)
+    assert found == ["a/8.jpg", "a/9.jpg", "b/8.jpg", "b/9.jpg"]
