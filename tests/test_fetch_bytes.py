@@ -1,5 +1,6 @@
 """An address as a query: bounded, and no way for a server into the local network."""
 
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -12,6 +13,7 @@ from penult.fetch import fetch_bytes
 
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
+        self.server.asked.append(self.path)
         status, headers, body = self.server.answers[self.path]
         self.send_response(status)
         for name, value in headers.items():
@@ -25,9 +27,10 @@ class _Handler(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    """Answers by path; `server.at` makes addresses."""
+    """Answers by path; `server.at` makes addresses, `server.asked` has the requests."""
     with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
         http.answers = {"/image": (200, {}, b"12345")}
+        http.asked = []
         http.at = lambda path: f"http://127.0.0.1:{http.server_port}{path}"
         thread = threading.Thread(target=http.serve_forever, args=(0.01,))
         thread.start()
@@ -75,12 +78,32 @@ def test_redirects_to_other_schemes_are_refused(server, target):
         fetch_bytes(server.at("/away"), limit=5)
 
 
-def test_redirects_from_the_open_net_into_the_local_one_are_refused(server, monkeypatch):
-    answers = iter([True, False])
-    monkeypatch.setattr(penult.fetch, "_is_public", lambda url: next(answers))
+def test_redirects_from_the_open_net_into_the_local_one_send_nothing(server, monkeypatch):
+    answers = iter([True, False])  # of the two connections
+    monkeypatch.setattr(penult.fetch, "_is_public", lambda address: next(answers))
     server.answers["/trap"] = (302, {"Location": server.at("/image")}, b"")
-    with pytest.raises(DownloadError, match="a private address"):
+    with pytest.raises(DownloadError, match=r"/trap: leads to 127\.0\.0\.1, a private address"):
         fetch_bytes(server.at("/trap"), limit=5)
+    assert server.asked == ["/trap"]
+
+
+def test_a_local_address_may_redirect_to_another(server):
+    server.answers["/old"] = (302, {"Location": server.at("/image")}, b"")
+    assert fetch_bytes(server.at("/old"), limit=5) == b"12345"
+
+
+def test_connections_are_judged_by_their_address_and_not_by_the_name(server, monkeypatch):
+    """What a name stands for may have changed since it was last asked for."""
+    judged = []
+    monkeypatch.setattr(penult.fetch, "_is_public", judged.append)
+    true = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest: true("127.0.0.1" if host == "public.test" else host, *rest),
+    )
+    fetch_bytes(f"http://public.test:{server.server_port}/image", limit=5)
+    assert judged == ["127.0.0.1"]
 
 
 def test_a_server_that_is_not_there(server):
@@ -90,7 +113,22 @@ def test_a_server_that_is_not_there(server):
         fetch_bytes(server.at("/image"), limit=5)
 
 
-def test_private_addresses_are_known():
-    for host in ("127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "[::1]"):
-        assert not penult.fetch._is_public(f"http://{host}/")
-    assert penult.fetch._is_public("http://8.8.8.8/")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.1",
+        "169.254.169.254",
+        "::1",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+    ],
+)
+def test_private_addresses_are_known(address):
+    assert not penult.fetch._is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8"])
+def test_public_addresses_are_known(address):
+    assert penult.fetch._is_public(address)

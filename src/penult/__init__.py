@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from penult.analysis.neighbours import IndexReport, Match, index, search
     from penult.analysis.outliers import Outlier, outliers
     from penult.analysis.sampling import sample
+    from penult.handover.programs import export
     from penult.inspection import Inspection, inspect
     from penult.model import Model, load_model
     from penult.nets import describe
@@ -74,6 +75,7 @@ __all__ = [
     "describe",
     "download",
     "duplicates",
+    "export",
     "extract",
     "index",
     "inspect",
@@ -107,6 +109,7 @@ _LAZY = {
     "describe": ("penult.nets", "describe"),
     "download": ("penult.published", "download"),
     "duplicates": ("penult.analysis.near_duplicates", "duplicates"),
+    "export": ("penult.handover.programs", "export"),
     "extract": ("penult.pipeline", "extract"),
     "index": ("penult.analysis.neighbours", "index"),
     "inspect": ("penult.inspection", "inspect"),

@@ -7,13 +7,16 @@ version of the file, so that the rest of another version is never put behind it.
 import ipaddress
 import os
 import re
-import socket
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from penult.errors import DownloadError
@@ -72,7 +75,7 @@ def fetch_bytes(url: str, limit: int) -> bytes:
 
     The address may be of this machine or its network, as whoever gives it could read it anyhow. A
     server elsewhere can't send the request there: from a public address a redirect leads only to
-    public ones, and from https only to https.
+    public ones, whatever names say, and from https only to https.
 
     Args:
         url: Where it is.
@@ -101,8 +104,10 @@ def fetch_bytes(url: str, limit: int) -> bytes:
 
 def _followed(session: requests.Session, url: str) -> requests.Response:
     """Answer of the address that redirects end at."""
-    headers = {"User-Agent": "penult"}
-    public, start = _is_public(url), url
+    headers, start = {"User-Agent": "penult"}, url
+    outwards = _Outwards(url)
+    for scheme in _SCHEMES:
+        session.mount(f"{scheme}://", outwards)
     for _ in range(_REDIRECTS + 1):
         response = session.get(
             url, headers=headers, stream=True, timeout=(CONNECT, STALL), allow_redirects=False
@@ -113,16 +118,52 @@ def _followed(session: requests.Session, url: str) -> requests.Response:
         here, url = url, urljoin(url, response.headers["Location"])
         if urlsplit(url).scheme not in ({"https"} if here.startswith("https:") else _SCHEMES):
             raise DownloadError(f"{start}: leads to {one_line(url, 80)}, which isn't as safe")
-        if public and not _is_public(url):
-            raise DownloadError(f"{start}: leads to {one_line(url, 80)}, a private address")
     raise DownloadError(f"{start}: more than {_REDIRECTS} redirects")
 
 
-def _is_public(url: str) -> bool:
-    """Whether all addresses of a host are of the open net."""
-    host = urlsplit(url).hostname or ""
-    found = socket.getaddrinfo(host, None)
-    return all(ipaddress.ip_address(str(address[0])).is_global for *_, address in found)
+class _Outwards(HTTPAdapter):
+    """Connects to public addresses only, once one was public.
+
+    Each connection is judged by the address it has, before anything is sent over it: a name may
+    stand for another address whenever it is asked for.
+    """
+
+    def __init__(self, start: str) -> None:
+        self._start = start
+        self._outside = False
+        super().__init__()
+
+    def init_poolmanager(self, *args: Any, **options: Any) -> None:  # noqa: ANN401 -- as inherited
+        """Make the pools, whose connections are judged."""
+        super().init_poolmanager(*args, **options)
+        self.poolmanager.pool_classes_by_scheme = {
+            "http": _pool(HTTPConnectionPool, HTTPConnection, self._judge),
+            "https": _pool(HTTPSConnectionPool, HTTPSConnection, self._judge),
+        }
+
+    def _judge(self, address: str) -> None:
+        public = _is_public(address)
+        if self._outside and not public:
+            raise DownloadError(f"{self._start}: leads to {address}, a private address")
+        self._outside = public
+
+
+def _pool(
+    pool: type[HTTPConnectionPool], base: type[HTTPConnection], judge: Callable[[str], None]
+) -> type[HTTPConnectionPool]:
+    """A pool whose connections tell their address before they are used."""
+
+    class Connection(base):  # type: ignore[valid-type, misc]  # http's or https', as given
+        def connect(self) -> None:
+            super().connect()
+            judge(self.sock.getpeername()[0])
+
+    return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+
+def _is_public(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    return (getattr(found, "ipv4_mapped", None) or found).is_global
 
 
 def _continue(

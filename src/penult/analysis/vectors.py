@@ -110,6 +110,6 @@ def _read(features: Features, layer: str) -> Iterator[Block]:
 
 
 def _block(start: int, vectors: Floats) -> Block:
-    flat = vectors.reshape(len(vectors), -1)
+    flat = vectors.reshape(len(vectors), int(np.prod(vectors.shape[1:])))
     lengths = np.sqrt(np.einsum("ij,ij->i", flat, flat))
     return Block(start, flat, np.where(lengths, lengths, np.float32(1)))

@@ -243,18 +243,30 @@ def info(
 @app.command()
 def export(
     table: TablePath,
-    out: Annotated[Path, typer.Argument(help="File to write: .npz .npy .parquet .csv .pkl .h5")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            help="File to write: .npz .npy .parquet .csv .pkl .h5 .faiss .usearch; or a folder."
+        ),
+    ],
     layer: Annotated[
         str | None, typer.Option("--layer", "-l", help="Layer, for formats that hold only one.")
+    ] = None,
+    program: Annotated[
+        Literal["atlas", "spotlight", "fiftyone", "tensorboard", "faiss", "usearch"] | None,
+        typer.Option("--for", help="Program that is to open it."),
     ] = None,
 ) -> None:
     """Write a table's features for other tools; failed images are left out.
 
-    Example: penult export photos.lance features.npz
+    Example: penult export photos.lance map.parquet --for atlas
     """
+    from penult.handover.programs import opening
+
     features = opened(table)
-    features.export(out, layer=layer)
-    show.say(f"{out}: {len(features)} images")
+    features.export(out, layer=layer, program=program)
+    words = opening(features, out, layer, program)
+    show.say(f"{out}: {len(features)} images" + (f"; open it by: {words}" if words else ""))
 
 
 def fetched(model: str | None, weights: Path | None) -> None:

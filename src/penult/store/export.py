@@ -67,14 +67,9 @@ def _npz(features: "Features", layers: Sequence[str], out: Path) -> None:
 
 
 def _npy(features: "Features", layers: Sequence[str], out: Path) -> None:
-    r"""One array, and beside it `NAME.keys.txt` with a key a line.
-
-    In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
-    """
+    """One array, and its keys in `NAME.keys.txt`."""
     layer = _only(layers, out)
-    with replacing(out.with_suffix(".keys.txt")) as temporary:
-        lines = (_LINE_BREAKS.sub(_escaped, key) for key in features.keys)
-        temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
+    write_keys(features, out)
     with replacing(out) as temporary, temporary.open("wb") as file:
         _write_matrix(file, features, layer)
 
@@ -180,6 +175,16 @@ def replacing(out: Path) -> Iterator[Path]:
         sync([out])
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_keys(features: "Features", out: Path) -> None:
+    r"""Write `NAME.keys.txt` beside a file that has no place for keys, a key a line.
+
+    In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
+    """
+    with replacing(out.with_suffix(".keys.txt")) as temporary:
+        lines = (_LINE_BREAKS.sub(_escaped, key) for key in features.keys)
+        temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
 
 
 def _write_matrix(file: IO[bytes], features: "Features", layer: str) -> None:

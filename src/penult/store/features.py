@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from penult.analysis.outliers import Outlier
     from penult.analysis.queries import Queries
     from penult.analysis.sampling import SampleOptions
+    from penult.handover.programs import ProgramName
     from penult.viewer.server import Viewer, ViewOptions
 
 BATCH_BYTES = 8 << 20  # read at a time; Lance reads some of them ahead
@@ -297,11 +298,15 @@ class Features:
             frame[name] = pd.Series(list(self.numpy(name)), index=frame.index, dtype=object)
         return frame
 
-    def export(self, out: str | os.PathLike[str], layer: str | None = None) -> Path:
-        """Write the features to a file, in the format that its suffix names; see `export`."""
-        from penult.store.export import export
-
-        return export(self, out, layer)
+    def export(
+        self,
+        out: str | os.PathLike[str],
+        layer: str | None = None,
+        *,
+        program: "ProgramName | None" = None,
+    ) -> Path:
+        """Write the features to a file of a format, or for a program; see `penult.export`."""
+        return penult.export(self, out, layer, program=program)
 
     @property
     def _batch_rows(self) -> int:
