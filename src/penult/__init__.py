@@ -26,8 +26,11 @@ from penult.errors import (
 )
 
 if TYPE_CHECKING:
+    from penult.analysis.comparison import Comparison, compare
     from penult.analysis.near_duplicates import Duplicates, duplicates
     from penult.analysis.neighbours import IndexReport, Match, index, search
+    from penult.analysis.probe_file import Probe, open_probe
+    from penult.analysis.probes import ProbeReport, probe
     from penult.inspection import Inspection, inspect
     from penult.model import Model, load_model
     from penult.nets import describe
@@ -43,6 +46,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "CheckpointError",
+    "Comparison",
     "Download",
     "DownloadError",
     "Duplicates",
@@ -55,12 +59,15 @@ __all__ = [
     "Model",
     "NetworkError",
     "PenultError",
+    "Probe",
+    "ProbeReport",
     "SourceError",
     "StoreError",
     "UnsafeError",
     "UsageError",
     "Verification",
     "classify",
+    "compare",
     "compute_features",
     "describe",
     "download",
@@ -72,11 +79,14 @@ __all__ = [
     "load_model",
     "models",
     "open",
+    "open_probe",
+    "probe",
     "search",
     "verify",
 ]
 
 _LAZY = {
+    "Comparison": ("penult.analysis.comparison", "Comparison"),
     "Download": ("penult.published", "Download"),
     "Duplicates": ("penult.analysis.near_duplicates", "Duplicates"),
     "Features": ("penult.store", "Features"),
@@ -84,8 +94,11 @@ _LAZY = {
     "Inspection": ("penult.inspection", "Inspection"),
     "Match": ("penult.analysis.neighbours", "Match"),
     "Model": ("penult.model", "Model"),
+    "Probe": ("penult.analysis.probe_file", "Probe"),
+    "ProbeReport": ("penult.analysis.probes", "ProbeReport"),
     "Verification": ("penult.verification", "Verification"),
     "classify": ("penult.pipeline", "classify"),
+    "compare": ("penult.analysis.comparison", "compare"),
     "compute_features": ("penult.original", "compute_features"),
     "describe": ("penult.nets", "describe"),
     "download": ("penult.published", "download"),
@@ -97,6 +110,8 @@ _LAZY = {
     "load_model": ("penult.model", "load_model"),
     "models": ("penult.nets", "find"),
     "open": ("penult.store", "open_features"),
+    "open_probe": ("penult.analysis.probe_file", "open_probe"),
+    "probe": ("penult.analysis.probes", "probe"),
     "search": ("penult.analysis.neighbours", "search"),
     "verify": ("penult.verification", "verify"),
 }

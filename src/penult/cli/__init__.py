@@ -6,7 +6,13 @@ import warnings
 from contextlib import suppress
 from typing import NoReturn
 
-from penult.cli import analysis, original, upkeep, weights  # noqa: F401 -- they add their commands
+from penult.cli import (  # noqa: F401 -- they add their commands
+    analysis,
+    original,
+    probes,
+    upkeep,
+    weights,
+)
 from penult.cli.commands import REFUSED, app
 from penult.cli.show import say
 from penult.errors import PenultError
