@@ -1,5 +1,6 @@
 """Pictures of probes and comparisons, drawn with Pillow alone."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -112,7 +113,7 @@ def probe_picture(report: ProbeReport, out: str | Path) -> Path:
     """
     path = require_png(out)
     top = MARGIN + 2 * LINE + LINE * len(report.results) + 3 * LINE
-    names = NAME if len(report.classes) <= NAMED else LINE
+    names = _heading(report.classes)
     sheet = _Sheet(2 * MARGIN + NAME + PLOT + 150, top + LINE + names + SQUARE + 2 * LINE)
     best = report.best
     count = f"{len(report.keys):,} images, {len(report.classes)} classes, {report.folds} folds"
@@ -164,7 +165,7 @@ def require_png(out: str | Path) -> Path:
     return path
 
 
-def _font(size: float) -> "ImageFont.FreeTypeFont":
+def _font(size: float) -> ImageFont.FreeTypeFont:
     font = ImageFont.load_default(size * SCALE)
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise UsageError("pictures need a Pillow with FreeType: pip install --force pillow")
@@ -206,10 +207,25 @@ def _confusion(sheet: _Sheet, report: ProbeReport, result: Probed, top: int) -> 
             sheet.upright(left + middle, top - 8, label, NAME - 60, size)
     if count > NUMBERED:
         return
-    for (row, column), number in np.ndenumerate(result.confusion):
+    for row, column in np.argwhere(result.confusion):
         colour = INK if shares[row, column] > 0.6 else PAPER
         x, y = left + (column + 0.5) * cell, top + (row + 0.5) * cell
-        sheet.text(x, y, f"{number}", anchor="mm", size=min(TEXT, cell / 3), colour=colour)
+        sheet.text(
+            x,
+            y,
+            str(result.confusion[row, column]),
+            anchor="mm",
+            size=min(TEXT, cell / 3),
+            colour=colour,
+        )
+
+
+def _heading(classes: Sequence[str]) -> int:
+    """What the columns' names take in height."""
+    if len(classes) > NAMED:
+        return 0
+    widest = max(_font(TEXT).getlength(printable(name)) for name in classes) / SCALE
+    return min(round(widest), NAME - 60) + 16
 
 
 def _legend(sheet: _Sheet, y: int, high: float) -> None:

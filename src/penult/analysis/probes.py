@@ -103,6 +103,11 @@ class ProbeReport:
         return self.results[0]
 
     @property
+    def linear(self) -> Probed:
+        """The most accurate linear probe, whose probabilities are finer than shares of votes."""
+        return next(result for result in self.results if result.method == "linear")
+
+    @property
     def chance(self) -> float:
         """The accuracy of naming the most frequent class always; balanced, it is 1 / classes."""
         return float(np.bincount(self.truth).max() / len(self.truth))
@@ -122,8 +127,8 @@ class ProbeReport:
         ]
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """The best result's prediction of each image, by `COLUMNS`, the unlikeliest label first."""
-        probabilities, predicted = self.best.probabilities, self.best.predicted
+        """The best linear probe's prediction of each image, the unlikeliest label first."""
+        probabilities, predicted = self.linear.probabilities, self.linear.predicted
         of_label = probabilities[np.arange(len(self.truth)), self.truth]
         for i in np.argsort(of_label, kind="stable"):
             yield {
@@ -191,10 +196,7 @@ def probe(
             probabilities = crossed(vectors, images.truth, len(images.classes), folds, fit)
             results.append(_measured(side, method, probabilities, images.truth))
     results.sort(key=lambda result: -result.accuracy.value)
-    if save:
-        best = next(result for result in results if result.method == "linear")
-        _save(found, best, images, Path(save))
-    return ProbeReport(
+    report = ProbeReport(
         images.classes,
         images.keys,
         images.truth,
@@ -202,6 +204,9 @@ def probe(
         folds,
         tuple(_tested(result, results[0], images.truth) for result in results),
     )
+    if save:
+        _save(found, report.linear, images, Path(save))
+    return report
 
 
 def wilson(right: int, images: int) -> Estimate:

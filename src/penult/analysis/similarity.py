@@ -97,9 +97,7 @@ def compact(x: Matrix) -> Matrix:
     """Centred rows, turned so that there are at most as many columns as rows."""
     centred = x - x.mean(axis=0)
     rows, columns = x.shape
-    if columns <= rows:
-        return centred
-    return np.asarray(np.linalg.qr(centred.T, mode="r"), np.float64).T
+    return centred if columns <= rows else np.linalg.qr(centred.T)[1].T
 
 
 Statistic: TypeAlias = Callable[[NDArray[np.intp]], float]
