@@ -55,12 +55,8 @@ class _Sheet:
         widest: float = 10_000,
     ) -> None:
         """Write a line; of one that is too wide the end is left out."""
-        font, text = _font(size), printable(text)
-        if font.getlength(text) > widest * SCALE:
-            while text and font.getlength(text + "…") > widest * SCALE:
-                text = text[:-1]
-            text += "…"
-        self._draw.text((x * SCALE, y * SCALE), text, colour, font, anchor)
+        text = _shortened(text, size, widest)
+        self._draw.text((x * SCALE, y * SCALE), text, colour, _font(size), anchor)
 
     def line(self, x0: float, y0: float, x1: float, y1: float, colour: tuple[int, ...]) -> None:
         """Draw a line one unit wide."""
@@ -80,13 +76,12 @@ class _Sheet:
 
     def upright(self, x: float, y: float, text: str, widest: float, size: float) -> None:
         """Write a line upwards that ends above a point."""
-        wide, high = round(widest * SCALE), round(size * 2 * SCALE)
-        strip = _Sheet(1, 1)
-        strip.image = Image.new("RGB", (wide, high), PAPER)
-        strip._draw = ImageDraw.Draw(strip.image)
-        strip.text(0, size, text, widest=widest, size=size)
-        turned = strip.image.rotate(90, expand=True)
-        self.image.paste(turned, (round(x * SCALE - high / 2), round(y * SCALE - wide)))
+        text, font = _shortened(text, size, widest), _font(size)
+        wide, high = round(font.getlength(text)) + SCALE, round(size * 2 * SCALE)
+        mask = Image.new("L", (wide, high))
+        ImageDraw.Draw(mask).text((0, high / 2), text, 255, font, "lm")
+        place = (round(x * SCALE - high / 2), round(y * SCALE - wide))
+        self.image.paste(INK, place, mask.rotate(90, expand=True))
 
     def save(self, out: Path) -> Path:
         """Write the page as PNG."""
@@ -170,6 +165,16 @@ def _font(size: float) -> ImageFont.FreeTypeFont:
     if not isinstance(font, ImageFont.FreeTypeFont):
         raise UsageError("pictures need a Pillow with FreeType: pip install --force pillow")
     return font
+
+
+def _shortened(text: str, size: float, widest: float) -> str:
+    """A name fit to print, without its end if it is wider than there is room."""
+    font, text = _font(size), printable(text)
+    if font.getlength(text) <= widest * SCALE:
+        return text
+    while text and font.getlength(text + "…") > widest * SCALE:
+        text = text[:-1]
+    return text + "…"
 
 
 def _intervals(sheet: _Sheet, report: ProbeReport, top: int) -> None:
