@@ -23,7 +23,7 @@ def test_what_was_saved_is_read(made):
     made.save(made.path)
     read = penult.open_probe(made.path)
     assert np.array_equal(read.linear.weight, made.linear.weight)
-    assert replace(read, linear=made.linear) == replace(made) or read.classes == made.classes
+    assert read.classes == made.classes
     assert (read.layer, read.shape, read.images, read.linear.strength) == ("pool", (3,), 9, 10.0)
     assert load_file(made.path)["bias"].tolist() == [1, 1]
 
