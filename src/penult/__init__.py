@@ -27,9 +27,12 @@ from penult.errors import (
 
 if TYPE_CHECKING:
     from penult.analysis.clusters import Cluster, Clusters, cluster
+    from penult.analysis.comparison import Comparison, compare
     from penult.analysis.near_duplicates import Duplicates, duplicates
     from penult.analysis.neighbours import IndexReport, Match, index, search
     from penult.analysis.outliers import Outlier, outliers
+    from penult.analysis.probe_file import Probe, open_probe
+    from penult.analysis.probes import ProbeReport, probe
     from penult.analysis.sampling import sample
     from penult.handover.programs import export
     from penult.inspection import Inspection, inspect
@@ -50,6 +53,7 @@ __all__ = [
     "CheckpointError",
     "Cluster",
     "Clusters",
+    "Comparison",
     "Download",
     "DownloadError",
     "Duplicates",
@@ -63,6 +67,8 @@ __all__ = [
     "NetworkError",
     "Outlier",
     "PenultError",
+    "Probe",
+    "ProbeReport",
     "SourceError",
     "StoreError",
     "UnsafeError",
@@ -71,6 +77,7 @@ __all__ = [
     "Viewer",
     "classify",
     "cluster",
+    "compare",
     "compute_features",
     "describe",
     "download",
@@ -83,7 +90,9 @@ __all__ = [
     "load_model",
     "models",
     "open",
+    "open_probe",
     "outliers",
+    "probe",
     "sample",
     "search",
     "verify",
@@ -93,6 +102,7 @@ __all__ = [
 _LAZY = {
     "Cluster": ("penult.analysis.clusters", "Cluster"),
     "Clusters": ("penult.analysis.clusters", "Clusters"),
+    "Comparison": ("penult.analysis.comparison", "Comparison"),
     "Download": ("penult.published", "Download"),
     "Duplicates": ("penult.analysis.near_duplicates", "Duplicates"),
     "Features": ("penult.store", "Features"),
@@ -101,10 +111,13 @@ _LAZY = {
     "Match": ("penult.analysis.neighbours", "Match"),
     "Model": ("penult.model", "Model"),
     "Outlier": ("penult.analysis.outliers", "Outlier"),
+    "Probe": ("penult.analysis.probe_file", "Probe"),
+    "ProbeReport": ("penult.analysis.probes", "ProbeReport"),
     "Verification": ("penult.verification", "Verification"),
     "Viewer": ("penult.viewer.server", "Viewer"),
     "classify": ("penult.pipeline", "classify"),
     "cluster": ("penult.analysis.clusters", "cluster"),
+    "compare": ("penult.analysis.comparison", "compare"),
     "compute_features": ("penult.original", "compute_features"),
     "describe": ("penult.nets", "describe"),
     "download": ("penult.published", "download"),
@@ -117,7 +130,9 @@ _LAZY = {
     "load_model": ("penult.model", "load_model"),
     "models": ("penult.nets", "find"),
     "open": ("penult.store", "open_features"),
+    "open_probe": ("penult.analysis.probe_file", "open_probe"),
     "outliers": ("penult.analysis.outliers", "outliers"),
+    "probe": ("penult.analysis.probes", "probe"),
     "sample": ("penult.analysis.sampling", "sample"),
     "search": ("penult.analysis.neighbours", "search"),
     "verify": ("penult.verification", "verify"),

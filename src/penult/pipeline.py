@@ -125,20 +125,29 @@ def classify(
         raise UsageError(f"k must be at least 1, not {k}")
     files = find_images(_listed(sources), from_file=from_file)
     if not isinstance(model, Model):
-        return _classified(files, load_classifier(model, **options), k)
-    if options:
+        classifier = load_classifier(model, **options)
+    elif options:
         raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
-    return _classified(files, model.classifier, k)
+    else:
+        classifier = model.classifier
+    return classified(files, classifier, classifier.classes, k)
 
 
-def _classified(files: Sequence[ImageFile], classifier: Model, k: int) -> Iterator[Classification]:
-    with closing(classifier.stream(file.path for file in files)) as outcomes:
+def classified(
+    files: Sequence[ImageFile],
+    model: Model,
+    classes: Sequence[str],
+    k: int,
+    logits: Callable[[NDArray[np.float32]], NDArray[np.float32]] = np.ravel,
+) -> Iterator[Classification]:
+    """Yield the likeliest of `classes` for each image, by what `logits` makes of its features."""
+    with closing(model.stream(file.path for file in files)) as outcomes:
         for file, outcome in zip(files, outcomes, strict=True):
             if outcome.error:
                 yield Classification(file.key, error=str(outcome.error))
             else:
-                (logits,) = outcome.vectors.values()
-                yield Classification(file.key, _likeliest(logits, classifier.classes, k))
+                (vector,) = outcome.vectors.values()
+                yield Classification(file.key, _likeliest(logits(vector), classes, k))
 
 
 def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:

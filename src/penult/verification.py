@@ -1,7 +1,7 @@
 """`verify`: compute rows of a table again, and compare."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from math import inf
@@ -18,6 +18,7 @@ from penult.images import ImageFile, from_key
 from penult.model import Model, load_model
 from penult.pipeline import provenance
 from penult.store import Features, Known, open_features
+from penult.store.layout import Kind, Shape
 from penult.stream import Outcome
 from penult.text import quoted
 
@@ -122,18 +123,37 @@ def _places(rows: int, n: int | None, seed: int) -> NDArray[np.int64]:
 
 def rebuilt(features: Features, weights: str | Path | None) -> Model:
     """The model that made a table, from what its provenance says."""
-    made = features.provenance
+    return rebuild(features.path, features.layers, features.provenance, weights)
+
+
+def rebuild(
+    origin: Path,
+    layers: Mapping[str, Shape],
+    made: Mapping[str, Any],
+    weights: str | Path | None,
+) -> Model:
+    """The model that made features of some layers, from what their file says of it.
+
+    Args:
+        origin: The file or table, which messages name.
+        layers: Their shapes by name.
+        made: Their provenance.
+        weights: Where the weights are, if not where they were.
+
+    Raises:
+        StoreError: The provenance isn't complete.
+        CheckpointError: The weights aren't there or can't be read.
+        UsageError: The weights are others.
+    """
     unknown = [name for name, kind in _NEEDED.items() if not isinstance(made.get(name), kind)]
     if unknown:
-        raise StoreError(
-            f"{quoted(features.path)} doesn't say its {', '.join(unknown)}: extract it again"
-        )
+        raise StoreError(f"{quoted(origin)} doesn't say its {', '.join(unknown)}: make it again")
     path = Path(weights or made["weights_path"])
     try:
         model = load_model(
             None if path.suffix == ".onnx" else made["network"],
             weights=path,
-            layer=list(features.layers),
+            layer=list(layers),
             pool=made["pool"],
             size=made["size"],
             preprocess=made["preprocess"],
@@ -144,11 +164,12 @@ def rebuilt(features: Features, weights: str | Path | None) -> Model:
     except CheckpointError as exc:
         if weights:
             raise
-        where = f"say where the weights of {quoted(features.path)} are (-w)"
+        where = f"say where the weights of {quoted(origin)} are (-w)"
         raise CheckpointError(f"{exc}; {where}") from exc
-    if differences := features.differences(model.outputs, provenance(model)):
+    now = Kind.of(model.outputs, provenance(model))
+    if differences := Kind.of(layers, made).differences(now):
         raise UsageError(
-            f"{quoted(path)} didn't make {quoted(features.path)}: {'; '.join(differences[:3])}: "
+            f"{quoted(path)} didn't make {quoted(origin)}: {'; '.join(differences[:3])}: "
             "name the weights that did (-w)"
         )
     return model

@@ -94,7 +94,7 @@ def test_wrong_use(compass, arguments, message):
 
 
 def test_an_image_needs_a_table_that_says_what_made_it(compass):
-    with pytest.raises(StoreError, match=r"doesn't say its weights_path, .*: extract it again"):
+    with pytest.raises(StoreError, match=r"doesn't say its weights_path, .*: make it again"):
         compass.search("photo.jpg")
 
 

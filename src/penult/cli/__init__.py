@@ -10,6 +10,7 @@ from penult.cli import (  # noqa: F401 -- they add their commands
     analysis,
     groups,
     original,
+    probes,
     upkeep,
     view,
     weights,

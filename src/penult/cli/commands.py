@@ -8,6 +8,7 @@ import typer
 import penult
 from penult.cli import show
 from penult.cli.progress import DownloadProgress, Progress
+from penult.errors import UsageError
 from penult.stops import Terminated, raise_on_sigterm
 
 if TYPE_CHECKING:
@@ -174,28 +175,37 @@ def classify(
     max_bytes: MaxBytes = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Classes to name.")] = 5,
     from_file: FromFile = None,
+    probe: Annotated[
+        Path | None, typer.Option(help="Probe that `penult probe` saved: its classes, its model.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Name the likeliest classes of images.
 
     Example: penult classify photos/ -k 3
     """
-    fetched(model, weights)
+    limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    if probe:
+        if model or size or preprocess or decode != "exact" or ema or exact:
+            raise UsageError("a probe names its model: leave the model's options out, but -w")
+        found = penult.open_probe(probe)
+        results = found.classify(sources or (), k=k, from_file=from_file, weights=weights, **limits)
+    else:
+        fetched(model, weights)
+        results = penult.classify(
+            sources or (),
+            model,
+            weights=weights,
+            size=size,
+            preprocess=preprocess,
+            decode=decode,
+            ema=ema,
+            exact=exact,
+            k=k,
+            from_file=from_file,
+            **limits,
+        )
     failed = False
-    results = penult.classify(
-        sources or (),
-        model,
-        weights=weights,
-        size=size,
-        preprocess=preprocess,
-        decode=decode,
-        ema=ema,
-        exact=exact,
-        max_pixels=max_pixels,
-        max_bytes=max_bytes,
-        k=k,
-        from_file=from_file,
-    )
     for result in results:
         show.classified(result, as_json=as_json)
         failed = failed or result.error is not None

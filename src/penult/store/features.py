@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -25,9 +25,11 @@ if TYPE_CHECKING:
     from lance import LanceDataset
 
     from penult.analysis.clusters import ClusterOptions, Clusters
+    from penult.analysis.labels import Labels
     from penult.analysis.near_duplicates import Duplicates, DuplicatesOptions
     from penult.analysis.neighbours import Match, SearchOptions
     from penult.analysis.outliers import Outlier
+    from penult.analysis.probes import ProbeOptions, ProbeReport
     from penult.analysis.queries import Queries
     from penult.analysis.sampling import SampleOptions
     from penult.handover.programs import ProgramName
@@ -123,10 +125,6 @@ class Features:
             "fragments": fragments,
             "provenance": self.provenance,
         }
-
-    def differences(self, layers: Mapping[str, Shape], provenance: Mapping[str, Any]) -> list[str]:
-        """Where features made in another way aren't of this table's kind; none if they are."""
-        return self._index.kind.differences(Kind.of(layers, provenance))
 
     def numpy(self, layer: str | None = None) -> npt.NDArray[np.float32]:
         """All vectors of a layer, by default the first: (rows, *shape of the layer).
@@ -279,6 +277,12 @@ class Features:
     def sample(self, n: int = 100, **options: Unpack["SampleOptions"]) -> list[str]:
         """Choose images, at random or as unlike each other as possible; see `penult.sample`."""
         return penult.sample(self, n, **options)
+
+    def probe(
+        self, labels: "Labels" = "parent", **options: Unpack["ProbeOptions"]
+    ) -> "ProbeReport":
+        """Measure how well labels can be told from the features; see `penult.probe`."""
+        return penult.probe(self, labels, **options)
 
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, indexed by key: its file's columns, and a column of vectors a layer.

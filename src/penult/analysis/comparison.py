@@ -1,0 +1,230 @@
+"""`compare`: how alike layers, networks and tables see the same images."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.analysis import similarity
+from penult.analysis.sides import Places, Side, Tables, aligned, sides
+from penult.analysis.similarity import Matrix, Statistic
+from penult.errors import UsageError
+from penult.text import quoted
+
+Measure = Literal["cka", "rsa", "knn", "procrustes"]
+MEASURES: tuple[Measure, ...] = get_args(Measure)
+COLUMNS = ("metric", "first", "second", "similarity", "p", "images")
+
+LEAST = 5  # images: HSIC's estimate needs 4
+SAMPLE = 2000
+TESTED = 256  # images of a permutation test: 999 singular value decompositions take seconds
+PERMUTATIONS = 999
+BLOCK = 1024  # rows that are read at a time
+SEED = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """What `penult.compare` found.
+
+    Attributes:
+        names: What was compared.
+        images: How many all of them have.
+        left_out: Images that some of them lack.
+        sampled: Images that RSA, neighbours and Procrustes are of, drawn at random.
+        tested: Images of the permutation tests, drawn from those.
+        permutations: How often each test put them in another order.
+        similarities: By measure, symmetric, 1 on the diagonal: (names, names).
+        p: By measure, of the features having nothing in common; on the diagonal NaN.
+        dissimilarities: Of each name the sampled images', in the order of keys.
+    """
+
+    names: tuple[str, ...]
+    images: int
+    left_out: int
+    sampled: int
+    tested: int
+    permutations: int
+    similarities: dict[Measure, Matrix]
+    p: dict[Measure, Matrix]
+    dissimilarities: tuple[NDArray[np.float32], ...]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One row a measure and pair, by `COLUMNS`."""
+        return [
+            {
+                "metric": measure,
+                "first": self.names[i],
+                "second": self.names[j],
+                "similarity": float(values[i, j]),
+                "p": float(self.p[measure][i, j]),
+                "images": self.images if measure == "cka" else self.sampled,
+            }
+            for measure, values in self.similarities.items()
+            for i, j in combinations(range(len(self.names)), 2)
+        ]
+
+
+def compare(
+    tables: Tables,
+    *,
+    layer: str | Sequence[str] = (),
+    metric: Measure | Sequence[Measure] = MEASURES,
+    k: int = similarity.MAX_K,
+    sample: int = SAMPLE,
+    permutations: int = PERMUTATIONS,
+) -> Comparison:
+    """Measure how alike layers, networks or tables see the images that all of them have.
+
+    Args:
+        tables: Several, or one with several layers; `TABLE:LAYER` is one layer of a table.
+        layer: The layers to compare, by default all of each table.
+        metric: One or several of `cka`, `rsa`, `knn` and `procrustes`; see `similarity`.
+        k: The neighbours of `knn`.
+        sample: Of how many images all but `cka` are, which is of all.
+        permutations: How often a test of each pair puts one side's images in another order.
+
+    Raises:
+        UsageError: There's only one layer, too few images in common, or an unknown metric.
+        StoreError: A table can't be read.
+
+    Example:
+        >>> import penult
+        >>> penult.compare(["lite0.lance", "inception.lance"]).similarities  # doctest: +SKIP
+    """
+    measures = _measures(metric)
+    found = sides(tables, layer)
+    if len(found) < 2:
+        raise UsageError(f"only {quoted(found[0].name)}: name a second table, or a second layer")
+    common = aligned(found)
+    n = len(common.keys)
+    _require(n, k, sample, permutations, measures)
+    random = np.random.default_rng(SEED)
+    chosen = np.sort(random.choice(n, min(n, sample), replace=False))
+    tested = np.sort(random.choice(len(chosen), min(len(chosen), TESTED), replace=False))
+    vectors = [
+        _varied(side, places[chosen]) for side, places in zip(found, common.places, strict=True)
+    ]
+    whole = vectors if len(chosen) == n else None
+    similarities = {
+        measure: _cka(found, common.places, whole)
+        if measure == "cka"
+        else _pairwise(vectors, _measured(measure, k))
+        for measure in measures
+    }
+    few = [rows[tested] for rows in vectors]
+    return Comparison(
+        tuple(side.name for side in found),
+        n,
+        len(set().union(*(side.features.keys for side in found))) - n,
+        len(chosen),
+        len(tested),
+        permutations,
+        similarities,
+        {measure: _tested(few, _test(measure, k), permutations) for measure in measures},
+        tuple(similarity.dissimilarity(rows).astype(np.float32) for rows in vectors),
+    )
+
+
+def _measures(metric: Measure | Sequence[Measure]) -> list[Measure]:
+    asked = [metric] if isinstance(metric, str) else list(metric)
+    for name in asked:
+        if name not in MEASURES:
+            raise UsageError(f"metric must be one of {', '.join(MEASURES)}, not {name!r}")
+    return [name for name in MEASURES if name in asked]
+
+
+def _require(n: int, k: int, sample: int, permutations: int, measures: Sequence[Measure]) -> None:
+    least = max(LEAST, k + 1 if "knn" in measures else 0)
+    if k < 1 or permutations < 1:
+        raise UsageError(f"k and permutations must be at least 1, not {k} and {permutations}")
+    if n < least:
+        raise UsageError(
+            f"{n} images in common, at least {least} are needed: were the tables made of the same "
+            "folder?"
+        )
+    if sample < least:
+        raise UsageError(f"sample must be at least {least}, not {sample}")
+
+
+def _varied(side: Side, places: Places) -> Matrix:
+    vectors = side.vectors(places).astype(np.float64)
+    if not vectors.std(axis=0).any():
+        raise UsageError(f"{quoted(side.name)} has the same vector for all images")
+    return vectors
+
+
+def _pairwise(vectors: Sequence[Matrix], measure: Callable[[Matrix, Matrix], float]) -> Matrix:
+    matrix = np.eye(len(vectors))
+    for i, j in combinations(range(len(vectors)), 2):
+        matrix[i, j] = matrix[j, i] = measure(vectors[i], vectors[j])
+    return matrix
+
+
+def _measured(measure: Measure, k: int) -> Callable[[Matrix, Matrix], float]:
+    return {
+        "rsa": similarity.rsa,
+        "knn": lambda x, y: similarity.knn(x, y, k),
+        "procrustes": similarity.procrustes,
+    }[measure]
+
+
+def _test(measure: Measure, k: int) -> Callable[[Matrix, Matrix], Statistic]:
+    return {
+        "cka": similarity.cka_of_order,
+        "rsa": similarity.rsa_of_order,
+        "knn": lambda x, y: similarity.knn_of_order(x, y, k),
+        "procrustes": similarity.procrustes_of_order,
+    }[measure]
+
+
+def _tested(
+    vectors: Sequence[Matrix], test: Callable[[Matrix, Matrix], Statistic], permutations: int
+) -> Matrix:
+    def p(x: Matrix, y: Matrix) -> float:
+        return similarity.permuted(test(x, y), len(x), permutations, SEED)
+
+    matrix = _pairwise(vectors, p)
+    np.fill_diagonal(matrix, np.nan)
+    return matrix
+
+
+def _cka(
+    found: Sequence[Side], places: Sequence[Places], vectors: Sequence[Matrix] | None
+) -> Matrix:
+    """CKA of all pairs; of rows that aren't in memory, block by block."""
+    if vectors is not None:
+        return _pairwise(vectors, similarity.cka)
+    means = [_mean(side, rows) for side, rows in zip(found, places, strict=True)]
+    squares = [
+        np.concatenate([np.einsum("ij,ij->i", block, block) for block in _blocks(*each)])
+        for each in zip(found, places, means, strict=True)
+    ]
+
+    def hsic(i: int, j: int) -> float:
+        blocks = zip(
+            _blocks(found[i], places[i], means[i]),
+            _blocks(found[j], places[j], means[j]),
+            strict=True,
+        )
+        cross = sum(first.T @ second for first, second in blocks)
+        return similarity.hsic_of(float(np.sum(cross**2)), squares[i], squares[j])
+
+    own = [hsic(i, i) for i in range(len(found))]
+    matrix = np.eye(len(found))
+    for i, j in combinations(range(len(found)), 2):
+        matrix[i, j] = matrix[j, i] = hsic(i, j) / np.sqrt(own[i] * own[j])
+    return matrix
+
+
+def _mean(side: Side, places: Places) -> Matrix:
+    total: Matrix = sum(block.sum(axis=0) for block in _blocks(side, places))
+    return total / len(places)
+
+
+def _blocks(side: Side, places: Places, mean: Matrix | float = 0.0) -> Iterator[Matrix]:
+    for start in range(0, len(places), BLOCK):
+        yield side.vectors(places[start : start + BLOCK]).astype(np.float64) - mean

@@ -1,0 +1,309 @@
+"""`probe`: how well labels can be told from frozen features, of which network and which layer."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from math import comb, sqrt
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, TypedDict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.analysis.classifiers import SEED, Classes, Fit, crossed, linear, neighbours
+from penult.analysis.labels import Labels, labels_of
+from penult.analysis.probe_file import Probe
+from penult.analysis.sides import Places, Side, Tables, aligned, sides
+from penult.analysis.vectors import Floats
+from penult.errors import UsageError
+from penult.text import quoted
+
+Method = Literal["linear", "knn"]
+
+COLUMNS = ("key", "label", "predicted", "probability", "label_probability")
+Z = 1.959964  # of the normal distribution, for 95 %
+DRAWS = 10_000
+CLASSES_NAMED = 3
+
+
+class ProbeOptions(TypedDict, total=False):
+    """The keyword arguments of `probe`."""
+
+    layer: str | Sequence[str]
+    folds: int
+    k: int
+    save: str | Path | None
+
+
+class Estimate(NamedTuple):
+    """A share, and the interval that holds the true one with 95 % confidence."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probed:
+    """How well one classifier does on one layer, each image predicted without its own fold.
+
+    Attributes:
+        name: What tells the layer from the others.
+        table: Where the table is.
+        layer: The layer's full name.
+        method: `linear`, a logistic regression, or `knn`, the nearest neighbours by cosine.
+        accuracy: The share of images that are right, with Wilson's interval.
+        balanced: The mean of the classes' shares, with an interval by the bootstrap over images
+            within classes.
+        p: That a difference from the best as large as this comes by chance (McNemar's exact test
+            on the same images); None for the best itself.
+        probabilities: Of each class for each image: (images, classes).
+        confusion: Images by their label (rows) and prediction (columns).
+    """
+
+    name: str
+    table: Path
+    layer: str
+    method: Method
+    accuracy: Estimate
+    balanced: Estimate
+    p: float | None
+    probabilities: Floats
+    confusion: NDArray[np.int64]
+
+    @property
+    def predicted(self) -> Classes:
+        """The likeliest class of each image."""
+        return np.asarray(self.probabilities.argmax(axis=1), np.int64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProbeReport:
+    """What `penult.probe` found.
+
+    Attributes:
+        classes: The labels, sorted.
+        keys: The images, sorted: those that have a label, and a row in every table.
+        truth: The place of each image's label in `classes`.
+        left_out: Images of the tables that were not used.
+        folds: In how many parts the images were predicted.
+        results: The most accurate first.
+    """
+
+    classes: tuple[str, ...]
+    keys: tuple[str, ...]
+    truth: Classes
+    left_out: int
+    folds: int
+    results: tuple[Probed, ...]
+
+    @property
+    def best(self) -> Probed:
+        """The most accurate result."""
+        return self.results[0]
+
+    @property
+    def linear(self) -> Probed:
+        """The most accurate linear probe, whose probabilities are finer than shares of votes."""
+        return next(result for result in self.results if result.method == "linear")
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of naming the most frequent class always; balanced, it is 1 / classes."""
+        return float(np.bincount(self.truth).max() / len(self.truth))
+
+    def by_class(self, result: Probed) -> list[dict[str, Any]]:
+        """Each class's images, recall and precision; a class never predicted has no precision."""
+        right, given = result.confusion.diagonal(), result.confusion.sum(axis=0)
+        there = result.confusion.sum(axis=1)
+        return [
+            {
+                "label": label,
+                "images": int(there[i]),
+                "recall": float(right[i] / there[i]),
+                "precision": float(right[i] / given[i]) if given[i] else None,
+            }
+            for i, label in enumerate(self.classes)
+        ]
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """The best linear probe's prediction of each image, the unlikeliest label first."""
+        probabilities, predicted = self.linear.probabilities, self.linear.predicted
+        of_label = probabilities[np.arange(len(self.truth)), self.truth]
+        for i in np.argsort(of_label, kind="stable"):
+            yield {
+                "key": self.keys[i],
+                "label": self.classes[self.truth[i]],
+                "predicted": self.classes[predicted[i]],
+                "probability": round(float(probabilities[i, predicted[i]]), 6),
+                "label_probability": round(float(of_label[i]), 6),
+            }
+
+
+class _Labelled(NamedTuple):
+    """The images that have a label, and a row in every table."""
+
+    keys: tuple[str, ...]
+    places: list[Places]  # one array a side
+    truth: Classes
+    classes: tuple[str, ...]
+    left_out: int
+
+
+def probe(
+    tables: Tables,
+    labels: Labels = "parent",
+    *,
+    layer: str | Sequence[str] = (),
+    folds: int = 5,
+    k: int = 5,
+    save: str | Path | None = None,
+) -> ProbeReport:
+    """Measure how well labels can be told from features, by stratified cross-validation.
+
+    Two classifiers are tried on each layer: a logistic regression, scaled and regularised by what
+    is in the training folds alone, and a vote of the nearest neighbours. Several tables or layers
+    are compared on the images that all of them have, in the same folds.
+
+    Args:
+        tables: One or several, open or by their paths; `TABLE:LAYER` is one layer of a table.
+        labels: `parent`, which is the name of the folder that an image lies in; a CSV file with
+            the columns `key` and `label`; or a mapping. Images without a label are left out.
+        layer: The layers to try, by default all of each table.
+        folds: In how many parts images are predicted, each by what was fitted to the others.
+        k: How many neighbours vote.
+        save: A `.safetensors` file to write the best linear probe to, fitted to all images;
+            `penult.open_probe` reads it.
+
+    Raises:
+        UsageError: The labels don't fit the tables, or a class has fewer images than folds.
+        StoreError: A table can't be read.
+        MissingExtraError: scikit-learn isn't installed.
+
+    Example:
+        >>> import penult
+        >>> penult.probe("photos.lance", "labels.csv").best.accuracy  # doctest: +SKIP
+    """
+    if folds < 2 or k < 1:
+        raise UsageError(f"folds must be at least 2 and k at least 1, not {folds} and {k}")
+    found = sides(tables, layer)
+    images = _labelled(found, labels, folds)
+    methods: dict[Method, Fit] = {"linear": linear, "knn": neighbours(k)}
+    results = []
+    for side, places in zip(found, images.places, strict=True):
+        vectors = side.vectors(places)
+        for method, fit in methods.items():
+            probabilities = crossed(vectors, images.truth, len(images.classes), folds, fit)
+            results.append(_measured(side, method, probabilities, images.truth))
+    results.sort(key=lambda result: -result.accuracy.value)
+    report = ProbeReport(
+        images.classes,
+        images.keys,
+        images.truth,
+        images.left_out,
+        folds,
+        tuple(_tested(result, results[0], images.truth) for result in results),
+    )
+    if save:
+        _save(found, report.linear, images, Path(save))
+    return report
+
+
+def wilson(right: int, images: int) -> Estimate:
+    """A share and its 95 % interval. Wilson 1927, doi:10.1080/01621459.1927.10502953."""
+    share, z2 = right / images, Z * Z
+    middle = (share + z2 / (2 * images)) / (1 + z2 / images)
+    half = Z / (1 + z2 / images) * sqrt(share * (1 - share) / images + z2 / (4 * images**2))
+    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))
+
+
+def bootstrap(right: NDArray[np.int64], images: NDArray[np.int64]) -> Estimate:
+    """The mean of shares and its 95 % interval: to redraw n rights and wrongs is a binomial."""
+    shares = right / images
+    draws = np.random.default_rng(SEED).binomial(images, shares, (DRAWS, len(images))) / images
+    low, high = np.quantile(draws.mean(axis=1), [0.025, 0.975])
+    return Estimate(float(shares.mean()), float(low), float(high))
+
+
+def mcnemar(one: NDArray[np.bool], other: NDArray[np.bool]) -> float:
+    """Two-sided exact p of two classifiers being as often right, by the images they differ on."""
+    differ, fewer = (
+        int((one != other).sum()),
+        min(int((one & ~other).sum()), int((other & ~one).sum())),
+    )
+    tail = sum(comb(differ, i) for i in range(fewer + 1))
+    return min(1.0, float(2 * tail / 2**differ))
+
+
+def _labelled(found: Sequence[Side], labels: Labels, folds: int) -> _Labelled:
+    known = set().union(*(side.features.keys for side in found))
+    failed = set().union(*(side.features.failures for side in found))
+    label_of = labels_of(labels, known | failed)
+    common = aligned(found)
+    kept = np.array([i for i, key in enumerate(common.keys) if key in label_of], np.int64)
+    keys = tuple(common.keys[i] for i in kept)
+    counts = Counter(label_of[key] for key in keys)
+    _require_classes(found[0].path, counts, folds)
+    classes = tuple(sorted(counts))
+    place = {label: i for i, label in enumerate(classes)}
+    truth = np.array([place[label_of[key]] for key in keys], np.int64)
+    places = [each[kept] for each in common.places]
+    return _Labelled(keys, places, truth, classes, len(known) - len(keys))
+
+
+def _require_classes(path: Path, counts: Counter[str], folds: int) -> None:
+    if len(counts) < 2:
+        only = f", all {quoted(*counts)}" if counts else ""
+        raise UsageError(
+            f"{quoted(path)}: {counts.total()} images with a label{only}: a probe needs at least "
+            "two classes, see --labels"
+        )
+    few = sorted(label for label, count in counts.items() if count < folds)
+    if few:
+        named = ", ".join(f"{quoted(label)} {counts[label]}" for label in few[:CLASSES_NAMED])
+        more = f" and {len(few) - CLASSES_NAMED} more" if len(few) > CLASSES_NAMED else ""
+        raise UsageError(
+            f"classes with fewer images than the {folds} folds: {named}{more}: "
+            "add images, leave these out, or take fewer folds (--folds)"
+        )
+
+
+def _measured(side: Side, method: Method, probabilities: Floats, truth: Classes) -> Probed:
+    classes = probabilities.shape[1]
+    predicted = probabilities.argmax(axis=1)
+    confusion = np.bincount(truth * classes + predicted, minlength=classes**2)
+    confusion = confusion.reshape(classes, classes)
+    right = confusion.diagonal()
+    return Probed(
+        side.name,
+        side.path,
+        side.layer,
+        method,
+        wilson(int(right.sum()), len(truth)),
+        bootstrap(right, confusion.sum(axis=1)),
+        None,
+        probabilities,
+        confusion,
+    )
+
+
+def _tested(result: Probed, best: Probed, truth: Classes) -> Probed:
+    if result is best:
+        return result
+    return replace(result, p=mcnemar(result.predicted == truth, best.predicted == truth))
+
+
+def _save(found: Sequence[Side], best: Probed, images: _Labelled, out: Path) -> None:
+    sides_ = zip(found, images.places, strict=True)
+    side, places = next(each for each in sides_ if each[0].name == best.name)
+    fitted = linear(side.vectors(places), images.truth, len(images.classes))
+    Probe(
+        path=out,
+        classes=images.classes,
+        layer=side.layer,
+        shape=side.features.layers[side.layer],
+        provenance=side.features.provenance,
+        linear=fitted,
+        images=len(images.keys),
+        accuracy=best.accuracy.value,
+    ).save(out)

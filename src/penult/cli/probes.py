@@ -1,0 +1,204 @@
+"""The commands that weigh features: probe them with labels, compare them with each other."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import penult
+from penult.cli.commands import AsJson, LayerNames, app
+from penult.cli.show import _print_json, _print_table, _table, say
+from penult.text import printable
+
+if TYPE_CHECKING:
+    from penult.analysis.comparison import Comparison, Measure
+    from penult.analysis.probes import Estimate, ProbeReport
+    from penult.analysis.similarity import Matrix
+
+CONFUSION_SHOWN = 12  # classes whose confusion fits a terminal
+
+TableNames = Annotated[
+    list[str],
+    typer.Argument(
+        help="Tables that `penult extract` made; TABLE:LAYER is one layer.", metavar="TABLE…"
+    ),
+]
+Png = Annotated[Path | None, typer.Option("--png", help="Picture to write.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
+]
+
+
+@app.command()
+def probe(
+    tables: TableNames,
+    labels: Annotated[
+        str, typer.Option(help="parent, the image's folder, or a CSV file with key and label.")
+    ] = "parent",
+    layer: LayerNames = None,
+    folds: Annotated[int, typer.Option(min=2, help="Parts to predict, each by the others.")] = 5,
+    k: Annotated[int, typer.Option("-k", min=1, help="Neighbours that vote.")] = 5,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="File for `penult classify --probe`, ending in .safetensors."),
+    ] = None,
+    png: Png = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well labels can be told from features, and which table or layer does it best.
+
+    Example: penult probe photos.lance --labels labels.csv --png probe.png
+    """
+    from penult.analysis import listing, pictures, probe_file, probes
+
+    if png:
+        pictures.require_png(png)
+    if save:
+        probe_file.require_suffix(save)
+    report = penult.probe(tables, labels, layer=layer or (), folds=folds, k=k, save=save)
+    _show_probe(report, as_json=as_json)
+    if save:
+        say(f"{save}: the best linear probe, fitted to all {len(report.keys)} images")
+    if png:
+        say(f"{pictures.probe_picture(report, png)}: written")
+    if out:
+        say(f"{listing.write_list(list(report.rows()), probes.COLUMNS, out)}: written")
+
+
+@app.command()
+def compare(
+    tables: TableNames,
+    layer: LayerNames = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="cka, rsa, knn or procrustes, several times; by default all."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="Neighbours of knn.")] = 10,
+    sample: Annotated[int, typer.Option(help="Images at most that all but cka are of.")] = 2000,
+    permutations: Annotated[int, typer.Option(min=1, help="Of each test.")] = 999,
+    png: Png = None,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how alike tables or layers see the same images.
+
+    Example: penult compare lite0.lance inception.lance --png rdm.png
+    """
+    from penult.analysis import comparison, listing, pictures
+
+    if png:
+        pictures.require_png(png)
+    found = penult.compare(
+        tables,
+        layer=layer or (),
+        metric=metric or comparison.MEASURES,  # type: ignore[arg-type]  # checked there
+        k=k,
+        sample=sample,
+        permutations=permutations,
+    )
+    _show_comparison(found, as_json=as_json)
+    if png:
+        say(f"{pictures.dissimilarity_picture(found, png)}: written")
+    if out:
+        say(f"{listing.write_list(found.rows(), comparison.COLUMNS, out)}: written")
+
+
+def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
+    """Print how accurate each layer and method is, and where the best one errs."""
+    if as_json:
+        _print_json(_probe_facts(report))
+        return
+    table = _table("layer", "method", "accuracy", "95 %", "balanced", "95 %", "p")
+    for result in report.results:
+        accuracy, balanced = result.accuracy, result.balanced
+        p = "best" if result.p is None else f"{result.p:.2g}"
+        table.add_row(
+            printable(result.name),
+            result.method,
+            f"{accuracy.value:.1%}",
+            _interval(accuracy),
+            f"{balanced.value:.1%}",
+            _interval(balanced),
+            p,
+        )
+    _print_table(table)
+    left_out = f", {report.left_out} left out" if report.left_out else ""
+    print(
+        f"\n{len(report.keys)} images{left_out}; {report.folds} folds; chance {report.chance:.1%}, "
+        f"balanced {1 / len(report.classes):.1%}; intervals: Wilson, bootstrap within classes; "
+        "p: McNemar's test against the best\n"
+    )
+    _print_classes(report)
+
+
+def _show_comparison(found: "Comparison", *, as_json: bool) -> None:
+    """Print a matrix of similarities a measure, each with its p where there is only one pair."""
+    if as_json:
+        facts = {"names": found.names, "images": found.images, "left_out": found.left_out}
+        tests = {"tested": found.tested, "permutations": found.permutations}
+        _print_json(facts | {"sampled": found.sampled} | tests | {"pairs": found.rows()})
+        return
+    for measure, values in found.similarities.items():
+        _print_matrix(found, measure, values)
+    left_out = f", {found.left_out} in some only" if found.left_out else ""
+    sampled = f"; all but cka of {found.sampled}" if found.sampled < found.images else ""
+    largest = max(row["p"] for row in found.rows())
+    print(
+        f"{found.images} images{left_out}{sampled}; tests of {found.tested} images, "
+        f"{found.permutations} permutations each: p at most {largest:.2g}"
+    )
+
+
+def _print_matrix(found: "Comparison", measure: "Measure", values: "Matrix") -> None:
+    table = _table(measure, *map(printable, found.names))
+    table.columns[0].justify = "left"
+    for row, name in enumerate(found.names):
+        table.add_row(printable(name), *(f"{value:.3f}" for value in values[row]))
+    _print_table(table)
+    print()
+
+
+def _print_classes(report: "ProbeReport") -> None:
+    best, shown = report.best, len(report.classes) <= CONFUSION_SHOWN
+    predicted = [printable(label) for label in report.classes] if shown else []
+    table = _table("label", "images", "recall", "precision", *predicted)
+    table.columns[0].justify = "left"
+    for row, facts in enumerate(report.by_class(best)):
+        precision = facts["precision"]
+        table.add_row(
+            printable(facts["label"]),
+            str(facts["images"]),
+            f"{facts['recall']:.1%}",
+            "–" if precision is None else f"{precision:.1%}",
+            *(str(count) for count in best.confusion[row] if shown),
+        )
+    _print_table(table)
+
+
+def _probe_facts(report: "ProbeReport") -> dict[str, object]:
+    return {
+        "images": len(report.keys),
+        "left_out": report.left_out,
+        "folds": report.folds,
+        "classes": report.classes,
+        "chance": report.chance,
+        "results": [
+            {
+                "name": result.name,
+                "table": str(result.table),
+                "layer": result.layer,
+                "method": result.method,
+                "accuracy": result.accuracy._asdict(),
+                "balanced": result.balanced._asdict(),
+                "p": result.p,
+                "confusion": result.confusion.tolist(),
+                "by_class": report.by_class(result),
+            }
+            for result in report.results
+        ],
+    }
+
+
+def _interval(estimate: "Estimate") -> str:
+    return f"{estimate.low:.1%}–{estimate.high:.1%}"

@@ -1,0 +1,83 @@
+"""`compare` finds the images that tables share, and bounds what it holds."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import penult
+from penult.analysis import comparison, pictures
+from penult.errors import UsageError
+
+
+@pytest.fixture
+def pair(make_table):
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal((40, 12))
+    one = {f"{i:02}": vectors[i] for i in range(40)}
+    other = {f"{i:02}": vectors[i, :5] for i in range(5, 40)}
+    return make_table(one, "one.lance"), make_table(other, "other.lance"), vectors
+
+
+def test_tables_are_compared_on_the_images_that_both_have(pair):
+    one, other, vectors = pair
+    found = penult.compare([one, str(other.path)], metric="cka", permutations=19)
+    assert (found.names, found.images, found.left_out) == (("one", "other"), 35, 5)
+    expected = penult.analysis.similarity.cka(vectors[5:], vectors[5:, :5])
+    assert found.similarities["cka"][0, 1] == pytest.approx(expected, abs=1e-6)
+    assert found.p["cka"][0, 1] == 1 / 20
+
+
+def test_cka_in_blocks_is_that_of_all_images_while_others_are_sampled(pair, monkeypatch):
+    one, other, _ = pair
+    whole = penult.compare([one, other], permutations=1)
+    monkeypatch.setattr(comparison, "BLOCK", 7)
+    found = penult.compare([one, other], sample=20, permutations=1)
+    assert found.similarities["cka"] == pytest.approx(whole.similarities["cka"], abs=1e-9)
+    assert (found.sampled, found.tested, found.images) == (20, 20, 35)
+    assert [row["images"] for row in found.rows()] == [35, 20, 20, 20]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metric": "cca"}, "metric must be one of cka, rsa, knn, procrustes, not 'cca'"),
+        ({"k": 0}, "k and permutations must be at least 1, not 0 and 999"),
+        ({"k": 35}, "35 images in common, at least 36 are needed"),
+        ({"sample": 3, "metric": "rsa"}, "sample must be at least 5, not 3"),
+    ],
+)
+def test_wrong_use(pair, options, message):
+    with pytest.raises(UsageError, match=message):
+        penult.compare(pair[:2], **options)
+
+
+def test_one_layer_is_not_enough(pair):
+    with pytest.raises(UsageError, match="only 'pool': name a second table, or a second layer"):
+        penult.compare(pair[0])
+
+
+def test_a_layer_named_twice_is_refused(pair):
+    with pytest.raises(UsageError, match=r"one\.lance:pool' is named twice: name it once"):
+        penult.compare([pair[0], f"{pair[0].path}:pool"])
+
+
+def test_features_without_variety_are_refused(make_table):
+    same = make_table({f"{i:02}": [1, 2] for i in range(20)})
+    with pytest.raises(UsageError, match="'t' has the same vector for all images"):
+        penult.compare([same, make_table({f"{i:02}": [1, i] for i in range(20)}, "u.lance")])
+
+
+def test_dissimilarities_are_drawn(pair, tmp_path):
+    found = penult.compare(pair[:2], metric="rsa", permutations=1)
+    with Image.open(pictures.dissimilarity_picture(found, tmp_path / "rdm.png")) as image:
+        assert image.size == (1344, 964)
+
+
+def test_colours_grow_lighter_evenly():
+    rgb = pictures.coloured(np.linspace(0, 1, 9)) / 255
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    lightness = 116 * np.cbrt(luminance) - 16
+    steps = np.diff(lightness)
+    assert steps.min() > 5
+    assert steps.max() < 14

@@ -1,0 +1,140 @@
+"""`probe` tells how well labels can be told from features, and doesn't flatter."""
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
+
+import penult
+from penult.analysis import classifiers, pictures, probes
+from penult.errors import UsageError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    found = load_digits()
+    return found.data[:300].astype(np.float32), found.target[:300]
+
+
+@pytest.fixture
+def table(make_table, digits):
+    vectors, labels = digits
+    return make_table({f"{labels[i]}/{i:03}": vectors[i] for i in range(300)})
+
+
+def test_digits_are_told_apart(table):
+    report = table.probe(folds=3)
+    assert report.classes == tuple("0123456789")
+    assert (len(report.keys), report.left_out) == (300, 0)
+    assert {result.method for result in report.results} == {"linear", "knn"}
+    best, other = report.results
+    assert best.accuracy.value >= other.accuracy.value > 0.85
+    assert best.accuracy.low < best.accuracy.value < best.accuracy.high
+    assert best.p is None
+    assert 0 < other.p <= 1
+    assert best.confusion.sum() == 300
+
+
+def test_labels_that_mean_nothing_give_chance(make_table):
+    random = np.random.default_rng(0)
+    vectors = random.standard_normal((200, 400))  # wide enough to learn any labels by heart
+    names = {f"{i:03}": "ab"[random.integers(2)] for i in range(200)}
+    table = make_table({f"{i:03}": vectors[i] for i in range(200)})
+    for result in penult.probe(table, names).results:
+        assert 0.4 < result.accuracy.value < 0.6
+
+
+def test_a_fold_is_predicted_the_same_whatever_its_own_values_scale_others_by(digits):
+    vectors, labels = digits
+    whole = classifiers.crossed(vectors, labels, 10, 3, classifiers.linear)
+    train, test = next(classifiers.split(labels, 3))
+    alone = classifiers.linear(vectors[train], labels[train], 10).probabilities(vectors[test])
+    assert np.array_equal(whole[test], alone)
+
+
+def test_layers_are_compared_in_the_order_of_accuracy(table, make_table, digits):
+    vectors, labels = digits
+    noise = np.random.default_rng(0).standard_normal(vectors.shape) * 20
+    blurred = {f"{labels[i]}/{i:03}": vectors[i] + noise[i] for i in range(10, 300)}
+    report = penult.probe([make_table(blurred, "noisy.lance"), table], folds=3)
+    assert [result.name for result in report.results] == ["t", "t", "noisy", "noisy"]
+    assert report.results[-1].p < 1e-6
+    assert (len(report.keys), report.left_out) == (290, 10)
+
+
+def test_a_list_has_the_unlikeliest_labels_first(make_table, digits):
+    vectors, labels = digits
+    of = {f"{i:03}": str(labels[i]) for i in range(300)} | {"007": "0"}
+    table = make_table({f"{i:03}": vectors[i] for i in range(300)})
+    rows = list(penult.probe(table, of, folds=3).rows())
+    assert ("007", "0", "7") in [tuple(row.values())[:3] for row in rows[:5]]
+    assert tuple(rows[0]) == probes.COLUMNS
+    likely = [row["label_probability"] for row in rows]
+    assert likely == sorted(likely)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("name,label\n", r"l\.csv', line 1: no column key: begin with a line key,label"),
+        ("", r"line 1: no column key or label"),
+        ("key,label\n1,a\nx,b\n", r"line 3: 'x' is no key of the table, .* such as '0'"),
+        ("key,label\n1,a\n1,b\n", r"line 3: a second label for '1': leave one"),
+        ("key,label\n1\n", "line 2: expected a key and a label, separated by a comma"),
+        ("key,label\n1,a\n", "1 images with a label, all 'a': a probe needs at least two classes"),
+        (
+            "key,label\n0,a\n1,b\n2,b\n",
+            "classes with fewer images than the 2 folds: 'a' 1: add images",
+        ),
+        ('key,label\n"1', r"no CSV in UTF-8 \(unexpected end of data\)"),
+    ],
+)
+def test_wrong_labels(make_table, tmp_path, text, message):
+    table = make_table({str(i): [i, 1] for i in range(4)})
+    (tmp_path / "l.csv").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        penult.probe(table, tmp_path / "l.csv", folds=2)
+
+
+def test_labels_that_are_no_file(make_table):
+    with pytest.raises(UsageError, match=r"'nope\.csv': no such file or directory; labels are"):
+        penult.probe(make_table({"a": [1, 2]}), "nope.csv")
+
+
+def test_images_without_a_label_are_left_out(make_table, tmp_path):
+    table = make_table({f"{i}": [i // 3, 1] for i in range(8)})
+    rows = "".join(f"{i},{'ab'[i // 3]}\n" for i in range(6))
+    (tmp_path / "l.csv").write_text(f"\ufeffkey,label\n{rows}6,\nzz_failed.jpg,a\n", "utf-8")
+    report = table.probe(tmp_path / "l.csv", folds=2, k=1)
+    assert (len(report.keys), report.left_out) == (6, 2)
+    assert report.best.accuracy.value == 1
+
+
+def test_wilson_is_as_published():
+    assert probes.wilson(0, 10) == pytest.approx((0, 0, 0.277533), abs=1e-5)
+    assert probes.wilson(81, 263) == pytest.approx((0.307985, 0.255300, 0.366235), abs=1e-4)
+
+
+def test_mcnemar_is_a_binomial_of_what_differs():
+    one, other = np.zeros((2, 20), bool)
+    assert probes.mcnemar(one, other) == 1
+    one[:8], other[8:9] = True, True
+    assert probes.mcnemar(one, other) == pytest.approx(2 * (1 + 9) / 2**9)
+
+
+def test_the_bootstrap_stays_within_0_and_1():
+    assert probes.bootstrap(np.array([5, 5]), np.array([5, 5])) == (1, 1, 1)
+    value, low, high = probes.bootstrap(np.array([50, 80]), np.array([100, 100]))
+    assert value == 0.65
+    assert (low, high) == pytest.approx((0.588, 0.712), abs=0.01)
+
+
+def test_probes_are_drawn(table, tmp_path):
+    out = pictures.probe_picture(table.probe(folds=2), tmp_path / "probe.png")
+    with Image.open(out) as image:
+        assert image.width == 1616
+
+
+def test_a_picture_is_a_png(table):
+    with pytest.raises(UsageError, match=r"'a\.jpg': expected a picture to end in \.png"):
+        pictures.require_png("a.jpg")
