@@ -7,7 +7,7 @@ import typer
 
 import penult
 from penult.cli.commands import AsJson, LayerNames, app
-from penult.cli.show import _print_json, _print_table, _table, say
+from penult.cli.show import print_json, _print_table, _table, say
 from penult.text import printable
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def compare(
 def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
     """Print how accurate each layer and method is, and where the best one errs."""
     if as_json:
-        _print_json(_probe_facts(report))
+        print_json(_probe_facts(report))
         return
     table = _table("layer", "method", "accuracy", "95 %", "balanced", "95 %", "p")
     for result in report.results:
@@ -137,7 +137,7 @@ def _show_comparison(found: "Comparison", *, as_json: bool) -> None:
     if as_json:
         facts = {"names": found.names, "images": found.images, "left_out": found.left_out}
         tests = {"tested": found.tested, "permutations": found.permutations}
-        _print_json(facts | {"sampled": found.sampled} | tests | {"pairs": found.rows()})
+        print_json(facts | {"sampled": found.sampled} | tests | {"pairs": found.rows()})
         return
     for measure, values in found.similarities.items():
         _print_matrix(found, measure, values)
