@@ -26,7 +26,9 @@ def table(tmp_path_factory):
     """Rows in the order of `KEYS`, of which `gone` has no file, and `changed` another."""
     folder = tmp_path_factory.mktemp("viewed")
     rows = [_row(folder, number, key) for number, key in enumerate(sorted(KEYS))]
-    rows.append(Row("c/<b>failed</b>.png", 1, 1, error="damaged: <script>document.title=1</script>"))
+    rows.append(
+        Row("c/<b>failed</b>.png", 1, 1, error="damaged: <script>document.title=1</script>")
+    )
     with FeatureTable.open_or_create(
         folder / "t.lance", {"pool": (4,)}, {"network": "<i>tiny</i>"}
     ) as table:

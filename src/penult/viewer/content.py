@@ -104,9 +104,7 @@ class Content:
 
     def _found(self, query: str | bytes) -> dict[str, list[Any]]:
         with self._searching:
-            found = search(
-                self._features, query, NEAR, layer=self._layer, weights=self._weights
-            )
+            found = search(self._features, query, NEAR, layer=self._layer, weights=self._weights)
         return {"rows": self._rows(found), "scores": [round(each.score, 4) for each in found]}
 
     def _rows(self, found: Sequence[Match]) -> list[int]:

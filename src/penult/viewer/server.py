@@ -167,7 +167,7 @@ class _Server(ThreadingHTTPServer):
     def server_bind(self) -> None:
         """Bind without asking the net for this machine's name, which nothing here needs."""
         socketserver.TCPServer.server_bind(self)
-        self.server_name, self.server_port = self.server_address[:2]
+        self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- as above
         """Begin a thread, unless there are too many."""
@@ -270,7 +270,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not re.fullmatch("[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
             return Answer(b"send the image in one piece, with its length", status=411)
         if int(length) > BODY_BYTES:
-            return Answer(f"an image to search is of {BODY_BYTES:,} bytes at most".encode(), status=413)
+            return Answer(
+                f"an image to search is of {BODY_BYTES:,} bytes at most".encode(), status=413
+            )
         self.server.awaited[self.connection] = monotonic()
         data = self.rfile.read(int(length))
         del self.server.awaited[self.connection]
