@@ -7,7 +7,7 @@ import { on, scoreOf, select, state } from "./state.js";
 const GAP = 6; // pixels between pictures
 const AHEAD = 400; // pixels above and below the screen that are kept ready
 const SETTLING = 70; // milliseconds without a fast move until pictures are asked for
-const FAST = 2500; // pixels a frame that are too fast to see
+const FAST = 1500; // pixels a frame that are too fast to see
 
 const scroller = $("#scroller");
 const tiles = $("#tiles");
@@ -114,7 +114,7 @@ function draw() {
   for (let line = lineOf(from); line < lines.length && lines[line].first < to; line++) place(lines[line]);
   if (!fast) fill();
   mark();
-  where(scrollTop, clientHeight);
+  if (fast) where(scrollTop, clientHeight);
 }
 
 function place({ top, height, first, end }) {

@@ -6,7 +6,8 @@ import { palette, ramp, rampCss, rgb } from "./colours.js";
 import { on, categories, select, selectedRows, state } from "./state.js";
 
 const REACH = 12; // pixels around the mouse in which a point is found
-const CELL = 74; // pixels, one picture each
+const CELL = 64; // pixels at least between pictures
+const AROUND = [-1, 0, 1].flatMap((a) => [-1, 0, 1].map((d) => [a, d]));
 const MANY = 40; // values of a legend
 const GREY = [140, 144, 138];
 const DEEPEST = 400; // times the first scale
@@ -236,13 +237,15 @@ function choosePictures() {
   const chosen = new Map();
   if ($("#show-pictures").checked) {
     const now = frame();
-    const taken = new Set();
+    const taken = new Map(); // at most one a cell, as none is close to another
     const take = (row) => {
       const [x, y] = toScreen(row, now);
       if (!visible[row] || x < 0 || y < 0 || x > now.width || y > now.height) return;
-      const cell = `${Math.floor(x / CELL)},${Math.floor(y / CELL)}`;
-      if (taken.has(cell)) return;
-      taken.add(cell);
+      const [across, down] = [Math.floor(x / CELL), Math.floor(y / CELL)];
+      const around = AROUND.map(([a, d]) => taken.get(`${across + a},${down + d}`));
+      const close = ([a, d]) => Math.abs(a - x) < CELL && Math.abs(d - y) < CELL;
+      if (around.some((other) => other && close(other))) return;
+      taken.set(`${across},${down}`, [x, y]);
       chosen.set(row, [x, y]);
     };
     for (const row of pictured.keys()) take(row);

@@ -27,12 +27,9 @@ export async function load() {
   state.meta = meta;
   state.keys = keys;
   state.selected = new Uint8Array(keys.length);
-  await Promise.all([
-    ...meta.columns.map(async (column, number) => {
-      state.columns.set(column.name, await values(column, number));
-    }),
-    meta.failed && json("/failures").then((failures) => (state.failures = failures)),
-  ]);
+  const columns = await Promise.all(meta.columns.map(values));
+  for (const column of columns) state.columns.set(column.name, column);
+  if (meta.failed) state.failures = await json("/failures");
   refilter();
 }
 
