@@ -2,5 +2,6 @@
 
 `vectors` holds a layer in memory or goes through it in blocks, `queries` makes a vector of what a
 person looks for, `neighbours` finds what is near it. `near_duplicates` proposes which images to do
-without, and `filing` writes the proposal down or carries it out.
+without, with `pictures` where features are in doubt, and `filing` writes the proposal down or
+carries it out.
 """

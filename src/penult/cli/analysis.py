@@ -107,6 +107,12 @@ def duplicates(
         float | None, typer.Option(help="Cosine from which on two images are near-duplicates.")
     ] = None,
     layer: Layer = None,
+    pixels: Annotated[
+        bool,
+        typer.Option(
+            "--pixels/--no-pixels", help="Compare pixels too where features are less alike."
+        ),
+    ] = True,
     out: OutList = None,
     html: OutSheet = None,
     move: Annotated[
@@ -123,7 +129,7 @@ def duplicates(
     """
     if move and hard_link:
         raise UsageError("--move and --hard-link can't both be done: choose one")
-    found = opened(table).duplicates(threshold, layer=layer)
+    found = opened(table).duplicates(threshold, layer=layer, pixels=pixels)
     show.duplicates(table, found, as_json=as_json)
     if html:
         from penult.viewer.findings import of_duplicates
