@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
 import penult
-from penult.analysis.near_duplicates import THRESHOLD, assign
+from penult.analysis.near_duplicates import THRESHOLD, Alike, assign
+from penult.analysis.pixels import ALIKE, SIDE, Grey, agreement
 
 PHOTOS = Path(__file__).parents[1] / "examples/photos"
 THRESHOLDS = (0.80, 0.85, 0.88, 0.90, 0.92, 0.94, 0.96, 0.98)
@@ -86,10 +87,10 @@ def _cut(whole: list[Image.Image], side: int) -> list[Image.Image]:
 
 
 def evaluate(
-    unit: NDArray[np.float32], count: int, threshold: float
+    unit: NDArray[np.float32], count: int, threshold: float, alike: Alike | None
 ) -> tuple[float, float, dict[str, float]]:
     """Precision, recall, and recall of each kind; rows are the originals, then a kind at a time."""
-    kept_for, _ = assign(unit.copy(), threshold)
+    kept_for, _ = assign(unit.copy(), threshold, alike)
     photo = np.arange(len(unit)) % count
     dropped = kept_for != np.arange(len(unit))
     right = dropped & (photo == photo[kept_for])
@@ -112,11 +113,19 @@ def main(folder: Path = PHOTOS, count: int = 500) -> None:
         f"median {np.median(alike):.2f}, highest {', '.join(f'{a:.3f}' for a in alike[-6::2])}"
     )
     print(f"{'threshold':>10}{'precision':>11}{'recall':>8}  " + "".join(f"{k:>13}" for k in KINDS))
-    for threshold in sorted({*THRESHOLDS, THRESHOLD}):
-        precision, recall, kinds = evaluate(unit, len(whole), threshold)
-        mark = " default" if threshold == THRESHOLD else ""
-        shares = "".join(f"{share:13.1%}" for share in kinds.values())
-        print(f"{threshold:10.2f}{precision:11.1%}{recall:8.1%}  {shares}{mark}")
+    grey = Grey(SIDE)
+    greys = np.array([grey(image)[:, :, 0] for images in versions for image in images], np.uint8)
+
+    def alike(rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool]:
+        return agreement(greys[rows], greys[others]) >= ALIKE
+
+    for name, compare in {"features alone": None, "and pixels": alike}.items():
+        print(name)
+        for threshold in sorted({*THRESHOLDS, THRESHOLD}):
+            precision, recall, kinds = evaluate(unit, len(whole), threshold, compare)
+            mark = " default" if compare and threshold == THRESHOLD else ""
+            shares = "".join(f"{share:13.1%}" for share in kinds.values())
+            print(f"{threshold:10.2f}{precision:11.1%}{recall:8.1%}  {shares}{mark}")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,17 @@
 """`duplicates` groups what is nearly the same, and keeps the best of it."""
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 import penult
 from penult.analysis import near_duplicates, vectors
 from penult.analysis.near_duplicates import THRESHOLD, assign
+from penult.changes import job
 from penult.errors import UsageError
+from penult.images import ImageFile
 
 
 def turned(degrees):
@@ -56,6 +61,43 @@ def test_the_same_vector_is_a_duplicate_at_threshold_1(make_table):
 def test_wrong_threshold(make_table, threshold):
     with pytest.raises(UsageError, match="threshold must be above 0 and at most 1"):
         make_table({"a": [1, 0]}).duplicates(threshold)
+
+
+@pytest.mark.parametrize("block", [1, 7, 1024])
+def test_pictures_decide_where_features_are_in_doubt(monkeypatch, block):
+    monkeypatch.setattr(near_duplicates, "BLOCK", block)
+    asked = set()
+
+    def alike(rows, others):
+        asked.update(zip(rows.tolist(), others.tolist(), strict=True))
+        return others == 0
+
+    unit = np.array([turned(0), turned(40), turned(41), turned(80), turned(170)], np.float32)
+    kept_for, _ = assign(unit, 0.9, alike)
+    assert kept_for.tolist() == [0, 0, 0, 3, 4]
+    assert {(1, 0), (2, 0)} <= asked <= {(1, 0), (2, 0), (3, 1), (3, 2)}
+
+
+def test_a_blurred_and_mirrored_copy_is_found_while_its_file_is_there(make_table, photos, tmp_path):
+    with Image.open(photos / "castle_bavaria.jpg") as photo:
+        photo.save(tmp_path / "a.png")
+        small = ImageOps.mirror(photo).resize((photo.width // 3, photo.height // 3))
+        small.save(tmp_path / "b.jpg", quality=20)
+    with Image.open(photos / "castle_chambord.jpg") as photo:
+        photo.save(tmp_path / "c.png")
+    facts = {
+        key: asdict(job(ImageFile(key, str(tmp_path / key))).file) | {"width": width}
+        for key, width in {"a.png": 9, "b.jpg": 8, "c.png": 7}.items()
+    }
+    vectors = {"a.png": turned(0), "b.jpg": turned(40), "c.png": turned(20)}
+    features = make_table(vectors, facts=facts)
+    found = features.duplicates(0.99)
+    assert shape(found) == [("a.png", ["b.jpg"])]
+    assert found.groups[0].drop[0].similarity == pytest.approx(np.cos(np.radians(40)))
+    assert not features.duplicates(0.99, pixels=False).groups
+    (tmp_path / "b.jpg").unlink()
+    found = features.duplicates(0.99)
+    assert (found.groups, found.unread) == ((), 1)
 
 
 @pytest.mark.parametrize("block", [1, 7, 1024])

@@ -52,6 +52,28 @@ def test_search_for_a_file_less_another(run, photos):
     ]
 
 
+def test_search_is_listed_and_shown(run, workplace):
+    result = run(
+        "search", "few.lance", "castle_bavaria.jpg", "-k", 2, "-o", "found.json", "--html", "f.html"
+    )
+    rows = json.loads((workplace / "found.json").read_text())
+    assert rows[0] == {
+        "key": "castle_chambord.jpg",
+        "score": pytest.approx(0.673, abs=1e-3),
+        "path": str((workplace / "few/castle_chambord.jpg").resolve()),
+    }
+    assert result.stderr == "penult: found.json: written\npenult: f.html: 3 images\n"
+    assert (workplace / "f.html").read_text("utf-8").count("<img ") == 3
+
+
+def test_duplicates_are_shown(run, workplace):
+    result = run("duplicates", "few.lance", "--html", "d.html")
+    assert result.stderr.endswith("penult: d.html: 2 images\n")
+    page = (workplace / "d.html").read_text("utf-8")
+    assert page.index(">keep<") < page.index("copy.jpg")
+    assert "300×300 · 28,744 bytes · the same file" in page
+
+
 def test_a_wrong_condition_is_one_line(run):
     result = run("search", "few.lance", "copy.jpg", "--where", "colour = 'red'")
     assert result.returncode == 2

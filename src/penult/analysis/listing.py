@@ -2,11 +2,16 @@
 
 import csv
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from penult.errors import UsageError
+from penult.images import from_key
+from penult.store import Features
 from penult.store.export import replacing
 from penult.store.messages import translated
 from penult.text import quoted
@@ -32,6 +37,14 @@ def write_list(rows: Rows, columns: Sequence[str], out: str | Path) -> Path:
     with translated(f"can't write {quoted(path)}"), replacing(path) as temporary:
         FORMATS[path.suffix.lower()](rows, columns, temporary)
     return path
+
+
+def paths(features: Features, keys: Sequence[str]) -> list[Path | None]:
+    """Where the images of some keys were; None where the table doesn't say."""
+    places = np.array([bisect_left(features.keys, key) for key in keys], np.int64)
+    pieces = features.tables(["path"], [], places)
+    known = (path for piece in pieces for path in piece["path"].to_pylist())
+    return [Path(from_key(path)) if path else None for path in known]
 
 
 def _csv(rows: Rows, columns: Sequence[str], path: Path) -> None:

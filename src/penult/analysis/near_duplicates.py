@@ -2,10 +2,13 @@
 
 Images are gone through from the one most worth keeping to the one least. Each is compared with
 those kept so far; it is dropped for the nearest of them if that is near enough, and otherwise kept
-itself. So every dropped image has a kept one that it is itself a near-duplicate of, which chains of
-likenesses don't promise, and nothing grows with the number of pairs.
+itself. Near enough is what has features that are alike or, where these are only somewhat alike, the
+same picture (see `pixels`). So every dropped image has a kept one that it is itself a
+near-duplicate of, which chains of likenesses don't promise, and nothing grows with the number of
+pairs.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
@@ -13,6 +16,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.analysis.pixels import Pictures
 from penult.analysis.vectors import Floats, unit_matrix
 from penult.changes import job
 from penult.errors import UsageError
@@ -20,13 +24,18 @@ from penult.images import ImageFile, from_key
 from penult.store import Features, open_features
 
 THRESHOLD = 0.9  # cosine; benchmarks/duplicates.py shows what it finds and what it mistakes
+PERHAPS = 0.5  # cosine from which on the pictures themselves are compared
+CANDIDATES = 10  # nearest kept images whose pictures are compared with an image's, and as many more
 BLOCK = 1024  # images that are compared with up to as many others in one product
+
+Alike = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool]]
 
 
 class DuplicatesOptions(TypedDict, total=False):
     """The keyword arguments of `duplicates`."""
 
     layer: str | None
+    pixels: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +79,14 @@ class Duplicates:
         images: How many were compared.
         threshold: The cosine from which on two are near-duplicates.
         groups: Those of at least two images, by the key of the one to keep.
+        unread: How many should have been compared by their pixels too, but their files are gone,
+            changed or unreadable.
     """
 
     images: int
     threshold: float
     groups: tuple[Group, ...]
+    unread: int = 0
 
     @property
     def dropped(self) -> list[Image]:
@@ -87,6 +99,7 @@ def duplicates(
     threshold: float | None = None,
     *,
     layer: str | None = None,
+    pixels: bool = True,
 ) -> Duplicates:
     """Find images that are nearly the same, and propose which to keep.
 
@@ -97,6 +110,9 @@ def duplicates(
         table: A table, open or by its path.
         threshold: The cosine of their features from which on two images are near-duplicates.
         layer: The layer to compare, by default the table's first.
+        pixels: Whether images whose features are less alike are compared by their pixels, which
+            finds copies of half the size or of low quality. It reads each file once at most; where
+            one is gone or has changed, the features alone decide.
 
     Raises:
         UsageError: The threshold isn't above 0 and at most 1.
@@ -112,34 +128,52 @@ def duplicates(
     features = table if isinstance(table, Features) else open_features(table)
     layer = features.layer(layer)
     order = _order(features)
-    kept_for, similarity = assign(unit_matrix(features, layer, order), threshold)
+    unit = unit_matrix(features, layer, order)
+    if pixels:
+        with Pictures(features, order) as pictures:
+            kept_for, similarity = assign(unit, threshold, pictures.alike)
+            unread = pictures.unread
+    else:
+        (kept_for, similarity), unread = assign(unit, threshold), 0
     groups = _groups(features, order, kept_for, similarity)
-    return Duplicates(len(features), threshold, tuple(groups))
+    return Duplicates(len(features), threshold, tuple(groups), unread)
 
 
-def assign(unit: Floats, threshold: float) -> tuple[NDArray[np.int64], Floats]:
+def assign(
+    unit: Floats, threshold: float, alike: Alike | None = None
+) -> tuple[NDArray[np.int64], Floats]:
     """For each row the one that it is dropped for, itself if it is kept, and their product.
 
     Args:
         unit: Vectors of length 1, those most worth keeping first; what is kept moves to the front.
         threshold: The product from which on a row is dropped.
+        alike: Tells of pairs of rows, whose product is less, whether one is dropped all the same.
     """
     rows = len(unit)
     kept_for, similarity = np.arange(rows), np.ones(rows, np.float32)
     kept = np.empty(rows, np.int64)  # the rows that the first of `unit` are
     count = 0
     limit = threshold - 1e-6  # of rounding: a vector's product with itself may be below 1
+    least = min(PERHAPS, limit) if alike else limit
     for start in range(0, rows, BLOCK):
         block = unit[start : start + BLOCK].copy()
-        nearest, best = _nearest(block, unit[:count])
+        here = np.arange(start, start + len(block))
+        places, products = _nearest(block, unit[:count], CANDIDATES if alike else 1)
         within = block @ block.T
+        within[np.triu(np.ones(within.shape, bool))] = -np.inf  # what comes later is no candidate
+        if alike:
+            _confirm(products, here, kept[places], limit, alike)
+            _confirm(within, here, np.broadcast_to(here, within.shape), limit, alike)
+        first, each = products.argmax(axis=1), np.arange(len(block))
+        nearest, best = places[each, first], products[each, first]
         new: list[int] = []  # rows of the block that are kept
         for row in range(len(block)):
             place, near = int(nearest[row]), float(best[row])
             if new and (inside := within[row, new]).max() > near:
                 place, near = count + int(inside.argmax()), float(inside.max())
-            if near >= limit:
-                kept_for[start + row], similarity[start + row] = kept[place], min(near, 1.0)
+            if near >= least:
+                kept_for[start + row] = kept[place]
+                similarity[start + row] = min(near, 1.0)
             else:
                 kept[count + len(new)] = start + row
                 new.append(row)
@@ -148,16 +182,36 @@ def assign(unit: Floats, threshold: float) -> tuple[NDArray[np.int64], Floats]:
     return kept_for, similarity
 
 
-def _nearest(block: Floats, kept: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """Place and product of the nearest kept row, for each of a block."""
-    place, best = np.zeros(len(block), np.int64), np.full(len(block), -np.inf, np.float32)
+def _confirm(
+    products: Floats,
+    rows: NDArray[np.int64],
+    others: NDArray[np.int64],
+    limit: float,
+    alike: Alike,
+) -> None:
+    """Forget products below the limit unless their pair, by row and column, is alike."""
+    some = min(CANDIDATES, products.shape[1])
+    nearest = np.partition(products, -some, axis=1)[:, -some][:, None]
+    doubtful = (products >= np.maximum(nearest, PERHAPS)) & (products < limit)
+    row, column = np.nonzero(doubtful)
+    doubtful[row, column] = alike(rows[row], others[row, column])
+    products[(products < limit) & ~doubtful] = -np.inf
+
+
+def _nearest(block: Floats, kept: Floats, number: int) -> tuple[NDArray[np.int64], Floats]:
+    """Places and products of so many nearest kept rows, for each of a block."""
+    places = np.zeros((len(block), number), np.int64)
+    best = np.full((len(block), number), -np.inf, np.float32)  # where there are fewer
     for start in range(0, len(kept), BLOCK):
         products = block @ kept[start : start + BLOCK].T
-        found = products.argmax(axis=1)
-        values = products[np.arange(len(block)), found]
-        better = values > best
-        place[better], best[better] = start + found[better], values[better]
-    return place, best
+        some = min(number, products.shape[1])
+        found = np.argpartition(products, -some, axis=1)[:, -some:]
+        values = np.hstack([best, np.take_along_axis(products, found, axis=1)])
+        both = np.hstack([places, start + found])
+        top = np.argpartition(values, -number, axis=1)[:, -number:]
+        places = np.take_along_axis(both, top, axis=1)
+        best = np.take_along_axis(values, top, axis=1)
+    return places, best
 
 
 def _order(features: Features) -> NDArray[np.int64]:

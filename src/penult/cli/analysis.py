@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 Layer = Annotated[
     str | None, typer.Option("--layer", "-l", help="Layer to compare, by default the first.")
 ]
+OutList = Annotated[
+    Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
+]
+OutSheet = Annotated[
+    Path | None, typer.Option("--html", help="Page of pictures to write, one .html file.")
+]
 MetricName = Annotated[
     Literal["cosine", "l2", "dot"], typer.Option("--metric", help="What nearness is measured by.")
 ]
@@ -45,6 +51,8 @@ def search(
         Path | None,
         typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
     ] = None,
+    out: OutList = None,
+    html: OutSheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the images of a table that are nearest to others.
@@ -52,18 +60,30 @@ def search(
     Example: penult search photos.lance query.jpg -k 5
     """
     features = opened(table)
-    show.matches(
-        features.search(
-            queries,
-            k,
-            exclude=exclude or (),
-            where=where,
-            metric=metric,
-            layer=layer,
-            weights=weights,
-        ),
-        as_json=as_json,
+    found = features.search(
+        queries,
+        k,
+        exclude=exclude or (),
+        where=where,
+        metric=metric,
+        layer=layer,
+        weights=weights,
     )
+    show.matches(found, as_json=as_json)
+    if out:
+        from penult.analysis import listing
+
+        rows = [match._asdict() for match in found]
+        places = listing.paths(features, [match.key for match in found])
+        for row, path in zip(rows, places, strict=True):
+            row["path"] = path and str(path)
+        show.say(f"{listing.write_list(rows, ('key', 'score', 'path'), out)}: written")
+    if html:
+        from penult.viewer.findings import of_matches
+        from penult.viewer.sheet import write_sheet
+
+        sections = of_matches(features, found, queries, exclude or ())
+        show.say(str(write_sheet(html, f"Search in {table.name}", sections)))
 
 
 @app.command()
@@ -87,9 +107,14 @@ def duplicates(
         float | None, typer.Option(help="Cosine from which on two images are near-duplicates.")
     ] = None,
     layer: Layer = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
-    ] = None,
+    pixels: Annotated[
+        bool,
+        typer.Option(
+            "--pixels/--no-pixels", help="Compare pixels too where features are less alike."
+        ),
+    ] = True,
+    out: OutList = None,
+    html: OutSheet = None,
     move: Annotated[
         Path | None, typer.Option(help="Folder to move the images to that are to drop.")
     ] = None,
@@ -104,8 +129,13 @@ def duplicates(
     """
     if move and hard_link:
         raise UsageError("--move and --hard-link can't both be done: choose one")
-    found = opened(table).duplicates(threshold, layer=layer)
+    found = opened(table).duplicates(threshold, layer=layer, pixels=pixels)
     show.duplicates(table, found, as_json=as_json)
+    if html:
+        from penult.viewer.findings import of_duplicates
+        from penult.viewer.sheet import write_sheet
+
+        show.say(str(write_sheet(html, f"Duplicates in {table.name}", of_duplicates(found))))
     _file(found, out, move, hard_link)
 
 

@@ -7,7 +7,7 @@ import typer
 
 import penult
 from penult.cli.commands import AsJson, LayerNames, app
-from penult.cli.show import print_json, _print_table, _table, say
+from penult.cli.show import _print_table, _table, print_json, say
 from penult.text import printable
 
 if TYPE_CHECKING:

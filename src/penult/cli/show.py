@@ -276,6 +276,8 @@ def duplicates(table: "Path", found: "Duplicates", *, as_json: bool) -> None:
                 f"{printable(image.key)}"
             )
         print()
+    if found.unread:
+        say(f"{found.unread} files are gone, changed or unreadable: their features alone decided")
     dropped = found.dropped
     say(
         f"{table}: {found.images} images, of which {len(dropped)} are near-duplicates of "

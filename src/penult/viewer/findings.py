@@ -1,0 +1,65 @@
+"""What searches and duplicates found, as sections of a contact sheet."""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from pathlib import Path
+
+from penult.analysis.listing import paths
+from penult.analysis.near_duplicates import Duplicates, Image
+from penult.analysis.neighbours import Match
+from penult.store import Features
+from penult.viewer.sheet import Item, Section
+
+
+def of_matches(
+    features: Features,
+    found: Sequence[Match],
+    queries: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> list[Section]:
+    """What was looked for, as far as it is keys or files, and then what was found.
+
+    Example:
+        >>> import penult
+        >>> from penult.viewer.findings import of_matches
+        >>> from penult.viewer.sheet import write_sheet
+        >>> features = penult.open("photos.lance")  # doctest: +SKIP
+        >>> found = features.search("query.jpg")  # doctest: +SKIP
+        >>> sections = of_matches(features, found, ["query.jpg"])  # doctest: +SKIP
+        >>> write_sheet("found.html", "Like query.jpg", sections)  # doctest: +SKIP
+    """
+    wanted = [_query(features, query, "query") for query in queries]
+    unwanted = [_query(features, query, "not") for query in exclude]
+    keys = [match.key for match in found]
+    items = [
+        Item(match.key, path, f"{match.score:.3f}")
+        for match, path in zip(found, paths(features, keys), strict=True)
+    ]
+    sections = [Section("Looked for", wanted + unwanted), Section("Found", items)]
+    return sections if queries or exclude else sections[1:]
+
+
+def of_duplicates(found: Duplicates) -> list[Section]:
+    """A section a group, the image to keep first."""
+    return [
+        Section(
+            group.keep.key.rpartition("/")[2],
+            [_copy(group.keep, "keep"), *(_copy(image, "") for image in group.drop)],
+        )
+        for group in found.groups
+    ]
+
+
+def _query(features: Features, query: str, badge: str) -> Item:
+    place = bisect_left(features.keys, query)
+    if features.keys[place : place + 1] == [query]:
+        (path,) = paths(features, [query])
+    else:
+        path = None if "://" in query else Path(query)
+    return Item(query, path, badge=badge)
+
+
+def _copy(image: Image, badge: str) -> Item:
+    likeness = "" if badge else "the same file" if image.exact else f"{image.similarity:.3f}"
+    facts = [f"{image.width}×{image.height}", f"{image.bytes:,} bytes", likeness]
+    return Item(image.key, image.path, " · ".join(filter(None, facts)), badge)

@@ -1,0 +1,212 @@
+"""Contact sheets: pictures with what was found about them, in one HTML file that needs no other.
+
+The pictures are small copies inside the file. Nothing in it runs, and it loads nothing: its policy
+allows those pictures, and one style sheet by its digest. Names of files come from strangers, so all
+text is escaped, and what would turn the direction of writing is spelled out.
+"""
+
+import base64
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import NamedTuple
+
+import penult
+from penult.errors import ImageError, UsageError
+from penult.store.export import replacing
+from penult.store.messages import translated
+from penult.text import printable, quoted
+from penult.viewer.thumbnails import Thumbnails
+
+LIMIT = 3000  # images of a sheet: 50 MB, which a browser still shows at once
+WIDE = 6  # images that fill a line of a large window
+SIDE = 256  # pixels of a picture's longer side; a screen of twice the density needs them
+AHEAD = 64  # pictures made before the first of them is written
+
+_UNKNOWN = ImageError("unreadable", "no file of it is known")
+
+
+class Item(NamedTuple):
+    """An image of a sheet.
+
+    Attributes:
+        key: Its name.
+        path: Its file; None if it has none, or nothing says where it is.
+        caption: A line beneath the name.
+        badge: A word that sets it apart, such as `keep`.
+    """
+
+    key: str
+    path: str | Path | None
+    caption: str = ""
+    badge: str = ""
+
+
+class Section(NamedTuple):
+    """Images under a heading, after a text."""
+
+    title: str
+    items: Sequence[Item]
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What `write_sheet` wrote.
+
+    Attributes:
+        path: The file.
+        images: How many it shows.
+        missing: How many of these have no picture; the sheet says why.
+        left_out: How many were beyond its limit.
+    """
+
+    path: Path
+    images: int
+    missing: int
+    left_out: int
+
+    def __str__(self) -> str:
+        missing = f", {self.missing} of them without a picture" if self.missing else ""
+        left_out = f"; {self.left_out} more are left out" if self.left_out else ""
+        return f"{self.path}: {self.images} images{missing}{left_out}"
+
+
+def write_sheet(
+    out: str | Path, title: str, sections: Sequence[Section], *, limit: int = LIMIT
+) -> Sheet:
+    """Write a contact sheet; an older file is replaced.
+
+    Args:
+        out: A file that ends in `.html`.
+        title: Its heading.
+        sections: What it shows, in this order.
+        limit: How many images at most; the sheet says how many more there are.
+
+    Raises:
+        UsageError: The suffix is another one.
+        StoreError: The file can't be written.
+
+    Example:
+        >>> from penult.viewer.sheet import Item, Section, write_sheet
+        >>> cats = Section("Cats", [Item("cat.jpg", "photos/cat.jpg", "asleep")])
+        >>> write_sheet("cats.html", "Pets", [cats])  # doctest: +SKIP
+    """
+    path = Path(out)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{quoted(path)}: expected a sheet to end in .html")
+    shown = list(_first(sections, limit))
+    items = [item for section in shown for item in section.items]
+    left_out = sum(len(section.items) for section in sections) - len(items)
+    missing = 0
+    with (
+        translated(f"can't write {quoted(path)}"),
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as file,
+    ):
+        file.write(_head(title, shown, len(items), left_out))
+        pictures = _pictures(items)
+        for section in shown:
+            file.write(_heading(section))
+            for item in section.items:
+                picture = next(pictures)
+                missing += isinstance(picture, ImageError)
+                file.write(_tile(item, picture))
+            file.write("</ul>\n</section>\n")
+        file.write(_FOOT)
+    return Sheet(path, len(items), missing, left_out)
+
+
+def _first(sections: Sequence[Section], limit: int) -> Iterator[Section]:
+    """Sections of so many images in all, the last one cut."""
+    for section in sections:
+        if section.items and limit <= 0:
+            return
+        yield section._replace(items=section.items[: max(0, limit)])
+        limit -= len(section.items)
+
+
+def _pictures(items: Sequence[Item]) -> Iterator[bytes | ImageError]:
+    """The picture of each item, or why there is none; a few are made ahead."""
+    with Thumbnails(SIDE, cache_bytes=0) as thumbnails:
+        for start in range(0, len(items), AHEAD):
+            some = items[start : start + AHEAD]
+            made = thumbnails.each(str(item.path) for item in some if item.path is not None)
+            for item in some:
+                yield _UNKNOWN if item.path is None else next(made)
+
+
+def _head(title: str, sections: Sequence[Section], images: int, left_out: int) -> str:
+    style = files(__package__).joinpath("sheet.css").read_text("utf-8")
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    counted = f"{_number(images, 'image')} in {_number(len(sections), 'section')}"
+    more = f"; {left_out:,} more are left out" if left_out else ""
+    return f"""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; \
+style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{_text(title)}</title>
+<style>{style}</style>
+</head>
+<body>
+<header>
+<h1>{_text(title)}</h1>
+<p>{counted}{more}</p>
+</header>
+<main>
+"""
+
+
+_FOOT = f"""</main>
+<footer>Made by Penult {penult.__version__}</footer>
+</body>
+</html>
+"""
+
+
+def _heading(section: Section) -> str:
+    kind = ' class="wide"' if len(section.items) > WIDE else ""
+    text = f"<p>{_text(section.text)}</p>\n" if section.text else ""
+    return (
+        f"<section{kind}>\n<h2><bdi>{_text(section.title)}</bdi>"
+        f"<small>{len(section.items):,}</small></h2>\n{text}<ul>\n"
+    )
+
+
+def _tile(item: Item, picture: bytes | ImageError) -> str:
+    folder, slash, name = item.key.rpartition("/")
+    lines = {"name": name, "folder": folder + slash, "facts": item.caption}
+    spans = (
+        f'<span class="{kind}"><bdi>{_text(text)}</bdi></span>'
+        for kind, text in lines.items()
+        if text
+    )
+    badge = f'<span class="badge">{_text(item.badge)}</span>' if item.badge else ""
+    marked = ' class="marked"' if item.badge else ""
+    return f"<li{marked}>{_picture(item.key, picture, badge)}{''.join(spans)}</li>\n"
+
+
+def _picture(key: str, picture: bytes | ImageError, badge: str) -> str:
+    if isinstance(picture, ImageError):
+        reason = f"<b>No picture</b><span>{_text(picture.detail)}</span>"
+        return f'<div class="picture missing">{reason}{badge}</div>'
+    data = base64.b64encode(picture).decode()
+    return (
+        f'<div class="picture"><img src="data:image/jpeg;base64,{data}" alt="{_text(key)}"'
+        f' decoding="async">{badge}</div>'
+    )
+
+
+def _text(text: str) -> str:
+    return escape(printable(text))
+
+
+def _number(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
