@@ -34,6 +34,7 @@ console.print(
     "Load them with\n\n"
     f'    features = penult.open("{table}")\n'
     "    features.keys, features.numpy()\n\n"
-    f"or write them for other tools: .venv/bin/penult export {table} features.npz",
+    f"write them for other tools:     .venv/bin/penult export {table} features.npz\n"
+    f"look at them in the browser:     .venv/bin/penult view {table}",
     highlight=False,
 )
