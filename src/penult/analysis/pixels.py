@@ -45,8 +45,8 @@ class Grey:
 
     @property
     def shorter(self) -> int:
-        """The image's shorter side when squashed; so is the other."""
-        return self.size
+        """Four times what is needed, so that copies decoded to fewer pixels have the same edges."""
+        return 4 * self.size
 
     def __call__(self, rgb: RGB) -> Floats:
         """Make the square, (size, size, 1)."""
