@@ -3,7 +3,7 @@
 import os
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from PIL import Image
 
@@ -15,6 +15,7 @@ class Poisoned:
     """A preprocessing during which marked images do as a faulty decoder would."""
 
     inner: Any
+    shorter: ClassVar[None] = None
 
     def __call__(self, rgb: Image.Image) -> Any:  # noqa: ANN401 - as the inner one
         """Prepare an image, or do harm."""
