@@ -1,4 +1,4 @@
-"""The commands that sort a table: into clusters, into what is odd, into what to look at first."""
+"""The commands that order a table: clusters, what is odd, what to look at first, a map."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import typer
 
 from penult.cli.analysis import Layer
 from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.progress import StepProgress
 from penult.cli.show import print_json, say
 from penult.errors import UsageError
 from penult.text import printable
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from penult.analysis.clusters import Clusters
 
 SHOWN = 3  # central keys of a cluster
+MAP_COLUMNS = ("key", "x", "y")
+NAMES = {"tsne": "t-SNE", "pca": "principal components"}
 
 Out = Annotated[
     Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
@@ -140,6 +143,41 @@ def sample(
             print(printable(key))
     if out:
         _write([(key,) for key in keys], ("key",), out)
+
+
+@app.command()
+def map(  # noqa: A001 -- the command's name
+    table: TablePath,
+    method: Annotated[
+        Literal["tsne", "pca"],
+        typer.Option(help="tsne keeps neighbours together; pca is quick, and shows less."),
+    ] = "tsne",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Another one lays out other images of a large table.")
+    ] = 0,
+    layer: Layer = None,
+    save: Annotated[bool, typer.Option("--save/--no-save", help="Whether to store it.")] = True,
+    out: Out = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give each image a place in the plane, those that are alike together, for `penult view`.
+
+    Example: penult map photos.lance
+    """
+    columns = ("x", "y") if save else None
+    with StepProgress() as progress:
+        found = opened(table).map(
+            method=method, layer=layer, seed=seed, columns=columns, progress=progress.show
+        )
+    rows = [(key, *place) for key, place in zip(found.keys, found.places.tolist(), strict=True)]
+    if as_json:
+        print_json([dict(zip(MAP_COLUMNS, row, strict=True)) for row in rows])
+    sample = "" if found.laid_out == len(rows) else f", from a sample of {found.laid_out:,}"
+    say(f"{table}: {len(rows):,} images mapped by {NAMES[found.method]}{sample}")
+    if save:
+        say(f"places stored in columns x and y: penult view {table}")
+    if out:
+        _write(rows, MAP_COLUMNS, out)
 
 
 def _write(rows: Sequence[tuple[object, ...]], columns: tuple[str, ...], out: Path) -> None:
