@@ -100,3 +100,20 @@ def test_map_as_data_without_storing(run):
     assert [each["key"] for each in found][::20] == ["a/0.jpg", "b/odd.jpg"]
     assert all(-1 <= each["x"] <= 1 for each in found)
     assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heading", "images"),
+    [
+        (["cluster", "-k", "3", "--no-save"], "<bdi>Cluster 2</bdi><small>1</small>", 21),
+        (["outliers", "-n", "2"], "<bdi>Unlike all others</bdi><small>2</small>", 2),
+        (["sample", "-n", "4"], "<bdi>Sample</bdi><small>4</small>", 4),
+    ],
+)
+def test_what_was_found_as_a_sheet(run, tmp_path, arguments, heading, images):
+    command, *options = arguments
+    result = run(command, "t.lance", *options, "--html", "sheet.html")
+    assert f"sheet.html: {images} images, {images} of them without a picture" in result.stderr
+    sheet = (tmp_path / "sheet.html").read_text("utf-8")
+    assert heading in sheet
+    assert sheet.count("<li>") == images
