@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from penult.analysis.outliers import Outlier, outliers
     from penult.analysis.probe_file import Probe, open_probe
     from penult.analysis.probes import ProbeReport, probe
+    from penult.analysis.projection import Map
+    from penult.analysis.projection import project as map  # noqa: A004 -- the word for it
     from penult.analysis.sampling import sample
     from penult.handover.programs import export
     from penult.inspection import Inspection, inspect
@@ -61,6 +63,7 @@ __all__ = [
     "ImageError",
     "IndexReport",
     "Inspection",
+    "Map",
     "Match",
     "MissingExtraError",
     "Model",
@@ -88,6 +91,7 @@ __all__ = [
     "inspect",
     "load_features",
     "load_model",
+    "map",
     "models",
     "open",
     "open_probe",
@@ -108,6 +112,7 @@ _LAZY = {
     "Features": ("penult.store", "Features"),
     "IndexReport": ("penult.analysis.neighbours", "IndexReport"),
     "Inspection": ("penult.inspection", "Inspection"),
+    "Map": ("penult.analysis.projection", "Map"),
     "Match": ("penult.analysis.neighbours", "Match"),
     "Model": ("penult.model", "Model"),
     "Outlier": ("penult.analysis.outliers", "Outlier"),
@@ -128,6 +133,7 @@ _LAZY = {
     "inspect": ("penult.inspection", "inspect"),
     "load_features": ("penult.original", "load_features"),
     "load_model": ("penult.model", "load_model"),
+    "map": ("penult.analysis.projection", "project"),
     "models": ("penult.nets", "find"),
     "open": ("penult.store", "open_features"),
     "open_probe": ("penult.analysis.probe_file", "open_probe"),

@@ -79,3 +79,41 @@ def test_sample_prints_keys(run):
     assert result.stdout.splitlines()[1] == "b/odd.jpg"
     found = json.loads(run("sample", "t.lance", "--where", "width > 7", "--json").stdout)
     assert found == ["a/8.jpg", "a/9.jpg", "b/8.jpg", "b/9.jpg"]
+
+
+def test_map_stores_places_and_tells_where_to_see_them(run, tmp_path):
+    result = run("map", "t.lance", "--method", "pca", "-o", "map.csv")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr.splitlines() == [
+        "penult: t.lance: 21 images mapped by principal components",
+        "penult: places stored in columns x and y: penult view t.lance",
+        "penult: map.csv: written",
+    ]
+    rows = list(csv.DictReader((tmp_path / "map.csv").read_text().splitlines()))
+    assert (rows[0]["key"], list(rows[0])) == ("a/0.jpg", ["key", "x", "y"])
+    columns = json.loads(run("info", "t.lance", "--json").stdout)["columns"]
+    assert columns == {"x": "float", "y": "float"}
+
+
+def test_map_as_data_without_storing(run):
+    found = json.loads(run("map", "t.lance", "--no-save", "--json").stdout)
+    assert [each["key"] for each in found][::20] == ["a/0.jpg", "b/odd.jpg"]
+    assert all(-1 <= each["x"] <= 1 for each in found)
+    assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heading", "images"),
+    [
+        (["cluster", "-k", "3", "--no-save"], "<bdi>Cluster 2</bdi><small>1</small>", 21),
+        (["outliers", "-n", "2"], "<bdi>Unlike all others</bdi><small>2</small>", 2),
+        (["sample", "-n", "4"], "<bdi>Sample</bdi><small>4</small>", 4),
+    ],
+)
+def test_what_was_found_as_a_sheet(run, tmp_path, arguments, heading, images):
+    command, *options = arguments
+    result = run(command, "t.lance", *options, "--html", "sheet.html")
+    assert f"sheet.html: {images} images, {images} of them without a picture" in result.stderr
+    sheet = (tmp_path / "sheet.html").read_text("utf-8")
+    assert heading in sheet
+    assert sheet.count("<li>") == images

@@ -1,4 +1,4 @@
-"""The commands that sort a table: into clusters, into what is odd, into what to look at first."""
+"""The commands that order a table: clusters, what is odd, what to look at first, a map."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,20 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from penult.cli.analysis import Layer
+from penult.cli.analysis import Layer, OutList, OutSheet
 from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.progress import StepProgress
 from penult.cli.show import print_json, say
 from penult.errors import UsageError
 from penult.text import printable
 
 if TYPE_CHECKING:
     from penult.analysis.clusters import Clusters
+    from penult.viewer.sheet import Section
 
 SHOWN = 3  # central keys of a cluster
+MAP_COLUMNS = ("key", "x", "y")
+NAMES = {"tsne": "t-SNE", "pca": "principal components"}
 
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
-]
 Count = Annotated[int, typer.Option("-n", min=1, help="Images to find.")]
 
 
@@ -39,14 +40,16 @@ def cluster(
     layer: Layer = None,
     column: Annotated[str, typer.Option(help="Column of the table for the labels.")] = "cluster",
     save: Annotated[bool, typer.Option("--save/--no-save", help="Whether to store them.")] = True,
-    out: Out = None,
+    out: OutList = None,
+    html: OutSheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Find groups of images that are alike, and store their numbers with the table.
 
     Example: penult cluster photos.lance -k 8
     """
-    found = opened(table).cluster(
+    features = opened(table)
+    found = features.cluster(
         _number(k),
         method=method,
         metric=metric,
@@ -60,6 +63,10 @@ def cluster(
     if out:
         rows = zip(found.keys, found.labels.tolist(), found.distances.tolist(), strict=True)
         _write(list(rows), ("key", "cluster", "distance"), out)
+    if html:
+        from penult.viewer.findings import of_clusters
+
+        _picture(html, f"Clusters of {table.name}", of_clusters(features, found))
 
 
 def _number(k: str) -> int | None:
@@ -97,13 +104,19 @@ def _show(table: Path, found: "Clusters", *, as_json: bool) -> None:
 
 @app.command()
 def outliers(
-    table: TablePath, n: Count = 20, layer: Layer = None, out: Out = None, as_json: AsJson = False
+    table: TablePath,
+    n: Count = 20,
+    layer: Layer = None,
+    out: OutList = None,
+    html: OutSheet = None,
+    as_json: AsJson = False,
 ) -> None:
     """Find the images that are unlike all others.
 
     Example: penult outliers photos.lance -n 20
     """
-    found = opened(table).outliers(n, layer=layer)
+    features = opened(table)
+    found = features.outliers(n, layer=layer)
     if as_json:
         print_json([each._asdict() for each in found])
     else:
@@ -111,6 +124,10 @@ def outliers(
             print(f"{each.distance:.3f}  {printable(each.key)}")
     if out:
         _write(found, ("key", "distance"), out)
+    if html:
+        from penult.viewer.findings import of_outliers
+
+        _picture(html, f"Outliers of {table.name}", of_outliers(features, found))
 
 
 @app.command()
@@ -125,14 +142,16 @@ def sample(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another one draws other images.")] = 0,
     layer: Layer = None,
-    out: Out = None,
+    out: OutList = None,
+    html: OutSheet = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose images, for instance those to label first.
 
     Example: penult sample photos.lance -n 100 --diverse
     """
-    keys = opened(table).sample(n, diverse=diverse, where=where, seed=seed, layer=layer)
+    features = opened(table)
+    keys = features.sample(n, diverse=diverse, where=where, seed=seed, layer=layer)
     if as_json:
         print_json(keys)
     else:
@@ -140,6 +159,45 @@ def sample(
             print(printable(key))
     if out:
         _write([(key,) for key in keys], ("key",), out)
+    if html:
+        from penult.viewer.findings import of_sample
+
+        _picture(html, f"Sample of {table.name}", of_sample(features, keys))
+
+
+@app.command()
+def map(  # noqa: A001 -- the command's name
+    table: TablePath,
+    method: Annotated[
+        Literal["tsne", "pca"],
+        typer.Option(help="tsne keeps neighbours together; pca is quick, and shows less."),
+    ] = "tsne",
+    seed: Annotated[
+        int, typer.Option(min=0, help="Another one lays out other images of a large table.")
+    ] = 0,
+    layer: Layer = None,
+    save: Annotated[bool, typer.Option("--save/--no-save", help="Whether to store it.")] = True,
+    out: OutList = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give each image a place in the plane, those that are alike together, for `penult view`.
+
+    Example: penult map photos.lance
+    """
+    columns = ("x", "y") if save else None
+    with StepProgress() as progress:
+        found = opened(table).map(
+            method=method, layer=layer, seed=seed, columns=columns, progress=progress.show
+        )
+    rows = [(key, *place) for key, place in zip(found.keys, found.places.tolist(), strict=True)]
+    if as_json:
+        print_json([dict(zip(MAP_COLUMNS, row, strict=True)) for row in rows])
+    sample = "" if found.laid_out == len(rows) else f", from a sample of {found.laid_out:,}"
+    say(f"{table}: {len(rows):,} images mapped by {NAMES[found.method]}{sample}")
+    if save:
+        say(f"places stored in columns x and y: penult view {table}")
+    if out:
+        _write(rows, MAP_COLUMNS, out)
 
 
 def _write(rows: Sequence[tuple[object, ...]], columns: tuple[str, ...], out: Path) -> None:
@@ -147,3 +205,9 @@ def _write(rows: Sequence[tuple[object, ...]], columns: tuple[str, ...], out: Pa
 
     named = [dict(zip(columns, row, strict=True)) for row in rows]
     say(f"{write_list(named, columns, out)}: written")
+
+
+def _picture(html: Path, title: str, sections: "list[Section]") -> None:
+    from penult.viewer.sheet import write_sheet
+
+    say(str(write_sheet(html, title, sections)))

@@ -79,6 +79,14 @@ class DownloadProgress(_Bar):
         self._draw(_byte_columns, done, total, name=self._name)
 
 
+class StepProgress(_Bar):
+    """Steps done, time left."""
+
+    def show(self, done: int, total: int) -> None:
+        """Draw the steps so far."""
+        self._draw(_step_columns, done, total)
+
+
 def _image_columns() -> list["ProgressColumn"]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
@@ -107,3 +115,9 @@ def _byte_columns() -> list["ProgressColumn"]:
         TransferSpeedColumn(),
         TimeRemainingColumn(),
     ]
+
+
+def _step_columns() -> list["ProgressColumn"]:
+    from rich.progress import BarColumn, TaskProgressColumn, TimeRemainingColumn
+
+    return [BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from penult.analysis.neighbours import Match, SearchOptions
     from penult.analysis.outliers import Outlier
     from penult.analysis.probes import ProbeOptions, ProbeReport
+    from penult.analysis.projection import Map, MapOptions
     from penult.analysis.queries import Queries
     from penult.analysis.sampling import SampleOptions
     from penult.handover.programs import ProgramName
@@ -277,6 +278,10 @@ class Features:
     def sample(self, n: int = 100, **options: Unpack["SampleOptions"]) -> list[str]:
         """Choose images, at random or as unlike each other as possible; see `penult.sample`."""
         return penult.sample(self, n, **options)
+
+    def map(self, **options: Unpack["MapOptions"]) -> "Map":
+        """Give each image a place in the plane; see `penult.map`."""
+        return penult.map(self, **options)
 
     def probe(
         self, labels: "Labels" = "parent", **options: Unpack["ProbeOptions"]

@@ -1,12 +1,16 @@
-"""What searches and duplicates found, as sections of a contact sheet."""
+"""What was found in a table, as sections of a contact sheet."""
 
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
+from penult.analysis.clusters import Clusters
 from penult.analysis.listing import paths
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
+from penult.analysis.outliers import Outlier
 from penult.store import Features
 from penult.viewer.sheet import Item, Section
 
@@ -31,10 +35,7 @@ def of_matches(
     wanted = [_query(features, query, "query") for query in queries]
     unwanted = [_query(features, query, "not") for query in exclude]
     keys = [match.key for match in found]
-    items = [
-        Item(match.key, path, f"{match.score:.3f}")
-        for match, path in zip(found, paths(features, keys), strict=True)
-    ]
+    items = _items(features, keys, [f"{match.score:.3f}" for match in found])
     sections = [Section("Looked for", wanted + unwanted), Section("Found", items)]
     return sections if queries or exclude else sections[1:]
 
@@ -48,6 +49,41 @@ def of_duplicates(found: Duplicates) -> list[Section]:
         )
         for group in found.groups
     ]
+
+
+def of_clusters(features: Features, found: Clusters, most: int = 12) -> list[Section]:
+    """A section a cluster: its most central images, the nearest to its centre first."""
+    return [_group(features, found, each.label, most) for each in found.clusters]
+
+
+def of_outliers(features: Features, found: Sequence[Outlier]) -> list[Section]:
+    """One section, the farthest image first."""
+    captions = [f"{each.distance:.3f}" for each in found]
+    return [Section("Unlike all others", _items(features, [each.key for each in found], captions))]
+
+
+def of_sample(features: Features, keys: Sequence[str]) -> list[Section]:
+    """One section, in the order of the sample."""
+    return [Section("Sample", _items(features, keys))]
+
+
+def _group(features: Features, found: Clusters, label: int, most: int) -> Section:
+    mine = np.flatnonzero(found.labels == label)
+    central = mine[np.argsort(found.distances[mine], kind="stable")[:most]]
+    items = _items(
+        features,
+        [found.keys[place] for place in central],
+        [f"{found.distances[place]:.3f}" for place in central],
+    )
+    text = f"The {len(items)} most central of {len(mine):,} images" if len(mine) > most else ""
+    return Section("Noise" if label < 0 else f"Cluster {label}", items, text)
+
+
+def _items(
+    features: Features, keys: Sequence[str], captions: Sequence[str] | None = None
+) -> list[Item]:
+    captions = captions or [""] * len(keys)
+    return [Item(*each) for each in zip(keys, paths(features, keys), captions, strict=True)]
 
 
 def _query(features: Features, query: str, badge: str) -> Item:
