@@ -151,6 +151,11 @@ def test_layers_of_any_width_get_an_index(clustered, width, metric):
     assert by_index == [(key, pytest.approx(score, rel=1e-4)) for key, score in exactly]
 
 
+def test_info_names_the_index(indexed):
+    assert indexed[0].info["indexes"] == {}
+    assert penult.open(indexed[0].path).info["indexes"] == {"pool": "cosine"}
+
+
 def test_an_index_knows_conditions(indexed):
     features = penult.open(indexed[0].path)
     assert keys(features.search("007", 5, where="key < '002'")) == ["001", "000"]

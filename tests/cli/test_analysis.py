@@ -1,13 +1,16 @@
 """Search, index and duplicates as people run them."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 import penult
+from penult.cli import app
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,12 @@ def run(workplace):
         )
 
     return run
+
+
+@pytest.fixture
+def run_here():
+    """Run a command in this process, where limits can be lowered."""
+    return lambda *arguments: CliRunner().invoke(app, [*map(str, arguments)])
 
 
 def test_search_prints_rank_score_and_key(run):
@@ -79,6 +88,19 @@ def test_a_wrong_condition_is_one_line(run):
     assert result.returncode == 2
     assert result.stderr.startswith("penult: can't select rows where 'colour = 'red'': ")
     assert result.stderr.count("\n") == 1
+
+
+def test_a_large_table_without_the_index_is_told_of_it(run_here, workplace, monkeypatch):
+    monkeypatch.setattr("penult.analysis.neighbours.EXACT_BELOW", 4)
+    table = workplace / "few.lance"
+    result = run_here("search", table, "copy.jpg", "--metric", "l2")
+    assert re.fullmatch(
+        r"penult: 4 rows were compared one by one, \d\.\d s in all; faster with an index: "
+        rf"penult index {re.escape(str(table))} --metric l2\n",
+        result.stderr,
+    )
+    monkeypatch.setattr("penult.analysis.neighbours.EXACT_BELOW", 5)
+    assert run_here("search", table, "copy.jpg", "--metric", "l2").stderr == ""
 
 
 def test_small_tables_get_no_index(run):

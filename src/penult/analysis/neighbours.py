@@ -129,7 +129,7 @@ def search(
     return [match for match in found if match.key not in named][:k]
 
 
-def is_indexed(features: Features, layer: str, metric: Metric) -> bool:
+def is_indexed(features: Features, layer: str | None, metric: Metric) -> bool:
     """Whether a search goes by an index."""
     return len(features) >= EXACT_BELOW and features.indexed(layer) == metric
 

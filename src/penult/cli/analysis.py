@@ -1,6 +1,7 @@
 """The commands that use a table: find images in it, index it, find near-duplicates."""
 
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -60,6 +61,7 @@ def search(
     Example: penult search photos.lance query.jpg -k 5
     """
     features = opened(table)
+    start = perf_counter()
     found = features.search(
         queries,
         k,
@@ -69,6 +71,7 @@ def search(
         layer=layer,
         weights=weights,
     )
+    show.slow_search(features, perf_counter() - start, layer, metric)
     show.matches(found, as_json=as_json)
     if out:
         from penult.analysis import listing

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from penult.analysis.near_duplicates import Duplicates
-    from penult.analysis.neighbours import IndexReport, Match
+    from penult.analysis.neighbours import IndexReport, Match, Metric
     from penult.inspection import Inspection
     from penult.nets import Description
     from penult.pipeline import Classification
@@ -194,7 +194,7 @@ def info(features: "Features", *, as_json: bool) -> None:
         print_json(facts | {"failures": failures})
         return
     made_by = facts.pop("provenance")
-    facts["columns"] = facts["columns"] or None
+    facts |= {name: facts[name] or None for name in ("columns", "indexes")}
     _print_facts({**facts, "": "", **made_by})
     for key, reason in failures.items():
         print(f"{printable(key)}: {printable(reason)}")
@@ -241,6 +241,18 @@ def matches(found: Sequence["Match"], *, as_json: bool) -> None:
     score = max((len(f"{match.score:.3f}") for match in found), default=0)
     for number, match in enumerate(found, 1):
         print(f"{number:{rank}}  {match.score:{score}.3f}  {printable(match.key)}")
+
+
+def slow_search(features: "Features", seconds: float, layer: str | None, metric: "Metric") -> None:
+    """Say which index would have made a search faster, if the table is large and has none."""
+    from penult.analysis.neighbours import EXACT_BELOW, is_indexed
+
+    if len(features) >= EXACT_BELOW and not is_indexed(features, layer, metric):
+        option = ("" if layer is None else f" --layer {layer}") + f" --metric {metric}"
+        say(
+            f"{len(features):,} rows were compared one by one, {seconds:.1f} s in all; "
+            f"faster with an index: penult index {features.path}{option}"
+        )
 
 
 def served(address: str) -> None:
