@@ -117,7 +117,8 @@ def test_duplicates_prints_groups_and_a_sum(run):
     assert end == ""
     assert result.stderr == (
         "penult: few.lance: 4 images, of which 1 are near-duplicates of 1 others "
-        "(cosine 0.9 and above), 1 of them to the byte; 28,744 bytes could be spared\n"
+        "(1 by features, cosine 0.9 and above; 0 by pixels), 1 of them to the byte; "
+        "28,744 bytes could be spared\n"
     )
 
 

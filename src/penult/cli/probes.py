@@ -7,7 +7,7 @@ import typer
 
 import penult
 from penult.cli.commands import AsJson, LayerNames, app
-from penult.cli.show import _print_table, _table, print_json, say
+from penult.cli.show import columns, print_json, print_table, say
 from penult.text import printable
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
     if as_json:
         print_json(_probe_facts(report))
         return
-    table = _table("layer", "method", "accuracy", "95 %", "balanced", "95 %", "p")
+    table = columns("layer", "method", "accuracy", "95 %", "balanced", "95 %", "p")
     for result in report.results:
         accuracy, balanced = result.accuracy, result.balanced
         p = "best" if result.p is None else f"{result.p:.2g}"
@@ -122,7 +122,7 @@ def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
             _interval(balanced),
             p,
         )
-    _print_table(table)
+    print_table(table)
     left_out = f", {report.left_out} left out" if report.left_out else ""
     print(
         f"\n{len(report.keys)} images{left_out}; {report.folds} folds; chance {report.chance:.1%}, "
@@ -151,18 +151,18 @@ def _show_comparison(found: "Comparison", *, as_json: bool) -> None:
 
 
 def _print_matrix(found: "Comparison", measure: "Measure", values: "Matrix") -> None:
-    table = _table(measure, *map(printable, found.names))
+    table = columns(measure, *map(printable, found.names))
     table.columns[0].justify = "left"
     for row, name in enumerate(found.names):
         table.add_row(printable(name), *(f"{value:.3f}" for value in values[row]))
-    _print_table(table)
+    print_table(table)
     print()
 
 
 def _print_classes(report: "ProbeReport") -> None:
     best, shown = report.best, len(report.classes) <= CONFUSION_SHOWN
     predicted = [printable(label) for label in report.classes] if shown else []
-    table = _table("label", "images", "recall", "precision", *predicted)
+    table = columns("label", "images", "recall", "precision", *predicted)
     table.columns[0].justify = "left"
     for row, facts in enumerate(report.by_class(best)):
         precision = facts["precision"]
@@ -173,7 +173,7 @@ def _print_classes(report: "ProbeReport") -> None:
             "–" if precision is None else f"{precision:.1%}",
             *(str(count) for count in best.confusion[row] if shown),
         )
-    _print_table(table)
+    print_table(table)
 
 
 def _probe_facts(report: "ProbeReport") -> dict[str, object]:
