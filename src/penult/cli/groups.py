@@ -8,6 +8,7 @@ import typer
 
 from penult.cli.analysis import Layer
 from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.outputs import OutList, write_list
 from penult.cli.show import print_json, say
 from penult.errors import UsageError
 from penult.text import printable
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 
 SHOWN = 3  # central keys of a cluster
 
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
-]
 Count = Annotated[int, typer.Option("-n", min=1, help="Images to find.")]
 
 
@@ -39,7 +37,7 @@ def cluster(
     layer: Layer = None,
     column: Annotated[str, typer.Option(help="Column of the table for the labels.")] = "cluster",
     save: Annotated[bool, typer.Option("--save/--no-save", help="Whether to store them.")] = True,
-    out: Out = None,
+    out: OutList = None,
     as_json: AsJson = False,
 ) -> None:
     """Find groups of images that are alike, and store their numbers with the table.
@@ -97,7 +95,11 @@ def _show(table: Path, found: "Clusters", *, as_json: bool) -> None:
 
 @app.command()
 def outliers(
-    table: TablePath, n: Count = 20, layer: Layer = None, out: Out = None, as_json: AsJson = False
+    table: TablePath,
+    n: Count = 20,
+    layer: Layer = None,
+    out: OutList = None,
+    as_json: AsJson = False,
 ) -> None:
     """Find the images that are unlike all others.
 
@@ -125,7 +127,7 @@ def sample(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another one draws other images.")] = 0,
     layer: Layer = None,
-    out: Out = None,
+    out: OutList = None,
     as_json: AsJson = False,
 ) -> None:
     """Choose images, for instance those to label first.
@@ -143,7 +145,4 @@ def sample(
 
 
 def _write(rows: Sequence[tuple[object, ...]], columns: tuple[str, ...], out: Path) -> None:
-    from penult.analysis.listing import write_list
-
-    named = [dict(zip(columns, row, strict=True)) for row in rows]
-    say(f"{write_list(named, columns, out)}: written")
+    write_list([dict(zip(columns, row, strict=True)) for row in rows], columns, out)

@@ -7,6 +7,7 @@ import typer
 
 import penult
 from penult.cli.commands import AsJson, LayerNames, app
+from penult.cli.outputs import OutList, write_list
 from penult.cli.show import columns, print_json, print_table, say
 from penult.text import printable
 
@@ -24,9 +25,6 @@ TableNames = Annotated[
     ),
 ]
 Png = Annotated[Path | None, typer.Option("--png", help="Picture to write.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
-]
 
 
 @app.command()
@@ -43,14 +41,14 @@ def probe(
         typer.Option(help="File for `penult classify --probe`, ending in .safetensors."),
     ] = None,
     png: Png = None,
-    out: Out = None,
+    out: OutList = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well labels can be told from features, and which table or layer does it best.
 
     Example: penult probe photos.lance --labels labels.csv --png probe.png
     """
-    from penult.analysis import listing, pictures, probe_file, probes
+    from penult.analysis import pictures, probe_file, probes
 
     if png:
         pictures.require_png(png)
@@ -63,7 +61,7 @@ def probe(
     if png:
         say(f"{pictures.probe_picture(report, png)}: written")
     if out:
-        say(f"{listing.write_list(list(report.rows()), probes.COLUMNS, out)}: written")
+        write_list(list(report.rows()), probes.COLUMNS, out)
 
 
 @app.command()
@@ -78,14 +76,14 @@ def compare(
     sample: Annotated[int, typer.Option(help="Images at most that all but cka are of.")] = 2000,
     permutations: Annotated[int, typer.Option(min=1, help="Of each test.")] = 999,
     png: Png = None,
-    out: Out = None,
+    out: OutList = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how alike tables or layers see the same images.
 
     Example: penult compare lite0.lance inception.lance --png rdm.png
     """
-    from penult.analysis import comparison, listing, pictures
+    from penult.analysis import comparison, pictures
 
     if png:
         pictures.require_png(png)
@@ -101,7 +99,7 @@ def compare(
     if png:
         say(f"{pictures.dissimilarity_picture(found, png)}: written")
     if out:
-        say(f"{listing.write_list(found.rows(), comparison.COLUMNS, out)}: written")
+        write_list(found.rows(), comparison.COLUMNS, out)
 
 
 def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
