@@ -1,4 +1,4 @@
-"""What becomes of proposed duplicates: a list, or another folder. Nothing is ever deleted."""
+"""What becomes of proposed duplicates: rows of a list, another folder. Nothing is ever deleted."""
 
 import errno
 import os
