@@ -54,7 +54,8 @@ def test_vectors_of_nothing_but_zeros_are_no_duplicates(make_table):
 
 def test_the_same_vector_is_a_duplicate_at_threshold_1(make_table):
     vector = np.random.default_rng(0).standard_normal(50)
-    assert len(make_table({"a": vector, "b": vector}).duplicates(1).dropped) == 1
+    found = make_table({"a": vector, "b": vector}).duplicates(1)
+    assert (len(found.dropped), found.by_pixels) == (1, 0)
 
 
 @pytest.mark.parametrize("threshold", [0, 1.5, float("nan")])
@@ -94,6 +95,7 @@ def test_a_blurred_and_mirrored_copy_is_found_while_its_file_is_there(make_table
     found = features.duplicates(0.99)
     assert shape(found) == [("a.png", ["b.jpg"])]
     assert found.groups[0].drop[0].similarity == pytest.approx(np.cos(np.radians(40)))
+    assert found.by_pixels == 1
     assert not features.duplicates(0.99, pixels=False).groups
     (tmp_path / "b.jpg").unlink()
     found = features.duplicates(0.99)

@@ -109,13 +109,24 @@ def test_images_go_through_the_model_that_made_the_table(model, photos, tmp_path
 
 
 @pytest.fixture
-def indexed(make_table, monkeypatch):
-    """300 rows in 3 clusters, and an index that is allowed for so few."""
+def clustered(make_table, monkeypatch):
+    """Make a table of 300 rows in 3 clusters, which is enough for an index here."""
     monkeypatch.setattr(neighbours, "EXACT_BELOW", 300)
-    random = np.random.default_rng(0)
-    centres = 3 * random.standard_normal((3, 16))
-    made = {f"{i:03}": centres[i % 3] + random.standard_normal(16) for i in range(300)}
-    features = make_table(made)
+
+    def make(width=16):
+        random = np.random.default_rng(0)
+        centres = 3 * random.standard_normal((3, width))
+        return make_table(
+            {f"{i:03}": centres[i % 3] + random.standard_normal(width) for i in range(300)}
+        )
+
+    return make
+
+
+@pytest.fixture
+def indexed(clustered):
+    """Such a table, opened before it got its index."""
+    features = clustered()
     return features, penult.index(features.path)
 
 
@@ -128,6 +139,21 @@ def test_an_index_finds_what_an_exact_search_finds(indexed):
     by_index = features.search("007", 5)
     exactly = old.search("007", 5)
     assert by_index == [(key, pytest.approx(score, abs=1e-5)) for key, score in exactly]
+
+
+@pytest.mark.parametrize("metric", ["cosine", "l2", "dot"])
+@pytest.mark.parametrize("width", [15, 16])
+def test_layers_of_any_width_get_an_index(clustered, width, metric):
+    features = clustered(width)
+    assert 0.95 <= penult.index(features.path, metric=metric).recall <= 1
+    exactly = features.search(np.ones(width), 3, metric=metric)
+    by_index = penult.open(features.path).search(np.ones(width), 3, metric=metric)
+    assert by_index == [(key, pytest.approx(score, rel=1e-4)) for key, score in exactly]
+
+
+def test_info_names_the_index(indexed):
+    assert indexed[0].info["indexes"] == {}
+    assert penult.open(indexed[0].path).info["indexes"] == {"pool": "cosine"}
 
 
 def test_an_index_knows_conditions(indexed):

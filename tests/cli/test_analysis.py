@@ -1,13 +1,16 @@
 """Search, index and duplicates as people run them."""
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
 import penult
+from penult.cli import app
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,12 @@ def run(workplace):
         )
 
     return run
+
+
+@pytest.fixture
+def run_here():
+    """Run a command in this process, where limits can be lowered."""
+    return lambda *arguments: CliRunner().invoke(app, [*map(str, arguments)])
 
 
 def test_search_prints_rank_score_and_key(run):
@@ -81,6 +90,19 @@ def test_a_wrong_condition_is_one_line(run):
     assert result.stderr.count("\n") == 1
 
 
+def test_a_large_table_without_the_index_is_told_of_it(run_here, workplace, monkeypatch):
+    monkeypatch.setattr("penult.analysis.neighbours.EXACT_BELOW", 4)
+    table = workplace / "few.lance"
+    result = run_here("search", table, "copy.jpg", "--metric", "l2")
+    assert re.fullmatch(
+        r"penult: 4 rows were compared one by one, \d\.\d s in all; faster with an index: "
+        rf"penult index {re.escape(str(table))} --metric l2\n",
+        result.stderr,
+    )
+    monkeypatch.setattr("penult.analysis.neighbours.EXACT_BELOW", 5)
+    assert run_here("search", table, "copy.jpg", "--metric", "l2").stderr == ""
+
+
 def test_small_tables_get_no_index(run):
     result = run("index", "few.lance")
     assert result.returncode == 2
@@ -95,7 +117,8 @@ def test_duplicates_prints_groups_and_a_sum(run):
     assert end == ""
     assert result.stderr == (
         "penult: few.lance: 4 images, of which 1 are near-duplicates of 1 others "
-        "(cosine 0.9 and above), 1 of them to the byte; 28,744 bytes could be spared\n"
+        "(1 by features, cosine 0.9 and above; 0 by pixels), 1 of them to the byte; "
+        "28,744 bytes could be spared\n"
     )
 
 

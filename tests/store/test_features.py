@@ -73,6 +73,7 @@ def test_info_is_plain_data(photos, provenance):
         "failed": 1,
         "layers": {"pool": [4]},
         "columns": {},
+        "indexes": {},
         "version": 4,
         "versions": 4,
         "fragments": 3,

@@ -1,4 +1,4 @@
-"""What becomes of proposed duplicates: a list, or another folder. Nothing is ever deleted."""
+"""What becomes of proposed duplicates: rows of a list, another folder. Nothing is ever deleted."""
 
 import errno
 import os
@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from penult.analysis import listing
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.changes import job
 from penult.errors import SourceError
@@ -31,11 +30,6 @@ def rows(found: Duplicates) -> Iterator[dict[str, Any]]:
                 "bytes": image.bytes,
                 "path": None if image.path is None else str(image.path),
             }
-
-
-def write_list(found: Duplicates, out: str | Path) -> Path:
-    """Write the proposal to a file, see `listing.write_list`."""
-    return listing.write_list(list(rows(found)), COLUMNS, out)
 
 
 def move(found: Duplicates, folder: str | Path) -> int:

@@ -26,6 +26,7 @@ from penult.store import Features, open_features
 THRESHOLD = 0.9  # cosine; benchmarks/duplicates.py shows what it finds and what it mistakes
 PERHAPS = 0.5  # cosine from which on the pictures themselves are compared
 CANDIDATES = 10  # nearest kept images whose pictures are compared with an image's, and as many more
+ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # images that are compared with up to as many others in one product
 
 Alike = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool]]
@@ -93,6 +94,11 @@ class Duplicates:
         """All images to drop."""
         return [image for group in self.groups for image in group.drop]
 
+    @property
+    def by_pixels(self) -> int:
+        """How many of them are to drop for their pixels: their features are less alike."""
+        return sum(image.similarity < self.threshold - ROUNDING for image in self.dropped)
+
 
 def duplicates(
     table: Features | str | Path,
@@ -153,7 +159,7 @@ def assign(
     kept_for, similarity = np.arange(rows), np.ones(rows, np.float32)
     kept = np.empty(rows, np.int64)  # the rows that the first of `unit` are
     count = 0
-    limit = threshold - 1e-6  # of rounding: a vector's product with itself may be below 1
+    limit = threshold - ROUNDING
     least = min(PERHAPS, limit) if alike else limit
     for start in range(0, rows, BLOCK):
         block = unit[start : start + BLOCK].copy()

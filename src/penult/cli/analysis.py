@@ -1,6 +1,7 @@
 """The commands that use a table: find images in it, index it, find near-duplicates."""
 
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -8,6 +9,7 @@ import typer
 import penult
 from penult.cli import show
 from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.outputs import OutList, OutSheet, write_list, write_sheet
 from penult.errors import UsageError
 
 if TYPE_CHECKING:
@@ -15,12 +17,6 @@ if TYPE_CHECKING:
 
 Layer = Annotated[
     str | None, typer.Option("--layer", "-l", help="Layer to compare, by default the first.")
-]
-OutList = Annotated[
-    Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
-]
-OutSheet = Annotated[
-    Path | None, typer.Option("--html", help="Page of pictures to write, one .html file.")
 ]
 MetricName = Annotated[
     Literal["cosine", "l2", "dot"], typer.Option("--metric", help="What nearness is measured by.")
@@ -60,6 +56,7 @@ def search(
     Example: penult search photos.lance query.jpg -k 5
     """
     features = opened(table)
+    start = perf_counter()
     found = features.search(
         queries,
         k,
@@ -69,21 +66,22 @@ def search(
         layer=layer,
         weights=weights,
     )
+    show.slow_search(features, perf_counter() - start, layer, metric)
     show.matches(found, as_json=as_json)
     if out:
-        from penult.analysis import listing
+        from penult.analysis.listing import paths
 
-        rows = [match._asdict() for match in found]
-        places = listing.paths(features, [match.key for match in found])
-        for row, path in zip(rows, places, strict=True):
-            row["path"] = path and str(path)
-        show.say(f"{listing.write_list(rows, ('key', 'score', 'path'), out)}: written")
+        places = paths(features, [match.key for match in found])
+        rows = [
+            match._asdict() | {"path": path and str(path)}
+            for match, path in zip(found, places, strict=True)
+        ]
+        write_list(rows, ("key", "score", "path"), out)
     if html:
         from penult.viewer.findings import of_matches
-        from penult.viewer.sheet import write_sheet
 
         sections = of_matches(features, found, queries, exclude or ())
-        show.say(str(write_sheet(html, f"Search in {table.name}", sections)))
+        write_sheet(html, f"Search in {table.name}", sections)
 
 
 @app.command()
@@ -133,9 +131,8 @@ def duplicates(
     show.duplicates(table, found, as_json=as_json)
     if html:
         from penult.viewer.findings import of_duplicates
-        from penult.viewer.sheet import write_sheet
 
-        show.say(str(write_sheet(html, f"Duplicates in {table.name}", of_duplicates(found))))
+        write_sheet(html, f"Duplicates in {table.name}", of_duplicates(found))
     _file(found, out, move, hard_link)
 
 
@@ -143,7 +140,7 @@ def _file(found: "Duplicates", out: Path | None, move: Path | None, hard_link: P
     from penult.analysis import filing
 
     if out:
-        show.say(f"{filing.write_list(found, out)}: written")
+        write_list(list(filing.rows(found)), filing.COLUMNS, out)
     if move:
         show.say(f"{move}: {filing.move(found, move)} images moved here")
     if hard_link:

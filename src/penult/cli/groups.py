@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from penult.cli.analysis import Layer, OutList, OutSheet
+from penult.cli.analysis import Layer
 from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.outputs import OutList, OutSheet, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.cli.show import print_json, say
 from penult.errors import UsageError
@@ -15,7 +16,6 @@ from penult.text import printable
 
 if TYPE_CHECKING:
     from penult.analysis.clusters import Clusters
-    from penult.viewer.sheet import Section
 
 SHOWN = 3  # central keys of a cluster
 MAP_COLUMNS = ("key", "x", "y")
@@ -66,7 +66,7 @@ def cluster(
     if html:
         from penult.viewer.findings import of_clusters
 
-        _picture(html, f"Clusters of {table.name}", of_clusters(features, found))
+        write_sheet(html, f"Clusters of {table.name}", of_clusters(features, found))
 
 
 def _number(k: str) -> int | None:
@@ -127,7 +127,7 @@ def outliers(
     if html:
         from penult.viewer.findings import of_outliers
 
-        _picture(html, f"Outliers of {table.name}", of_outliers(features, found))
+        write_sheet(html, f"Outliers of {table.name}", of_outliers(features, found))
 
 
 @app.command()
@@ -162,7 +162,7 @@ def sample(
     if html:
         from penult.viewer.findings import of_sample
 
-        _picture(html, f"Sample of {table.name}", of_sample(features, keys))
+        write_sheet(html, f"Sample of {table.name}", of_sample(features, keys))
 
 
 @app.command()
@@ -201,13 +201,4 @@ def map(  # noqa: A001 -- the command's name
 
 
 def _write(rows: Sequence[tuple[object, ...]], columns: tuple[str, ...], out: Path) -> None:
-    from penult.analysis.listing import write_list
-
-    named = [dict(zip(columns, row, strict=True)) for row in rows]
-    say(f"{write_list(named, columns, out)}: written")
-
-
-def _picture(html: Path, title: str, sections: "list[Section]") -> None:
-    from penult.viewer.sheet import write_sheet
-
-    say(str(write_sheet(html, title, sections)))
+    write_list([dict(zip(columns, row, strict=True)) for row in rows], columns, out)

@@ -7,7 +7,8 @@ import typer
 
 import penult
 from penult.cli.commands import AsJson, LayerNames, app
-from penult.cli.show import _print_table, _table, print_json, say
+from penult.cli.outputs import OutList, write_list
+from penult.cli.show import columns, print_json, print_table, say
 from penult.text import printable
 
 if TYPE_CHECKING:
@@ -24,9 +25,6 @@ TableNames = Annotated[
     ),
 ]
 Png = Annotated[Path | None, typer.Option("--png", help="Picture to write.")]
-Out = Annotated[
-    Path | None, typer.Option("--out", "-o", help="List to write: .csv, .json or .parquet.")
-]
 
 
 @app.command()
@@ -43,14 +41,14 @@ def probe(
         typer.Option(help="File for `penult classify --probe`, ending in .safetensors."),
     ] = None,
     png: Png = None,
-    out: Out = None,
+    out: OutList = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well labels can be told from features, and which table or layer does it best.
 
     Example: penult probe photos.lance --labels labels.csv --png probe.png
     """
-    from penult.analysis import listing, pictures, probe_file, probes
+    from penult.analysis import pictures, probe_file, probes
 
     if png:
         pictures.require_png(png)
@@ -63,7 +61,7 @@ def probe(
     if png:
         say(f"{pictures.probe_picture(report, png)}: written")
     if out:
-        say(f"{listing.write_list(list(report.rows()), probes.COLUMNS, out)}: written")
+        write_list(list(report.rows()), probes.COLUMNS, out)
 
 
 @app.command()
@@ -78,14 +76,14 @@ def compare(
     sample: Annotated[int, typer.Option(help="Images at most that all but cka are of.")] = 2000,
     permutations: Annotated[int, typer.Option(min=1, help="Of each test.")] = 999,
     png: Png = None,
-    out: Out = None,
+    out: OutList = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how alike tables or layers see the same images.
 
     Example: penult compare lite0.lance inception.lance --png rdm.png
     """
-    from penult.analysis import comparison, listing, pictures
+    from penult.analysis import comparison, pictures
 
     if png:
         pictures.require_png(png)
@@ -101,7 +99,7 @@ def compare(
     if png:
         say(f"{pictures.dissimilarity_picture(found, png)}: written")
     if out:
-        say(f"{listing.write_list(found.rows(), comparison.COLUMNS, out)}: written")
+        write_list(found.rows(), comparison.COLUMNS, out)
 
 
 def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
@@ -109,7 +107,7 @@ def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
     if as_json:
         print_json(_probe_facts(report))
         return
-    table = _table("layer", "method", "accuracy", "95 %", "balanced", "95 %", "p")
+    table = columns("layer", "method", "accuracy", "95 %", "balanced", "95 %", "p")
     for result in report.results:
         accuracy, balanced = result.accuracy, result.balanced
         p = "best" if result.p is None else f"{result.p:.2g}"
@@ -122,7 +120,7 @@ def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
             _interval(balanced),
             p,
         )
-    _print_table(table)
+    print_table(table)
     left_out = f", {report.left_out} left out" if report.left_out else ""
     print(
         f"\n{len(report.keys)} images{left_out}; {report.folds} folds; chance {report.chance:.1%}, "
@@ -151,18 +149,18 @@ def _show_comparison(found: "Comparison", *, as_json: bool) -> None:
 
 
 def _print_matrix(found: "Comparison", measure: "Measure", values: "Matrix") -> None:
-    table = _table(measure, *map(printable, found.names))
+    table = columns(measure, *map(printable, found.names))
     table.columns[0].justify = "left"
     for row, name in enumerate(found.names):
         table.add_row(printable(name), *(f"{value:.3f}" for value in values[row]))
-    _print_table(table)
+    print_table(table)
     print()
 
 
 def _print_classes(report: "ProbeReport") -> None:
     best, shown = report.best, len(report.classes) <= CONFUSION_SHOWN
     predicted = [printable(label) for label in report.classes] if shown else []
-    table = _table("label", "images", "recall", "precision", *predicted)
+    table = columns("label", "images", "recall", "precision", *predicted)
     table.columns[0].justify = "left"
     for row, facts in enumerate(report.by_class(best)):
         precision = facts["precision"]
@@ -173,7 +171,7 @@ def _print_classes(report: "ProbeReport") -> None:
             "–" if precision is None else f"{precision:.1%}",
             *(str(count) for count in best.confusion[row] if shown),
         )
-    _print_table(table)
+    print_table(table)
 
 
 def _probe_facts(report: "ProbeReport") -> dict[str, object]:

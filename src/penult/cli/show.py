@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from penult.analysis.near_duplicates import Duplicates
-    from penult.analysis.neighbours import IndexReport, Match
+    from penult.analysis.neighbours import IndexReport, Match, Metric
     from penult.inspection import Inspection
     from penult.nets import Description
     from penult.pipeline import Classification
@@ -113,7 +113,7 @@ def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
     if as_json:
         print_json([_facts(d) for d in descriptions])
         return
-    table = _table(
+    table = columns(
         "network", "input", "width", "params", "mult-adds", "top-1", "top-5", "images/s", "MB",
         "weights", "paper",
     )  # fmt: skip
@@ -133,7 +133,7 @@ def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
             _link(spec.weights.kind if spec.weights else "-w FILE", facts["weights"]),
             _link(spec.paper.rpartition("/")[2], spec.paper),
         )
-    _print_table(table)
+    print_table(table)
 
 
 def description(d: "Description", *, as_json: bool) -> None:
@@ -143,7 +143,7 @@ def description(d: "Description", *, as_json: bool) -> None:
         print_json(facts | {"layers": [asdict(layer) for layer in d.layers]})
         return
     _print_facts(facts | {"input": _shape(facts["input"])})
-    table = _table("layer", "shape", "parameters", "multiply-adds")
+    table = columns("layer", "shape", "parameters", "multiply-adds")
     for layer in d.layers:
         mark = "  (default)" if layer.name == d.spec.features else ""
         table.add_row(
@@ -152,7 +152,7 @@ def description(d: "Description", *, as_json: bool) -> None:
             f"{layer.parameters:,}",
             f"{layer.multiply_adds:,}",
         )
-    _print_table(table)
+    print_table(table)
 
 
 def inspection(found: "Inspection", *, as_json: bool) -> None:
@@ -170,13 +170,13 @@ def inspection(found: "Inspection", *, as_json: bool) -> None:
     facts["variables"] = ", ".join(f"{count} {role}" for role, count in roles.items())
     _print_facts(facts)
     with_statistics = any(variable.statistics for variable in found.variables)
-    table = _table("variable", "shape", "dtype", "role", *STATISTICS[: 5 * with_statistics])
+    table = columns("variable", "shape", "dtype", "role", *STATISTICS[: 5 * with_statistics])
     for variable in found.variables:
         values = variable.statistics
         numbers = [f"{number:.4g}" for number in astuple(values)] if values else []
         name, role = printable(variable.name), variable.role
         table.add_row(name, _shape(variable.shape), variable.dtype, role, *numbers)
-    _print_table(table)
+    print_table(table)
 
 
 def downloaded(name: str, found: "Download") -> None:
@@ -194,7 +194,7 @@ def info(features: "Features", *, as_json: bool) -> None:
         print_json(facts | {"failures": failures})
         return
     made_by = facts.pop("provenance")
-    facts["columns"] = facts["columns"] or None
+    facts |= {name: facts[name] or None for name in ("columns", "indexes")}
     _print_facts({**facts, "": "", **made_by})
     for key, reason in failures.items():
         print(f"{printable(key)}: {printable(reason)}")
@@ -243,6 +243,18 @@ def matches(found: Sequence["Match"], *, as_json: bool) -> None:
         print(f"{number:{rank}}  {match.score:{score}.3f}  {printable(match.key)}")
 
 
+def slow_search(features: "Features", seconds: float, layer: str | None, metric: "Metric") -> None:
+    """Say which index would have made a search faster, if the table is large and has none."""
+    from penult.analysis.neighbours import EXACT_BELOW, is_indexed
+
+    if len(features) >= EXACT_BELOW and not is_indexed(features, layer, metric):
+        option = ("" if layer is None else f" --layer {layer}") + f" --metric {metric}"
+        say(
+            f"{len(features):,} rows were compared one by one, {seconds:.1f} s in all; "
+            f"faster with an index: penult index {features.path}{option}"
+        )
+
+
 def served(address: str) -> None:
     """Print the address of a page that is being served."""
     print(address, flush=True)
@@ -281,7 +293,8 @@ def duplicates(table: "Path", found: "Duplicates", *, as_json: bool) -> None:
     dropped = found.dropped
     say(
         f"{table}: {found.images} images, of which {len(dropped)} are near-duplicates of "
-        f"{len(found.groups)} others (cosine {found.threshold:g} and above), "
+        f"{len(found.groups)} others ({len(dropped) - found.by_pixels} by features, cosine "
+        f"{found.threshold:g} and above; {found.by_pixels} by pixels), "
         f"{sum(image.exact for image in dropped)} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
     )
@@ -350,16 +363,18 @@ def print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
     print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def _table(*columns: str) -> "Table":
+def columns(*names: str) -> "Table":
+    """An empty table with a heading a column; numbers stand at the right."""
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold underline")
-    for column in columns:
-        table.add_column(column, justify="left" if column in TEXTS else "right", no_wrap=True)
+    for name in names:
+        table.add_column(name, justify="left" if name in TEXTS else "right", no_wrap=True)
     return table
 
 
-def _print_table(table: "Table") -> None:
+def print_table(table: "Table") -> None:
+    """Print a table as wide as the terminal or, elsewhere, as it is."""
     from rich.console import Console
 
     console = Console()

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from lance import FragmentMetadata, LanceDataset, LanceOperation, Transaction
 
-INDEX_KIND = "IVF_RQ"  # benchmarks/search.py compares it with others
 _APART = "_versions/d*.manifest"  # versions outside of the sequence
 
 _Prepared: TypeAlias = "tuple[Transaction, Iterable[FragmentMetadata]]"
@@ -175,11 +174,16 @@ def compact(
     return after
 
 
+def index_kind(values: int) -> str:
+    """The kind of index for vectors of so many values; benchmarks/search.py compares them."""
+    return "IVF_SQ" if values % 8 else "IVF_RQ"  # which Lance makes of whole bytes of bits only
+
+
 def index(path: Path, dataset: "LanceDataset", column: str, metric: str) -> "LanceDataset":
     """Make an index of a column of vectors, on disk when this returns; an older one is replaced."""
     prepared = dataset.create_index_uncommitted(
         column,
-        INDEX_KIND,
+        index_kind(dataset.schema.field(column).type.list_size),
         name=column,
         metric=metric,
         replace=True,

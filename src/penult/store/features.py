@@ -120,6 +120,7 @@ class Features:
             "failed": len(self._index.failures),
             "layers": {name: list(shape) for name, shape in self.layers.items()},
             "columns": self.columns,
+            "indexes": self.indexes,
             "bytes": size,
             "version": self._dataset.version,
             "versions": len(versions(self.path)),
@@ -210,14 +211,17 @@ class Features:
 
     def indexed(self, layer: str | None = None) -> str | None:
         """The metric that a layer has an index for: cosine, l2 or dot; None if it has none."""
-        return self._metrics.get(column(self.layer(layer)))
+        return self.indexes.get(self.layer(layer))
 
     @cached_property
-    def _metrics(self) -> dict[str, str]:
-        """Metrics of the indexes, by the columns that they are of."""
+    def indexes(self) -> dict[str, str]:
+        """Metrics of the layers that have an index: `{"pooled_features": "cosine"}`."""
         with translated(f"{quoted(self.path)}: can't read its indexes"):
-            found = self._dataset.describe_indices()
-            return {index.field_names[0]: index.details["metric_type"].lower() for index in found}
+            found = {
+                index.field_names[0]: index.details["metric_type"].lower()
+                for index in self._dataset.describe_indices()
+            }
+        return {name: found[column(name)] for name in self.layers if column(name) in found}
 
     def nearest(
         self, layer: str, vector: npt.NDArray[np.float32], k: int, where: str | None = None
