@@ -6,7 +6,8 @@ Makes two tables in a temporary folder here. The first has ROWS rows (100,000) o
 and again, in 200 folders: seconds until the first pictures, then frames per second while the grid
 is scrolled slowly and fast. The second has POINTS rows (500,000) with places on a map and a
 cluster, without files: seconds until it can be used, then frames per second while the map is
-dragged and zoomed. Memory is what is resident, of the server and of the page's process. Needs
+dragged and zoomed. What the page's own work takes of a frame is said apart from the rate, which is
+the browser's where the processor has to draw. Memory is what is resident, of the server and of the page's process. Needs
 Chromium and Playwright; without a graphics card WebGL is drawn by the processor.
 """
 
@@ -131,11 +132,25 @@ def measured(browser: Browser, name: str, path: Path, look: Callable[[Page], Non
 
 def frames(page: Page, name: str, move: str) -> None:
     """Print how often the screen is drawn while a script moves what is on it."""
-    page.evaluate(f"clearInterval(window.moving); window.moving = setInterval(() => {{{move}}}, 8)")
+    page.evaluate(f"window.moving = setInterval(() => {{{move}}}, 8)")
+    before = busy(page)
     rate, longest = page.evaluate(COUNT_FRAMES, SECONDS)
+    share = 1e3 * (busy(page) - before) / (rate * SECONDS)
     page.evaluate("clearInterval(window.moving)")
     page.wait_for_timeout(1000)
-    print(f"  {name:24} {rate:5.1f} frames/s, longest {longest:.0f} ms")
+    print(
+        f"  {name:24} {rate:5.1f} frames/s, longest {longest:.0f} ms, "
+        f"scripts and layout {share:.1f} ms a frame"
+    )
+
+
+def busy(page: Page) -> float:
+    """Seconds that a page has spent in scripts, styles and layout."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")
+    found = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    session.detach()
+    return sum(found[f"{name}Duration"] for name in ("Script", "RecalcStyle", "Layout"))
 
 
 def scroll(page: Page) -> None:
