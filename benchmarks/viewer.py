@@ -6,9 +6,9 @@ Makes two tables in a temporary folder here. The first has ROWS rows (100,000) o
 and again, in 200 folders: seconds until the first pictures, then frames per second while the grid
 is scrolled slowly and fast. The second has POINTS rows (500,000) with places on a map and a
 cluster, without files: seconds until it can be used, then frames per second while the map is
-dragged and zoomed. What the page's own work takes of a frame is said apart from the rate, which is
-the browser's where the processor has to draw. Memory is what is resident, of the server and of the page's process. Needs
-Chromium and Playwright; without a graphics card WebGL is drawn by the processor.
+dragged and zoomed. What the page's own work takes of a frame is said apart from the rate: without
+a graphics card the processor draws, which takes most of the time. Memory is what is resident, of
+the server and of the page's process. Needs Chromium and Playwright.
 """
 
 import re
@@ -33,6 +33,7 @@ FOLDERS = 200
 WIDTH = 8  # values of a vector
 SECONDS = 4  # of each motion
 OPTIONS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"]
+CHANGE = "{0}.value = '{1}'; {0}.dispatchEvent(new Event('change'))"
 COUNT_FRAMES = """seconds => new Promise(done => {
     const [began, gaps] = [performance.now(), []];
     let last = began;
@@ -148,8 +149,9 @@ def busy(page: Page) -> float:
     """Seconds that a page has spent in scripts, styles and layout."""
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable")
-    found = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+    metrics = session.send("Performance.getMetrics")["metrics"]
     session.detach()
+    found = {each["name"]: each["value"] for each in metrics}
     return sum(found[f"{name}Duration"] for name in ("Script", "RecalcStyle", "Layout"))
 
 
@@ -159,7 +161,7 @@ def scroll(page: Page) -> None:
     frames(page, "scrolled 1,000 px/s", "scroller.scrollBy(0, 8)")
     frames(page, "scrolled 100,000 px/s", "scroller.scrollBy(0, 800)")
     timed(page, "filter by name", "words.value = '17/'; words.dispatchEvent(new Event('input'))")
-    timed(page, "sort by file size", "sort.value = 'bytes up'; sort.dispatchEvent(new Event('change'))")
+    timed(page, "sort by file size", CHANGE.format("sort", "bytes up"))
 
 
 def pan(page: Page) -> None:
@@ -169,7 +171,7 @@ def pan(page: Page) -> None:
     for way, name in (("Right", "dragged"), ("+", "zoomed in"), ("-", "zoomed out")):
         key = f"Arrow{way}" if way == "Right" else way
         frames(page, name, f"points.dispatchEvent(new KeyboardEvent('keydown', {{key: '{key}'}}))")
-    timed(page, "colour by file size", "colour.value = 'bytes'; colour.dispatchEvent(new Event('change'))")
+    timed(page, "colour by file size", CHANGE.format("colour", "bytes"))
 
 
 def timed(page: Page, name: str, action: str) -> None:
