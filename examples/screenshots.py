@@ -1,13 +1,15 @@
-"""Make the README's pictures of `penult view`: docs/view-grid.png and docs/view-map.png.
+"""Make the README's pictures of `penult view`: docs/view-grid.webp and docs/view-map.webp.
 
-    python examples/screenshots.py [FOLDER OF PHOTOS [OUT]]
+    python examples/screenshots.py [TABLE or FOLDER OF PHOTOS [OUT]]
 
-Needs Chromium, Playwright for Python and penult[analysis].
+Places that a table has are shown; otherwise they are the first two principal components. Needs
+Chromium and Playwright for Python.
 """
 
 import shutil
 import sys
 import tempfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -17,16 +19,18 @@ from playwright.sync_api import sync_playwright
 import penult
 from penult.store import FeatureTable
 
-LARGEST = 300_000  # bytes of a picture
+LARGEST = 250_000  # bytes of a picture
 OPTIONS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"]
 
 
-def main(folder: Path, out: Path) -> None:
-    """Make a table of a folder's photos with places on a map, and take both pictures."""
+def main(source: Path, out: Path) -> None:
+    """Take both pictures of a table, or of one that is made of a folder's photos."""
     with tempfile.TemporaryDirectory() as temporary:
-        features = penult.extract(folder, out=Path(temporary) / f"{folder.name}.lance")
-        _place(features)
-        with penult.view(features.path) as viewer, sync_playwright() as running:
+        path = source
+        if source.suffix != ".lance":
+            path = Path(temporary) / f"{source.name}.lance"
+            _place(penult.extract(source, out=path))
+        with penult.view(path) as viewer, sync_playwright() as running:
             browser = running.chromium.launch(
                 executable_path=shutil.which("chromium"), args=OPTIONS
             )
@@ -36,7 +40,7 @@ def main(folder: Path, out: Path) -> None:
             for name, key in (("grid", "g"), ("map", "m")):
                 page.keyboard.press(key)
                 page.wait_for_timeout(2500)  # for all pictures in sight
-                _save(page.screenshot(), out / f"view-{name}.png")
+                _save(page.screenshot(), out / f"view-{name}.webp")
             browser.close()
 
 
@@ -50,15 +54,12 @@ def _place(features: penult.Features) -> None:
 
 
 def _save(screenshot: bytes, path: Path) -> None:
-    """Write a picture in as many colours as the size allows."""
-    whole = path.with_suffix(".full.png")
-    whole.write_bytes(screenshot)
-    with Image.open(whole) as image:
-        for colours in (256, 128, 64, 32):
-            image.convert("RGB").quantize(colours).save(path, optimize=True)
+    """Write a picture as well as the size allows."""
+    with Image.open(BytesIO(screenshot)) as image:
+        for quality in (90, 80, 70, 60):
+            image.convert("RGB").save(path, quality=quality, method=6)
             if path.stat().st_size <= LARGEST:
                 break
-    whole.unlink()
 
 
 if __name__ == "__main__":

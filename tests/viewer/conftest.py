@@ -1,5 +1,6 @@
 """A table whose keys are hostile, with real files behind some rows, being served."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +49,17 @@ def table(tmp_path_factory):
 @pytest.fixture(scope="session")
 def viewer(table):
     with penult.view(table) as viewer:
+        yield viewer
+
+
+@pytest.fixture(scope="session")
+def photographed(photos, tmp_path_factory):
+    """A server of a table that the default model has made of four photos."""
+    folder = tmp_path_factory.mktemp("photographed")
+    for name in ("cat_chelsea.jpg", "cat_kitten.jpg", "rocket.jpg", "tripod.jpg"):
+        shutil.copy2(photos / name, folder)
+    features = penult.extract(folder, out=folder / "t.lance")
+    with penult.view(features) as viewer:
         yield viewer
 
 

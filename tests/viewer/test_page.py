@@ -1,8 +1,13 @@
 """The page in a browser: pictures come, the keyboard works, and keys stay text."""
 
+import csv
 import shutil
+from base64 import b64encode
+from contextlib import contextmanager
 
 import pytest
+
+from .conftest import KEYS
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -23,14 +28,29 @@ def browser():
 
 @pytest.fixture
 def page(browser, viewer):
+    with _opened(browser, viewer.url) as page:
+        yield page
+
+
+@pytest.fixture
+def photo_page(browser, photographed):
+    with _opened(browser, photographed.url) as page:
+        yield page
+
+
+@contextmanager
+def _opened(browser, address):
+    """A page, of which no script may fail, no dialog open, and nothing be blocked."""
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page = context.new_page()
-    page.troubles = []
-    page.on("pageerror", lambda error: page.troubles.append(str(error)))
-    page.goto(viewer.url)
+    troubles = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda line: "Security" in line.text and troubles.append(line.text))
+    page.goto(address)
     page.wait_for_selector("body.ready", state="attached")
     yield page
-    assert page.troubles == []
+    assert troubles == []
     context.close()
 
 
@@ -97,3 +117,39 @@ def test_the_map_selects_by_lasso(page):
         page.mouse.move(x, y, steps=4)
     page.mouse.up()
     assert page.locator("#selection b").inner_text() == "8 selected"
+
+
+DROP = """encoded => {
+    const bytes = Uint8Array.from(atob(encoded), (each) => each.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], "dropped.jpg"));
+    document.body.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true }));
+}"""
+
+
+def test_a_dropped_image_orders_the_grid_by_likeness(photo_page, photos):
+    photo_page.evaluate(DROP, b64encode((photos / "cat_chelsea.jpg").read_bytes()).decode())
+    photo_page.wait_for_selector(".tile .score")
+    names = photo_page.locator(".tile .name").all_text_contents()
+    assert names[:2] == ["cat_chelsea.jpg", "cat_kitten.jpg"]
+    assert "Like dropped.jpg" in photo_page.locator("#chips").inner_text()
+
+
+def test_nearest_images_are_shown_in_the_grid(photo_page):
+    photo_page.keyboard.press("Enter")
+    photo_page.get_by_role("button", name="Show nearest in the grid").click()
+    photo_page.wait_for_selector(".tile .score")
+    assert photo_page.locator(".tile .name").first.text_content() == "cat_kitten.jpg"
+    photo_page.keyboard.press("Escape")
+    assert photo_page.locator(".tile").count() == 4
+
+
+def test_selected_rows_are_exported_as_a_table(page):
+    page.keyboard.press("Control+a")
+    with page.expect_download() as found:
+        page.get_by_role("button", name="Table .csv").click()
+    with found.value.path().open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["key"] for row in rows] == sorted(KEYS)
+    assert [row["label"] for row in rows] == ["<u>0</u>", "<u>1</u>"] * 4
+    assert [row["width"] for row in rows] == [str(60 + 10 * number) for number in range(8)]

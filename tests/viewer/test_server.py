@@ -3,11 +3,14 @@
 import http.client
 import json
 import socket
+import sys
+from io import BytesIO
 from itertools import product
 from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import penult
 from penult.errors import UsageError
@@ -75,6 +78,7 @@ def _asked(port, method, target, headers, body=None):
     answer = connection.getresponse()
     answer.data = answer.read()
     connection.close()
+    assert _safe(answer)  # each one that a test gets
     return answer
 
 
@@ -209,3 +213,22 @@ def test_it_listens_to_this_machine_only(viewer):
 def test_a_taken_port_is_one_line(table, viewer):
     with pytest.raises(UsageError, match=r"^can't listen at port \d+: .*; choose another$"):
         penult.view(table, port=urlsplit(viewer.url).port)
+
+
+def test_an_image_finds_its_own_row_and_then_its_like(photographed, photos):
+    keys = photographed._content.keys()
+    with Image.open(photos / "cat_chelsea.jpg") as photo:
+        turned = BytesIO()
+        exif = Image.Exif()
+        exif[0x0112] = 6  # to be turned by 90 degrees
+        photo.transpose(Image.Transpose.ROTATE_90).save(turned, "JPEG", quality=95, exif=exif)
+    near = photographed._content.like(turned.getvalue())
+    assert [keys[row] for row in near["rows"]][:2] == ["cat_chelsea.jpg", "cat_kitten.jpg"]
+    assert near["scores"][0] > 0.98
+
+
+def test_a_dropped_image_is_decoded_in_a_process_only(photographed, photos, monkeypatch):
+    here = sys.modules["penult.images.decode"]  # the package has a function of that name
+    monkeypatch.setattr(here, "open_lazily", None)
+    near = photographed._content.like((photos / "cat_kitten.jpg").read_bytes())
+    assert near["scores"][0] > 0.99

@@ -120,14 +120,17 @@ class Thumbnails:
         Raises:
             ImageError: It gives none.
         """
+        return _jpeg(self.pixels(source))
+
+    def pixels(self, source: str | bytes) -> NDArray[np.uint8]:
+        """Decode and reduce, as `made`, to RGB (height, width, 3)."""
         slot = self._free.get()
         try:
             image = self._decoders.submit(source, slot).result()
             width, height = fitted(image.width, image.height, self._side)
-            pixels = self._decoders.inputs[slot, :height, :width].astype(np.uint8)
+            return self._decoders.inputs[slot, :height, :width].astype(np.uint8)
         finally:
             self._free.put(slot)
-        return _jpeg(pixels)
 
     def each(self, paths: Iterable[str]) -> Iterator[bytes | ImageError]:
         """Yield the picture of each file, or why there is none, in order; several are made at once.

@@ -14,6 +14,7 @@ const tiles = $("#tiles");
 
 let lines = []; // { top, height, first, end }: places in state.shown
 let widths = new Float32Array(0); // by place
+let bottom = 0; // of the last line
 let focus = 0; // a place
 let anchor = 0; // where a range begins
 let opening = () => {};
@@ -65,7 +66,8 @@ function layOut() {
     top += used + GAP;
     [first, sum] = [place + 1, 0];
   }
-  tiles.style.height = `${top}px`;
+  bottom = top;
+  tiles.style.height = `${bottom}px`;
   clear();
   if (kept) scroller.scrollTop = lines[lineOf(kept)]?.top - GAP || 0;
   draw();
@@ -168,12 +170,12 @@ function fill() {
 let hideMarker;
 function where(top, height) {
   const marker = $("#marker");
-  if (tiles.offsetHeight < 6 * height) return;
+  if (bottom < 6 * height) return;
   const row = state.shown[lineAt(top + height / 2)?.first];
   if (row === undefined) return;
   const key = state.keys[row];
   marker.textContent = shown(state.sort.name === "key" ? folderOf(key) || baseName(key)[0] : baseName(key));
-  marker.style.top = `${Math.min(0.95, top / tiles.offsetHeight) * height}px`;
+  marker.style.top = `${Math.min(0.95, top / bottom) * height}px`;
   marker.classList.add("seen");
   clearTimeout(hideMarker);
   hideMarker = setTimeout(() => marker.classList.remove("seen"), 700);
