@@ -4,8 +4,13 @@ import csv
 import shutil
 from base64 import b64encode
 from contextlib import contextmanager
+from itertools import product
 
+import numpy as np
 import pytest
+
+import penult
+from penult.store import FeatureTable, Row
 
 from .conftest import KEYS
 
@@ -80,7 +85,7 @@ def test_turned_and_broken_names_are_written_out(page):
 def test_words_filter_names(page):
     page.keyboard.press("/")
     page.keyboard.type("B/ PLAIN")
-    page.wait_for_function("document.querySelector('#count').textContent === '1 of 8 images'")
+    page.get_by_text("1 of 8 images", exact=True).wait_for()
 
 
 def test_values_filter(page):
@@ -153,3 +158,61 @@ def test_selected_rows_are_exported_as_a_table(page):
     assert [row["key"] for row in rows] == sorted(KEYS)
     assert [row["label"] for row in rows] == ["<u>0</u>", "<u>1</u>"] * 4
     assert [row["width"] for row in rows] == [str(60 + 10 * number) for number in range(8)]
+
+
+RUN = "document.title='run'"
+CLOSED = ["", '"', "'", "-->", "</title>", "</style>", "</script>", "</textarea>", '">', "'>"]
+OPENED = [
+    f"<script>{RUN}</script>",
+    f"<script src=data:,{RUN}>",
+    f"<img src=x onerror={RUN}>",
+    f"<svg onload={RUN}>",
+    f"<iframe srcdoc='<script>parent.{RUN}</script>'>",
+    f"<details open ontoggle={RUN}>",
+    f"<style onload={RUN}>@import 'data:,'",
+    f"<a href=javascript:{RUN} autofocus onfocus={RUN}>",
+    f" onmouseover={RUN} style=animation:x onanimationstart={RUN} ",
+    f"javascript:{RUN}//${{{RUN}}}{{{{{RUN}}}}}",
+]
+HOSTILE = [f"{number:03}/{a}{b}" for number, (a, b) in enumerate(product(CLOSED, OPENED))]
+
+
+@pytest.fixture
+def hostile(browser, tmp_path):
+    with FeatureTable.open_or_create(
+        tmp_path / "t.lance", {"pool": (2,)}, {"network": HOSTILE[2]}
+    ) as table:
+        vector = np.ones(2, np.float32)
+        table.append([Row(key, 1, 1, width=1, height=1, vectors={"pool": vector})
+                      for key in HOSTILE])  # fmt: skip
+        table.append([Row(f"x{key}", 1, 1, error=f"damaged: {key}") for key in HOSTILE])
+        keys = sorted(HOSTILE)
+        places = np.linspace(-1, 1, len(keys), dtype=np.float32)
+        table.annotate(keys, {"x": places, "y": places, "label": [key[4:] for key in keys]})
+    with penult.view(tmp_path / "t.lance") as viewer, _opened(browser, viewer.url) as page:
+        yield page
+
+
+def test_a_hundred_hostile_keys_stay_text(hostile):
+    assert len(set(HOSTILE)) == 100
+    page = hostile
+    page.locator("#size").fill("80")
+    page.wait_for_selector(".tile >> nth=50", state="attached")
+    labels = [tile.get_attribute("aria-label") for tile in page.locator(".tile").all()]
+    assert set(labels) <= set(HOSTILE)
+    more = page.get_by_role("button", name="Show all ")
+    while more.count():
+        more.first.click()
+    page.locator(".tile").first.click()
+    page.wait_for_selector("#detail .near button >> nth=11")
+    page.keyboard.press("s")
+    page.wait_for_selector(".tile .score")
+    page.keyboard.press("m")
+    page.mouse.move(760, 430)
+    page.keyboard.press("f")
+    rows = page.locator("#failures tbody tr td:first-child").all_text_contents()
+    assert rows == [f"x{key}" for key in sorted(HOSTILE)]
+    page.wait_for_timeout(200)
+    assert page.title() == "t.lance – penult"
+    assert page.locator("script").count() == 1
+    assert page.locator("iframe, style, a, details, [onload], [onerror]").count() == 0
