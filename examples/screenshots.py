@@ -2,8 +2,8 @@
 
     python examples/screenshots.py [TABLE or FOLDER OF PHOTOS [OUT]]
 
-Places that a table has are shown; otherwise they are the first two principal components. Needs
-Chromium and Playwright for Python.
+Places that a table has are shown; otherwise images are placed by
+their order along two principal components. Needs Chromium and Playwright for Python.
 """
 
 import shutil
@@ -45,12 +45,16 @@ def main(source: Path, out: Path) -> None:
 
 
 def _place(features: penult.Features) -> None:
-    """Store the first two principal components as places."""
+    """Store as places where each image comes in the order of two principal components.
+
+    Few photos of different things lie far apart in the components themselves, most in one heap.
+    """
     vectors = features.numpy()
-    left, scale, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
-    x, y = (left * scale)[:, :2].T
+    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    left, _, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
+    x, y = left[:, :2].argsort(axis=0).argsort(axis=0).T.astype("float32")
     with FeatureTable.open(features.path) as table:
-        table.annotate(features.keys, {"x": x.astype("float32"), "y": y.astype("float32")})
+        table.annotate(features.keys, {"x": 1.5 * x, "y": y})
 
 
 def _save(screenshot: bytes, path: Path) -> None:

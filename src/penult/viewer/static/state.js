@@ -120,7 +120,7 @@ export function categories(name) {
   const column = state.columns.get(name);
   if (!column) return null;
   if (column.words) return byCount(column.codes.map((code) => column.words[code] ?? null));
-  if (["width", "height", "bytes", "mtime"].includes(name)) return null;
+  if (["width", "height", "bytes", "mtime", "x", "y"].includes(name)) return null;
   const whole = column.values.every((value) => Number.isNaN(value) || Number.isInteger(value));
   return whole ? byCount(Array.from(column.values, (v) => (Number.isNaN(v) ? null : v))) : null;
 }
