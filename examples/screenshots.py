@@ -2,8 +2,8 @@
 
     python examples/screenshots.py [TABLE or FOLDER OF PHOTOS [OUT]]
 
-Places that a table has are shown; otherwise images are placed by
-their order along two principal components. Needs Chromium and Playwright for Python.
+A table is shown with the places that `penult map` gave it. Needs penult[analysis], Chromium and
+Playwright for Python.
 """
 
 import shutil
@@ -12,12 +12,10 @@ import tempfile
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import penult
-from penult.store import FeatureTable
 
 LARGEST = 250_000  # bytes of a picture
 OPTIONS = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader"]
@@ -29,7 +27,8 @@ def main(source: Path, out: Path) -> None:
         path = source
         if source.suffix != ".lance":
             path = Path(temporary) / f"{source.name}.lance"
-            _place(penult.extract(source, out=path))
+            penult.extract(source, out=path)
+            penult.map(path)
         with penult.view(path) as viewer, sync_playwright() as running:
             browser = running.chromium.launch(
                 executable_path=shutil.which("chromium"), args=OPTIONS
@@ -42,19 +41,6 @@ def main(source: Path, out: Path) -> None:
                 page.wait_for_timeout(2500)  # for all pictures in sight
                 _save(page.screenshot(), out / f"view-{name}.webp")
             browser.close()
-
-
-def _place(features: penult.Features) -> None:
-    """Store as places where each image comes in the order of two principal components.
-
-    Few photos of different things lie far apart in the components themselves, most in one heap.
-    """
-    vectors = features.numpy()
-    vectors = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    left, _, _ = np.linalg.svd(vectors - vectors.mean(axis=0), full_matrices=False)
-    x, y = left[:, :2].argsort(axis=0).argsort(axis=0).T.astype("float32")
-    with FeatureTable.open(features.path) as table:
-        table.annotate(features.keys, {"x": 1.5 * x, "y": y})
 
 
 def _save(screenshot: bytes, path: Path) -> None:
