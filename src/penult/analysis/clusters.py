@@ -251,9 +251,14 @@ def _distances(features: Features, layer: str, labels: Labels, *, unit: bool) ->
 
 
 def _cluster(keys: list[str], labels: Labels, distances: Floats, label: int) -> Cluster:
+    mine = central(labels, distances, label)
+    return Cluster(int(label), len(mine), tuple(keys[place] for place in mine[:CENTRAL]))
+
+
+def central(labels: Labels, distances: Floats, label: int) -> NDArray[np.int64]:
+    """Places of a cluster's images, the nearest to its centre first."""
     mine = np.flatnonzero(labels == label)
-    central = mine[np.argsort(distances[mine], kind="stable")[:CENTRAL]]
-    return Cluster(int(label), len(mine), tuple(keys[place] for place in central))
+    return mine[np.argsort(distances[mine], kind="stable")]
 
 
 def _judged(features: Features, layer: str, labels: Labels, *, unit: bool) -> float | None:

@@ -4,9 +4,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from penult.analysis.clusters import Clusters
+from penult.analysis.clusters import Clusters, central
 from penult.analysis.listing import paths
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
@@ -68,13 +66,9 @@ def of_sample(features: Features, keys: Sequence[str]) -> list[Section]:
 
 
 def _group(features: Features, found: Clusters, label: int, most: int) -> Section:
-    mine = np.flatnonzero(found.labels == label)
-    central = mine[np.argsort(found.distances[mine], kind="stable")[:most]]
-    items = _items(
-        features,
-        [found.keys[place] for place in central],
-        [f"{found.distances[place]:.3f}" for place in central],
-    )
+    mine = central(found.labels, found.distances, label)
+    keys = [found.keys[place] for place in mine[:most]]
+    items = _items(features, keys, [f"{found.distances[place]:.3f}" for place in mine[:most]])
     text = f"The {len(items)} most central of {len(mine):,} images" if len(mine) > most else ""
     return Section("Noise" if label < 0 else f"Cluster {label}", items, text)
 
