@@ -74,8 +74,8 @@ def project(
 ) -> Map:
     """Give each image a place in the plane, those that are alike together, and store the places.
 
-    Directions of vectors are compared, not their lengths. The result is always the same on a
-    machine; it depends on keys and vectors, not on the order in which rows were written.
+    Directions of vectors are compared, not their lengths. The result depends on keys and vectors,
+    not on the order in which rows were written.
 
     Args:
         table: A table, open or by its path.
