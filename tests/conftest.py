@@ -1,5 +1,6 @@
 """What many tests share: the default model, built once, and the example photos."""
 
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ import penult
 ROOT = Path(__file__).parents[1]
 
 collect_ignore_glob = ["*/make_*.py"]  # they made what tests compare with, and need PyTorch
+
+# a shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
