@@ -2,10 +2,11 @@
 
     python benchmarks/mutants.py [N] [JSON]
 
-Takes the files of tests/reference/checkpoints and tests/checkpoints/data, changes each of them at
-random, but the same in every run, opens N mutants a format (10,000) and reads all of their tensors.
-Some of TensorFlow's are signed again, so that they have what a forger would change, with good
-checksums. Small files are also cut, and have a bit flipped, at every byte or at N of them.
+Takes the files of tests/reference/checkpoints and tests/checkpoints/data, and a saved probe,
+changes each of them at random, but the same in every run, opens N mutants a format (10,000) and
+reads all that is in them. Some of TensorFlow's and of probes are signed again, so that they have
+what a forger would change, with good checksums. Small files are also cut, and have a bit flipped,
+at every byte or at N of them.
 
 It ends with 1 if one of these promises is broken: a CheckpointError of one line or tensors, never
 another exception or the end of the process; never more than `SECONDS`, nor more memory than twice
@@ -30,14 +31,17 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import NamedTuple
 
 import h5py
 import numpy as np
-from mutations import anything, sign_again
+from mutations import anything, sign_again, sign_probe_again
 
+from penult.analysis.classifiers import Linear
+from penult.analysis.probe_file import Probe, open_probe
 from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError
 
@@ -64,12 +68,34 @@ class Seed(NamedTuple):
     opened: str
 
 
+def tensors(path: Path) -> dict[str, tuple[object, ...]]:
+    """All tensors of a checkpoint, as values to be compared."""
+    checkpoint = open_checkpoint(path)
+    arrays = {name: checkpoint[name] for name in checkpoint}
+    return {
+        name: (
+            array.dtype,
+            array.shape,
+            array.tolist() if array.dtype == object else array.tobytes(),
+        )
+        for name, array in arrays.items()
+    }
+
+
+def fitted(path: Path) -> tuple[object, ...]:
+    """All that a probe says, as values to be compared."""
+    probe = open_probe(path)
+    weight, bias = probe.linear.weight.tobytes(), probe.linear.bias.tobytes()
+    return weight, bias, str(replace(probe, path=Path(), linear=None))
+
+
 class Form(NamedTuple):
     """A kind of file: good ones, how to change them, and whether checksums cover their content."""
 
     seeds: list[Seed]
     change: Change
     covered: bool
+    read: Callable[[Path], object] = tensors
 
 
 def single(paths: Iterable[Path]) -> list[Seed]:
@@ -119,6 +145,17 @@ def keras() -> dict[str, bytes]:
     return {**files, "net.keras": stream.getvalue()}
 
 
+def probe() -> list[Seed]:
+    """A saved probe."""
+    weight = np.random.default_rng(4).normal(size=(3, 8)).astype(np.float32)
+    made = {"network": "tiny", "size": 8, "ema": False, "versions": {"penult": "0.1.0"}}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "probe.safetensors"
+        linear = Linear(weight, weight[:, 0])
+        Probe(path, ("cat", "dog", "eel"), "pool", (8,), made, linear, 60, 0.9).save(path)
+        return single([path])
+
+
 def alone(suffix: str) -> list[Seed]:
     """Those of Keras' files that have a suffix."""
     files = keras().items()
@@ -146,6 +183,8 @@ def forms() -> dict[str, Form]:
         "PyTorch zip": Form(single(DATA.glob("zip?.pth")), anything, True),
         "PyTorch legacy": Form(single(DATA.glob("*legacy*.pth")), anything, False),
         "safetensors": Form(single(DATA.glob("*.safetensors")), anything, False),
+        "probe": Form(probe(), anything, True, fitted),
+        "probe, signed": Form(probe(), sign_probe_again, False, fitted),
         "Keras .h5": Form(alone(".h5"), anything, False),
         "Keras .keras": Form(alone(".keras"), anything, True),
         "NumPy .npz": Form(single(PUBLISHED.glob("*/expected.npz")), anything, True),
@@ -181,26 +220,12 @@ def resident(which: str) -> int:
     return int(Path("/proc/self/status").read_text().split(which + ":")[1].split()[0]) << 10
 
 
-def contents(path: Path) -> dict[str, tuple[object, ...]]:
-    """All tensors of a checkpoint, as values to be compared."""
-    checkpoint = open_checkpoint(path)
-    arrays = {name: checkpoint[name] for name in checkpoint}
-    return {
-        name: (
-            array.dtype,
-            array.shape,
-            array.tolist() if array.dtype == object else array.tobytes(),
-        )
-        for name, array in arrays.items()
-    }
-
-
-def opened(path: Path, good: Mapping[str, object], size: int) -> Outcome:
-    """Open a file and read its tensors."""
+def opened(path: Path, read: Callable[[Path], object], good: object, size: int) -> Outcome:
+    """Open a file and read all that is in it."""
     Path("/proc/self/clear_refs").write_text("5")  # forget the largest resident set
     before, start, detail = resident("VmRSS"), time.perf_counter(), ""
     try:
-        kind = "equal" if contents(path) == good else "other"
+        kind = "equal" if read(path) == good else "other"
     except CheckpointError as exc:
         kind, detail = "refused", str(exc)
         if len(detail) > 300 or not detail.isprintable() or f"{path.parent}/" not in detail:
@@ -216,13 +241,13 @@ def opened(path: Path, good: Mapping[str, object], size: int) -> Outcome:
 
 
 @cache
-def good(form: str, number: int) -> Mapping[str, object]:
-    """The tensors of a good file."""
+def good(form: str, number: int) -> object:
+    """What is in a good file."""
     seed = forms()[form].seeds[number]
     with tempfile.TemporaryDirectory() as folder:
         for name, content in seed.files.items():
             (Path(folder) / name).write_bytes(content)
-        return contents(Path(folder) / seed.opened)
+        return forms()[form].read(Path(folder) / seed.opened)
 
 
 def run(form: str, fine: set[str], files: Callable[[], Iterator[tuple[str, int, bytes]]]) -> Report:
@@ -240,7 +265,8 @@ def run(form: str, fine: set[str], files: Callable[[], Iterator[tuple[str, int, 
             (folder / seed.changed).unlink()
             (folder / seed.changed).write_bytes(raw)
             size = sum(map(len, seed.files.values()))
-            outcome = opened(folder / seed.opened, good(form, number), size)
+            path, read = folder / seed.opened, forms()[form].read
+            outcome = opened(path, read, good(form, number), size)
             counts[outcome.kind] += 1
             seconds, memory = max(seconds, outcome.seconds), max(memory, outcome.memory)
             if outcome.kind not in fine:

@@ -1,5 +1,7 @@
 """Changes of good files for mutants.py: each takes bytes, and draws what to do to them."""
 
+import hashlib
+import json
 import random
 import struct
 from collections.abc import Iterator
@@ -9,6 +11,7 @@ from runpy import run_path
 
 import cramjam
 
+from penult.analysis.probe_file import DIGEST, DOCUMENT
 from penult.protobuf import encode_varint, varint
 
 WRITER = run_path(str(Path(__file__).parents[1] / "tests/checkpoints/tensorflow_writer.py"))
@@ -89,6 +92,12 @@ def forge(raw: bytes, rng: random.Random) -> bytes:
     return raw[:at] + new + raw[at + old :]
 
 
+VALUES: list[object] = [
+    *(None, True, -1, 0.5, 2, 2**63, 10**400, float("nan"), float("inf"), "", "pool", "\x1b[2J"),
+    *("n" * 10**6, "\ud800", "../../etc", [], [8], [4, 2], [-8], [2**62] * 9, [8.0], ["a"] * 3),
+    *(["a", "b", "\n"], ["a", "b", "c" * 10**6], {}, {"size": 10**9}, {"a": {"b": {"c": 1}}}),
+]
+
 CHANGES = [flip, flip, put, cut, stretch, swap, forge, forge]
 
 
@@ -105,6 +114,31 @@ def sign_again(raw: bytes, rng: random.Random, others: list[bytes]) -> bytes:
         content, kind = bytes(cramjam.snappy.decompress_raw(content)), 0
     blocks[chosen] = last, anything(content, rng, others), kind
     return WRITER["table"](*((last, WRITER["stored"](*block)) for last, *block in blocks))
+
+
+def sign_probe_again(raw: bytes, rng: random.Random, others: list[bytes]) -> bytes:
+    """Change the document of a probe or its tensors, and give it a good digest."""
+    start = 8 + int.from_bytes(raw[:8], "little")
+    header, tensors = json.loads(raw[8:start]), raw[start:]
+    document = header["__metadata__"][DOCUMENT]
+    if rng.random() < 0.8:
+        document = forged(json.loads(document), rng)
+    else:
+        tensors = anything(tensors, rng, others)
+    digest = hashlib.sha256(document.encode() + tensors).hexdigest()
+    header["__metadata__"] = {DOCUMENT: document, DIGEST: digest}
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + tensors
+
+
+def forged(document: dict[str, object], rng: random.Random) -> str:
+    """A document with a value or two that are others, or with a piece of its text changed."""
+    for _ in range(rng.choice([1, 1, 2])):
+        document[rng.choice([*document])] = rng.choice(VALUES)
+    text = json.dumps(document).encode()
+    if rng.random() < 0.3:
+        text = anything(text, rng, [b"[" * 9999])
+    return text.decode(errors="replace")
 
 
 @cache

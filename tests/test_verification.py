@@ -98,8 +98,14 @@ def test_layers_pool_and_size_are_those_of_the_table(folder, tmp_path):
     assert (found.compared, found.ok) == (4, True)
 
 
-def test_weights_that_have_gone_are_asked_for(model, table):
+def test_weights_of_a_package_are_found_wherever_it_lies(table):
     tampered(table, None, weights_path="/nowhere/w.pth")
+    assert penult.verify(table).ok
+
+
+def test_weights_that_have_gone_are_asked_for(model, table, monkeypatch):
+    tampered(table, None, weights_path="/nowhere/w.pth")
+    monkeypatch.setattr("penult.verification.NETS", {})
     with pytest.raises(CheckpointError, match=r"w.pth'.*; say where the weights of .*are \(-w\)$"):
         penult.verify(table)
     assert penult.verify(table, weights=model.network.path).ok

@@ -69,7 +69,7 @@ class Model:
         limits: Limits | None = None,
     ) -> None:
         if decode not in get_args(Decode):
-            raise UsageError(f"decode must be exact or fast, not {decode!r}")
+            raise UsageError(f"decode must be exact or fast, not {quoted(decode)}")
         self.network = network
         self.decode = decode
         self.limits = limits or Limits()
@@ -230,7 +230,7 @@ def load_model(
             is too small for it.
     """
     if pool not in get_args(Pool):
-        raise UsageError(f"pool must be avg, max or none, not {pool!r}")
+        raise UsageError(f"pool must be avg, max or none, not {quoted(pool)}")
     limits = Limits.of(max_pixels, max_bytes)
     network = load_network(model, weights, size, ema=ema, exact=exact)
     layers = [layer] if isinstance(layer, str) else layer
@@ -264,7 +264,7 @@ def _preprocess(network: Network, asked: str | None) -> str:
             f"one of {known}; most from PyTorch take torchvision"
         )
     if name not in PREPROCESSING:
-        raise UsageError(f"preprocess must be one of {known}, not {name!r}")
+        raise UsageError(f"preprocess must be one of {known}, not {quoted(name)}")
     return name
 
 

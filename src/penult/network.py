@@ -207,8 +207,9 @@ def _layer_name(name: str, layers: Iterable[str], network: str, remedy: str = ""
     if len(found) == 1:
         return found[0]
     if found:
-        raise UsageError(f"{name!r} may be {' or '.join(found[:3])}: give the whole name")
-    raise UsageError(f"{network} has no layer {name!r}; nearest: {nearest(name, layers)}{remedy}")
+        raise UsageError(f"{quoted(name)} may be {' or '.join(found[:3])}: give the whole name")
+    known = nearest(name, layers)
+    raise UsageError(f"{network} has no layer {quoted(name)}; nearest: {known}{remedy}")
 
 
 def _pooled(layer: Value, pool: Pool) -> Value:

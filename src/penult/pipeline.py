@@ -138,7 +138,7 @@ def classified(
     model: Model,
     classes: Sequence[str],
     k: int,
-    logits: Callable[[NDArray[np.float32]], NDArray[np.float32]] = np.ravel,
+    logits: Callable[[NDArray[np.float32]], NDArray[np.floating]] = np.ravel,
 ) -> Iterator[Classification]:
     """Yield the likeliest of `classes` for each image, by what `logits` makes of its features."""
     with closing(model.stream(file.path for file in files)) as outcomes:
@@ -256,7 +256,7 @@ def _listed(sources: Sources) -> Sequence[str | Path]:
 
 
 def _likeliest(
-    logits: NDArray[np.float32], classes: Sequence[str], k: int
+    logits: NDArray[np.floating], classes: Sequence[str], k: int
 ) -> tuple[tuple[str, float], ...]:
     exponentials = np.exp(logits - logits.max())
     probabilities = exponentials / exponentials.sum()

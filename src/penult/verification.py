@@ -16,6 +16,7 @@ from penult.counts import Counts
 from penult.errors import CheckpointError, StoreError, UsageError
 from penult.images import ImageFile, from_key
 from penult.model import Model, load_model
+from penult.nets import NETS, PackagedWeights
 from penult.pipeline import provenance
 from penult.store import Features, Known, open_features
 from penult.store.layout import Kind, Shape
@@ -138,41 +139,54 @@ def rebuild(
         origin: The file or table, which messages name.
         layers: Their shapes by name.
         made: Their provenance.
-        weights: Where the weights are, if not where they were.
+        weights: Where the weights are, if neither where they were nor a package's.
 
     Raises:
         StoreError: The provenance isn't complete.
         CheckpointError: The weights aren't there or can't be read.
         UsageError: The weights are others.
     """
-    unknown = [name for name, kind in _NEEDED.items() if not isinstance(made.get(name), kind)]
+    unknown = [name for name, kind in _NEEDED.items() if type(made.get(name)) is not kind]
     if unknown:
         raise StoreError(f"{quoted(origin)} doesn't say its {', '.join(unknown)}: make it again")
-    path = Path(weights or made["weights_path"])
     try:
-        model = load_model(
-            None if path.suffix == ".onnx" else made["network"],
-            weights=path,
-            layer=list(layers),
-            pool=made["pool"],
-            size=made["size"],
-            preprocess=made["preprocess"],
-            decode=made["decode"],
-            ema=made["ema"],
-            exact=made["exact"],
-        )
+        model = _loaded(layers, made, Path(weights or made["weights_path"]))
     except CheckpointError as exc:
         if weights:
             raise
-        where = f"say where the weights of {quoted(origin)} are (-w)"
-        raise CheckpointError(f"{exc}; {where}") from exc
+        if not _is_packaged(made):
+            where = f"say where the weights of {quoted(origin)} are (-w)"
+            raise CheckpointError(f"{exc}; {where}") from exc
+        model = _loaded(layers, made, None)
     now = Kind.of(model.outputs, provenance(model))
     if differences := Kind.of(layers, made).differences(now):
         raise UsageError(
-            f"{quoted(path)} didn't make {quoted(origin)}: {'; '.join(differences[:3])}: "
-            "name the weights that did (-w)"
+            f"{quoted(model.network.path)} didn't make {quoted(origin)}: "
+            f"{'; '.join(differences[:3])}: name the weights that did (-w)"
         )
     return model
+
+
+def _loaded(layers: Mapping[str, Shape], made: Mapping[str, Any], weights: Path | None) -> Model:
+    is_network = weights is not None and weights.suffix == ".onnx"
+    return load_model(
+        None if is_network else made["network"],
+        weights=weights,
+        layer=list(layers),
+        pool=made["pool"],
+        size=made["size"],
+        preprocess=made["preprocess"],
+        decode=made["decode"],
+        ema=made["ema"],
+        exact=made["exact"],
+    )
+
+
+def _is_packaged(made: Mapping[str, Any]) -> bool:
+    """Whether the weights come as a package, which lies elsewhere on each machine."""
+    spec = NETS.get(made["network"])
+    packaged = spec.weights if spec else None
+    return isinstance(packaged, PackagedWeights) and packaged.sha256 == made.get("weights_sha256")
 
 
 def _unchanged(

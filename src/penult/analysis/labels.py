@@ -11,6 +11,7 @@ from penult.text import one_line, quoted
 Labels: TypeAlias = str | Path | Mapping[str, str]
 
 PARENT = "parent"
+MAX_LABEL = 1024  # characters
 
 
 def labels_of(labels: Labels, known: Collection[str]) -> dict[str, str]:
@@ -41,6 +42,8 @@ def _checked(rows: Iterator[tuple[str, str, str]], known: Collection[str]) -> di
             raise UsageError(f"{where}: {quoted(key)} is no key of the table{example}")
         if key in labels:
             raise UsageError(f"{where}: a second label for {quoted(key)}: leave one")
+        if len(label) > MAX_LABEL:
+            raise UsageError(f"{where}: a label of more than {MAX_LABEL} characters: shorten it")
         labels[key] = label.strip()
     return {key: label for key, label in labels.items() if label}
 

@@ -2,20 +2,25 @@
 
 Two tensors, `weight` (classes × values) and `bias` (classes), in float32; the scaling of features
 is part of them. The metadata's entry `penult_probe` is a JSON document: format, classes, layer,
-shape, provenance (that of the table), regularisation C, images, accuracy. The file may come from
-anywhere: it is read as weights files are, and the document is compared with the tensors.
+shape, provenance (that of the table), regularisation C, images, accuracy; `penult_sha256` is the
+digest of that document and the tensors. The file may come from anywhere: it is read as weights
+files are, no number or name in it is believed, and all of it is compared with the tensors.
 """
 
+import hashlib
 import json
 import math
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
+from numpy.typing import NDArray
 
 from penult.analysis.classifiers import Linear
+from penult.analysis.labels import MAX_LABEL
 from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, UsageError
@@ -28,10 +33,16 @@ from penult.text import quoted
 from penult.verification import rebuild
 
 FORMAT = 1
-DOCUMENT = "penult_probe"
+DOCUMENT, DIGEST = "penult_probe", "penult_sha256"
 SUFFIX = ".safetensors"
-NUMBERS = ("C", "images", "accuracy")
-MAX_NUMBER = 2**53  # up to which floating point counts
+TENSORS = ("weight", "bias")
+COUNTABLE = 2**53  # up to which floating point counts
+LARGEST = {"C": COUNTABLE, "images": COUNTABLE, "accuracy": 1}
+MAX_DOCUMENT = 4 << 20  # characters; 20,000 classes have 1 million
+MAX_TEXT = 4096  # characters; a path's
+MAX_DIMENSIONS = 3
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,16 +77,18 @@ class Probe:
             StoreError: The file can't be written.
         """
         path = require_suffix(out)
-        tensors = {"weight": self.linear.weight, "bias": self.linear.bias}
-        header: dict[str, Any] = {"__metadata__": {DOCUMENT: json.dumps(self._document())}}
+        tensors = [tensor.astype("<f4") for tensor in (self.linear.weight, self.linear.bias)]
+        document = json.dumps(self._document())
+        metadata = {DOCUMENT: document, DIGEST: _digest(document, tensors)}
+        header: dict[str, Any] = {"__metadata__": metadata}
         start = 0
-        for name, tensor in tensors.items():
+        for name, tensor in zip(TENSORS, tensors, strict=True):
             end = start + tensor.nbytes
             place = {"shape": list(tensor.shape), "data_offsets": [start, end]}
             header[name], start = {"dtype": "F32", **place}, end
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)  # so that the tensors are aligned
-        body = b"".join(tensor.astype("<f4").tobytes() for tensor in tensors.values())
+        body = b"".join(tensor.tobytes() for tensor in tensors)
         with translated(f"can't write {quoted(path)}"), replacing(path) as temporary:
             temporary.write_bytes(len(text).to_bytes(8, "little") + text + body)
         return path
@@ -112,8 +125,11 @@ class Probe:
         model = rebuild(self.path, {self.layer: self.shape}, self.provenance, weights)
         model.limits = Limits.of(max_pixels, max_bytes)
 
-        def logits(vector: Floats) -> Floats:
-            return self.linear.logits(vector.reshape(1, -1)).ravel()
+        # in float64, in which no weights and features that are float32 overflow
+        weight, bias = self.linear.weight.astype(np.float64), self.linear.bias
+
+        def logits(vector: Floats) -> NDArray[np.float64]:
+            return np.asarray(weight @ vector.ravel() + bias)
 
         return classified(files, model, self.classes, k, logits)
 
@@ -140,16 +156,10 @@ def open_probe(path: str | Path) -> Probe:
     document = _document(checkpoint)
     classes, shape = _classes(checkpoint, document), _shape(checkpoint, document)
     layer, provenance = document.get("layer"), document.get("provenance")
-    if not isinstance(layer, str) or not isinstance(provenance, dict):
-        raise _damaged(checkpoint, "its layer or provenance is missing")
-    width = math.prod(shape)
-    expected = {"weight": (len(classes), width), "bias": (len(classes),)}
-    if dict(checkpoint.shapes) != expected or set(checkpoint.dtypes.values()) != {"F32"}:
-        raise _damaged(checkpoint, f"{len(classes)} classes of {width} values need other tensors")
-    weight, bias = (np.array(checkpoint[name], np.float32) for name in ("weight", "bias"))
-    if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
-        raise _damaged(checkpoint, "its weights are no finite numbers")
-    strength, images, accuracy = (_number(checkpoint, document, name) for name in NUMBERS)
+    if not _is_name(layer) or not isinstance(provenance, dict) or not _is_plain(provenance):
+        raise _damaged(checkpoint, "its layer or provenance isn't one")
+    weight, bias = _tensors(checkpoint, len(classes), math.prod(shape))
+    strength, images, accuracy = (_number(checkpoint, document, name) for name in LARGEST)
     linear = Linear(weight, bias, strength)
     return Probe(Path(path), classes, layer, shape, provenance, linear, int(images), accuracy)
 
@@ -166,12 +176,21 @@ def require_suffix(out: str | Path) -> Path:
     return path
 
 
+def _digest(document: str, tensors: Iterable[Floats]) -> str:
+    digest = hashlib.sha256(document.encode())
+    for tensor in tensors:
+        digest.update(tensor.tobytes())
+    return digest.hexdigest()
+
+
 def _document(checkpoint: Checkpoint) -> dict[str, Any]:
     text = checkpoint.metadata.get(DOCUMENT)
     if checkpoint.format != "safetensors" or text is None:
         raise CheckpointError(
             f"{quoted(checkpoint.path)} isn't a probe: make one with penult probe --save"
         )
+    if len(text) > MAX_DOCUMENT:
+        raise _damaged(checkpoint, f"its document has more than {MAX_DOCUMENT:,} characters")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError) as exc:
@@ -183,7 +202,7 @@ def _document(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _classes(checkpoint: Checkpoint, document: dict[str, Any]) -> tuple[str, ...]:
     classes = document.get("classes")
-    if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
+    if not isinstance(classes, list) or not all(map(_is_name, classes)):
         raise _damaged(checkpoint, "its classes are no names")
     if len(set(classes)) != len(classes) or len(classes) < 2:
         raise _damaged(checkpoint, "its classes are fewer than two, or one is there twice")
@@ -192,18 +211,54 @@ def _classes(checkpoint: Checkpoint, document: dict[str, Any]) -> tuple[str, ...
 
 def _shape(checkpoint: Checkpoint, document: dict[str, Any]) -> tuple[int, ...]:
     shape = document.get("shape")
-    if not isinstance(shape, list) or not all(type(size) is int and size > 0 for size in shape):
+    if not isinstance(shape, list) or len(shape) > MAX_DIMENSIONS or not all(map(_is_size, shape)):
         raise _damaged(checkpoint, "its shape isn't one")
     return tuple(shape)
+
+
+def _tensors(checkpoint: Checkpoint, classes: int, width: int) -> list[Floats]:
+    """Weight and bias, whose digest is the file's."""
+    expected = {"weight": (classes, width), "bias": (classes,)}
+    if dict(checkpoint.shapes) != expected or set(checkpoint.dtypes.values()) != {"F32"}:
+        raise _damaged(checkpoint, f"{classes} classes of {width} values need other tensors")
+    tensors = [np.array(checkpoint[name], np.float32) for name in TENSORS]
+    if not all(np.isfinite(tensor).all() for tensor in tensors):
+        raise _damaged(checkpoint, "its weights are no finite numbers")
+    if _digest(checkpoint.metadata[DOCUMENT], tensors) != checkpoint.metadata.get(DIGEST):
+        raise _damaged(checkpoint, "its digest is another one")
+    return tensors
 
 
 def _number(checkpoint: Checkpoint, document: dict[str, Any], name: str) -> float:
     value = document.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise _damaged(checkpoint, f"its {name} is no number")
-    if not 0 <= value <= MAX_NUMBER:
+    if not 0 <= value <= LARGEST[name]:
         raise _damaged(checkpoint, f"its {name} can't be {quoted(value)}")
     return float(value)
+
+
+def _is_name(value: object) -> TypeGuard[str]:
+    return _is_text(value, MAX_LABEL) and value != ""
+
+
+def _is_text(value: object, longest: int = MAX_TEXT) -> TypeGuard[str]:
+    """Whether it is a text that can be written as Unicode, and isn't too long."""
+    return isinstance(value, str) and len(value) <= longest and not _SURROGATE.search(value)
+
+
+def _is_size(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 < value < 2**31
+
+
+def _is_plain(value: object, depth: int = 2) -> bool:
+    """Whether it is what a provenance consists of: texts, numbers, and a dictionary of these."""
+    if isinstance(value, dict):
+        pairs = value.items()
+        return depth > 0 and all(_is_text(k) and _is_plain(v, depth - 1) for k, v in pairs)
+    if isinstance(value, int | float):
+        return abs(value) <= COUNTABLE
+    return value is None or _is_text(value)
 
 
 def _damaged(checkpoint: Checkpoint, reason: str) -> CheckpointError:

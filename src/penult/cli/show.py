@@ -105,7 +105,7 @@ def classified(result: "Classification", *, as_json: bool) -> None:
         say(f"{result.key}: {result.error}")
     else:
         classes = ", ".join(f"{name} {probability:.1%}" for name, probability in result.classes)
-        print(f"{printable(result.key)}: {classes}")
+        print(printable(f"{result.key}: {classes}"))
 
 
 def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:

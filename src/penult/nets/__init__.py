@@ -26,7 +26,7 @@ from penult.nets import (
     vgg,
 )
 from penult.nets.spec import Description, Layer, Layers, NetSpec, PackagedWeights, PublishedWeights
-from penult.text import nearest
+from penult.text import nearest, quoted
 
 __all__ = [
     "DEFAULT",
@@ -85,8 +85,9 @@ def get(name: str) -> NetSpec:
         UsageError: There is none; the message names the nearest.
     """
     if name not in NETS:
+        known = nearest(name, NETS)
         raise UsageError(
-            f"no network is named {name!r}; nearest: {nearest(name, NETS)} (see `penult models`)"
+            f"no network is named {quoted(name)}; nearest: {known} (see `penult models`)"
         )
     return NETS[name]
 
