@@ -110,25 +110,6 @@ def test_images_without_a_label_are_left_out(make_table, tmp_path):
     assert report.best.accuracy.value == 1
 
 
-def test_wilson_is_as_published():
-    assert probes.wilson(0, 10) == pytest.approx((0, 0, 0.277533), abs=1e-5)
-    assert probes.wilson(81, 263) == pytest.approx((0.307985, 0.255300, 0.366235), abs=1e-4)
-
-
-def test_mcnemar_is_a_binomial_of_what_differs():
-    one, other = np.zeros((2, 20), bool)
-    assert probes.mcnemar(one, other) == 1
-    one[:8], other[8:9] = True, True
-    assert probes.mcnemar(one, other) == pytest.approx(2 * (1 + 9) / 2**9)
-
-
-def test_the_bootstrap_stays_within_0_and_1():
-    assert probes.bootstrap(np.array([5, 5]), np.array([5, 5])) == (1, 1, 1)
-    value, low, high = probes.bootstrap(np.array([50, 80]), np.array([100, 100]))
-    assert value == 0.65
-    assert (low, high) == pytest.approx((0.588, 0.712), abs=0.01)
-
-
 def test_probes_are_drawn(table, tmp_path):
     out = pictures.probe_picture(table.probe(folds=2), tmp_path / "probe.png")
     with Image.open(out) as image:

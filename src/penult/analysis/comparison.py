@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from math import comb
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 from penult.analysis import similarity
 from penult.analysis.sides import Places, Side, Tables, aligned, sides
 from penult.analysis.similarity import Matrix, Statistic
+from penult.analysis.statistics import holm
 from penult.errors import UsageError
 from penult.text import quoted
 
 Measure = Literal["cka", "rsa", "knn", "procrustes"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
-COLUMNS = ("metric", "first", "second", "similarity", "p", "images")
+COLUMNS = ("metric", "first", "second", "similarity", "p", "p_corrected", "images")
 
 LEAST = 5  # images: HSIC's estimate needs 4
 SAMPLE = 2000
@@ -52,8 +54,28 @@ class Comparison:
     p: dict[Measure, Matrix]
     dissimilarities: tuple[NDArray[np.float32], ...]
 
+    @property
+    def corrected(self) -> dict[Measure, Matrix]:
+        """`p`, corrected by Holm's method for all pairs of a measure."""
+        return {measure: _corrected(values) for measure, values in self.p.items()}
+
+    @property
+    def notes(self) -> tuple[str, str]:
+        """What to know of the similarities: what they are of, and what the tests found."""
+        left_out = f", {self.left_out:,} in some only" if self.left_out else ""
+        sampled = f"; all but cka of {self.sampled:,}" if self.sampled < self.images else ""
+        pairs = comb(len(self.names), 2)
+        corrected = f", corrected for {pairs} pairs (Holm)" if pairs > 1 else ""
+        largest = max(row["p_corrected"] for row in self.rows())
+        return (
+            f"{self.images:,} images{left_out}{sampled}",
+            f"p at most {largest:.2g}{corrected}: tests of {self.tested} images, "
+            f"{self.permutations} permutations each",
+        )
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a measure and pair, by `COLUMNS`."""
+        corrected = self.corrected
         return [
             {
                 "metric": measure,
@@ -61,6 +83,7 @@ class Comparison:
                 "second": self.names[j],
                 "similarity": float(values[i, j]),
                 "p": float(self.p[measure][i, j]),
+                "p_corrected": float(corrected[measure][i, j]),
                 "images": self.images if measure == "cka" else self.sampled,
             }
             for measure, values in self.similarities.items()
@@ -102,31 +125,35 @@ def compare(
     common = aligned(found)
     n = len(common.keys)
     _require(n, k, sample, permutations, measures)
-    random = np.random.default_rng(SEED)
-    chosen = np.sort(random.choice(n, min(n, sample), replace=False))
-    tested = np.sort(random.choice(len(chosen), min(len(chosen), TESTED), replace=False))
+    chosen, tested = _drawn(n, sample)
     vectors = [
         _varied(side, places[chosen]) for side, places in zip(found, common.places, strict=True)
     ]
-    whole = vectors if len(chosen) == n else None
-    similarities = {
-        measure: _cka(found, common.places, whole)
-        if measure == "cka"
-        else _pairwise(vectors, _measured(measure, k))
-        for measure in measures
-    }
     few = [rows[tested] for rows in vectors]
+    whole = vectors if len(chosen) == n else None
     return Comparison(
-        tuple(side.name for side in found),
-        n,
-        len(set().union(*(side.features.keys for side in found))) - n,
-        len(chosen),
-        len(tested),
-        permutations,
-        similarities,
-        {measure: _tested(few, _test(measure, k), permutations) for measure in measures},
-        tuple(similarity.dissimilarity(rows).astype(np.float32) for rows in vectors),
+        names=tuple(side.name for side in found),
+        images=n,
+        left_out=len(set().union(*(side.features.keys for side in found))) - n,
+        sampled=len(chosen),
+        tested=len(tested),
+        permutations=permutations,
+        similarities={
+            measure: _cka(found, common.places, whole)
+            if measure == "cka"
+            else _pairwise(vectors, _measured(measure, k))
+            for measure in measures
+        },
+        p={measure: _tested(few, _test(measure, k), permutations) for measure in measures},
+        dissimilarities=tuple(similarity.dissimilarity(x).astype(np.float32) for x in vectors),
     )
+
+
+def _drawn(n: int, sample: int) -> tuple[Places, Places]:
+    """Places of the images in the sample, and of those in the sample that are tested."""
+    random = np.random.default_rng(SEED)
+    chosen = np.sort(random.choice(n, min(n, sample), replace=False))
+    return chosen, np.sort(random.choice(len(chosen), min(len(chosen), TESTED), replace=False))
 
 
 def _measures(metric: Measure | Sequence[Measure]) -> list[Measure]:
@@ -189,6 +216,14 @@ def _tested(
 
     matrix = _pairwise(vectors, p)
     np.fill_diagonal(matrix, np.nan)
+    return matrix
+
+
+def _corrected(p: Matrix) -> Matrix:
+    above = np.triu_indices(len(p), 1)
+    matrix = np.full_like(p, np.nan)
+    matrix[above] = holm(p[above].tolist())
+    matrix.T[above] = matrix[above]
     return matrix
 
 

@@ -3,17 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from math import comb, sqrt
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.classifiers import SEED, Classes, Fit, crossed, linear, neighbours
+from penult.analysis.classifiers import Classes, Fit, crossed, linear, neighbours
 from penult.analysis.labels import Labels, labels_of
 from penult.analysis.probe_file import Probe
 from penult.analysis.sides import Places, Side, Tables, aligned, sides
+from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcnemar, wilson
 from penult.analysis.vectors import Floats
 from penult.errors import UsageError
 from penult.text import quoted
@@ -21,8 +22,6 @@ from penult.text import quoted
 Method = Literal["linear", "knn"]
 
 COLUMNS = ("key", "label", "predicted", "probability", "label_probability")
-Z = 1.959964  # of the normal distribution, for 95 %
-DRAWS = 10_000
 CLASSES_NAMED = 3
 
 
@@ -35,14 +34,6 @@ class ProbeOptions(TypedDict, total=False):
     save: str | Path | None
 
 
-class Estimate(NamedTuple):
-    """A share, and the interval that holds the true one with 95 % confidence."""
-
-    value: float
-    low: float
-    high: float
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class Probed:
     """How well one classifier does on one layer, each image predicted without its own fold.
@@ -52,11 +43,13 @@ class Probed:
         table: Where the table is.
         layer: The layer's full name.
         method: `linear`, a logistic regression, or `knn`, the nearest neighbours by cosine.
-        accuracy: The share of images that are right, with Wilson's interval.
+        accuracy: The share of images that are right, with Wilson's interval, which doesn't know
+            how training sets vary (Bengio & Grandvalet 2004, JMLR 5).
         balanced: The mean of the classes' shares, with an interval by the bootstrap over images
             within classes.
-        p: That a difference from the best as large as this comes by chance (McNemar's exact test
-            on the same images); None for the best itself.
+        p: That a difference from the best as large as this comes by chance: McNemar's exact test
+            on the same images, corrected by Holm's method for all pairs of results, since which
+            one is the best is known from these images only; None for the best itself.
         probabilities: Of each class for each image: (images, classes).
         confusion: Images by their label (rows) and prediction (columns).
     """
@@ -88,6 +81,8 @@ class ProbeReport:
         left_out: Images of the tables that were not used.
         folds: In how many parts the images were predicted.
         results: The most accurate first.
+        expected: The accuracy that the best may be expected to have of new images, see `expected`;
+            its own is too high, because it was chosen by that.
     """
 
     classes: tuple[str, ...]
@@ -96,6 +91,7 @@ class ProbeReport:
     left_out: int
     folds: int
     results: tuple[Probed, ...]
+    expected: Estimate
 
     @property
     def best(self) -> Probed:
@@ -111,6 +107,20 @@ class ProbeReport:
     def chance(self) -> float:
         """The accuracy of naming the most frequent class always; balanced, it is 1 / classes."""
         return float(np.bincount(self.truth).max() / len(self.truth))
+
+    @property
+    def notes(self) -> tuple[str, str, str]:
+        """What to know of the results: what they are of, by which tests, and what to expect."""
+        left_out = f", {self.left_out:,} left out" if self.left_out else ""
+        value, low, high = self.expected
+        return (
+            f"{len(self.keys):,} images{left_out}; {len(self.classes)} classes; {self.folds} "
+            f"folds; chance {self.chance:.1%}, balanced {1 / len(self.classes):.1%}",
+            "intervals: Wilson, bootstrap within classes; p: McNemar's test against the best, "
+            "corrected for all pairs (Holm)",
+            f"of new images expect {value:.1%} ({low:.1%}–{high:.1%}): the best was chosen of "
+            f"{len(self.results)} by its accuracy, which flatters it (BBC-CV)",
+        )
 
     def by_class(self, result: Probed) -> list[dict[str, Any]]:
         """Each class's images, recall and precision; a class never predicted has no precision."""
@@ -196,43 +206,19 @@ def probe(
             probabilities = crossed(vectors, images.truth, len(images.classes), folds, fit)
             results.append(_measured(side, method, probabilities, images.truth))
     results.sort(key=lambda result: -result.accuracy.value)
+    right = np.array([result.predicted == images.truth for result in results])
     report = ProbeReport(
         images.classes,
         images.keys,
         images.truth,
         images.left_out,
         folds,
-        tuple(_tested(result, results[0], images.truth) for result in results),
+        tuple(_tested(results, right)),
+        expected(right),
     )
     if save:
         _save(found, report.linear, images, Path(save))
     return report
-
-
-def wilson(right: int, images: int) -> Estimate:
-    """A share and its 95 % interval. Wilson 1927, doi:10.1080/01621459.1927.10502953."""
-    share, z2 = right / images, Z * Z
-    middle = (share + z2 / (2 * images)) / (1 + z2 / images)
-    half = Z / (1 + z2 / images) * sqrt(share * (1 - share) / images + z2 / (4 * images**2))
-    return Estimate(share, max(0.0, middle - half), min(1.0, middle + half))
-
-
-def bootstrap(right: NDArray[np.int64], images: NDArray[np.int64]) -> Estimate:
-    """The mean of shares and its 95 % interval: to redraw n rights and wrongs is a binomial."""
-    shares = right / images
-    draws = np.random.default_rng(SEED).binomial(images, shares, (DRAWS, len(images))) / images
-    low, high = np.quantile(draws.mean(axis=1), [0.025, 0.975])
-    return Estimate(float(shares.mean()), float(low), float(high))
-
-
-def mcnemar(one: NDArray[np.bool], other: NDArray[np.bool]) -> float:
-    """Two-sided exact p of two classifiers being as often right, by the images they differ on."""
-    differ, fewer = (
-        int((one != other).sum()),
-        min(int((one & ~other).sum()), int((other & ~one).sum())),
-    )
-    tail = sum(comb(differ, i) for i in range(fewer + 1))
-    return min(1.0, float(2 * tail / 2**differ))
 
 
 def _labelled(found: Sequence[Side], labels: Labels, folds: int) -> _Labelled:
@@ -287,10 +273,12 @@ def _measured(side: Side, method: Method, probabilities: Floats, truth: Classes)
     )
 
 
-def _tested(result: Probed, best: Probed, truth: Classes) -> Probed:
-    if result is best:
-        return result
-    return replace(result, p=mcnemar(result.predicted == truth, best.predicted == truth))
+def _tested(results: Sequence[Probed], right: NDArray[np.bool]) -> Iterator[Probed]:
+    """The results with their p; the pairs with the best, which is the first, come first."""
+    p = holm([mcnemar(one, other) for one, other in combinations(right, 2)])
+    yield results[0]
+    for result, adjusted in zip(results[1:], p, strict=False):
+        yield replace(result, p=adjusted)
 
 
 def _save(found: Sequence[Side], best: Probed, images: _Labelled, out: Path) -> None:

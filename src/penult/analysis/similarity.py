@@ -12,6 +12,13 @@ rotation and a scale (RSA: up to what leaves correlations as they are).
   arXiv:2405.07987).
 - `procrustes`: 1 - d / 2 of the orthogonal Procrustes distance d, between 0 and 2, of the centred
   matrices made of length 1 (Ding et al. 2021, arXiv:2108.01661).
+
+Tests put one side's images in other orders (for RSA Mantel 1967, for Procrustes Jackson 1995).
+Images drawn at random from all do as well: if features had nothing in common, all orders of these
+would be as likely too, so p is as right, and only what is little is missed more often. Of simulated
+features, 64 wide, with nothing in common, 256 images give p ≤ 0.05 in 3 to 6 % of tests; with a CKA
+or RSA of 0.02, p ≤ 0.01 in 9 of 10, and from 0.04 on in all. Orders of near-duplicates aren't as
+likely as each other: they make p too small.
 """
 
 from collections.abc import Callable
