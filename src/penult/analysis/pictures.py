@@ -23,6 +23,7 @@ COLOURS = np.array(
     ],
     np.float64,
 )
+LIGHT = 0.5  # value whose colour is so light that dark text stands out better
 PAPER, INK, FAINT, RULE = (255, 255, 255), (30, 30, 36), (118, 118, 128), (225, 225, 230)
 MARK = tuple(int(value) for value in COLOURS[3])
 SCALE = 2  # pixels to a unit below, for sharp screens
@@ -213,7 +214,7 @@ def _confusion(sheet: _Sheet, report: ProbeReport, result: Probed, top: int) -> 
     if count > NUMBERED:
         return
     for row, column in np.argwhere(result.confusion):
-        colour = INK if shares[row, column] > 0.6 else PAPER
+        colour = INK if shares[row, column] >= LIGHT else PAPER
         x, y = left + (column + 0.5) * cell, top + (row + 0.5) * cell
         sheet.text(
             x,

@@ -27,8 +27,8 @@ def write_list(rows: "Rows", columns: Sequence[str], out: Path) -> None:
     say(f"{listing.write_list(rows, columns, out)}: written")
 
 
-def write_sheet(html: Path, title: str, sections: "Sequence[Section]") -> None:
+def write_sheet(html: Path, title: str, sections: "Sequence[Section]", facts: str = "") -> None:
     """Write a contact sheet, and say how many images it shows."""
     from penult.viewer import sheet
 
-    say(str(sheet.write_sheet(html, title, sections)))
+    say(str(sheet.write_sheet(html, title, sections, facts=facts)))

@@ -7,14 +7,15 @@ import typer
 
 import penult
 from penult.cli.commands import AsJson, LayerNames, app
-from penult.cli.outputs import OutList, write_list
+from penult.cli.outputs import OutList, write_list, write_sheet
 from penult.cli.show import columns, print_json, print_table, say
 from penult.text import printable
 
 if TYPE_CHECKING:
     from penult.analysis.comparison import Comparison, Measure
-    from penult.analysis.probes import Estimate, ProbeReport
+    from penult.analysis.probes import ProbeReport
     from penult.analysis.similarity import Matrix
+    from penult.analysis.statistics import Estimate
 
 CONFUSION_SHOWN = 12  # classes whose confusion fits a terminal
 
@@ -25,6 +26,7 @@ TableNames = Annotated[
     ),
 ]
 Png = Annotated[Path | None, typer.Option("--png", help="Picture to write.")]
+Html = Annotated[Path | None, typer.Option("--html", help="Page to write, one .html file.")]
 
 
 @app.command()
@@ -42,6 +44,7 @@ def probe(
     ] = None,
     png: Png = None,
     out: OutList = None,
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well labels can be told from features, and which table or layer does it best.
@@ -49,9 +52,12 @@ def probe(
     Example: penult probe photos.lance --labels labels.csv --png probe.png
     """
     from penult.analysis import pictures, probe_file, probes
+    from penult.viewer import reports, sheet
 
     if png:
         pictures.require_png(png)
+    if html:
+        sheet.require_html(html)
     if save:
         probe_file.require_suffix(save)
     report = penult.probe(tables, labels, layer=layer or (), folds=folds, k=k, save=save)
@@ -62,6 +68,9 @@ def probe(
         say(f"{pictures.probe_picture(report, png)}: written")
     if out:
         write_list(list(report.rows()), probes.COLUMNS, out)
+    if html:
+        title = f"Probe of {', '.join(dict.fromkeys(each.table.name for each in report.results))}"
+        write_sheet(html, title, reports.of_probe(report), report.notes[0])
 
 
 @app.command()
@@ -77,6 +86,7 @@ def compare(
     permutations: Annotated[int, typer.Option(min=1, help="Of each test.")] = 999,
     png: Png = None,
     out: OutList = None,
+    html: Html = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how alike tables or layers see the same images.
@@ -84,9 +94,12 @@ def compare(
     Example: penult compare lite0.lance inception.lance --png rdm.png
     """
     from penult.analysis import comparison, pictures
+    from penult.viewer import reports, sheet
 
     if png:
         pictures.require_png(png)
+    if html:
+        sheet.require_html(html)
     found = penult.compare(
         tables,
         layer=layer or (),
@@ -100,6 +113,9 @@ def compare(
         say(f"{pictures.dissimilarity_picture(found, png)}: written")
     if out:
         write_list(found.rows(), comparison.COLUMNS, out)
+    if html:
+        title = f"Comparison of {', '.join(found.names)}"
+        write_sheet(html, title, reports.of_comparison(found), "; ".join(found.notes))
 
 
 def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
@@ -121,12 +137,7 @@ def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
             p,
         )
     print_table(table)
-    left_out = f", {report.left_out} left out" if report.left_out else ""
-    print(
-        f"\n{len(report.keys)} images{left_out}; {report.folds} folds; chance {report.chance:.1%}, "
-        f"balanced {1 / len(report.classes):.1%}; intervals: Wilson, bootstrap within classes; "
-        "p: McNemar's test against the best\n"
-    )
+    print("", *report.notes, "", sep="\n")
     _print_classes(report)
 
 
@@ -139,13 +150,7 @@ def _show_comparison(found: "Comparison", *, as_json: bool) -> None:
         return
     for measure, values in found.similarities.items():
         _print_matrix(found, measure, values)
-    left_out = f", {found.left_out} in some only" if found.left_out else ""
-    sampled = f"; all but cka of {found.sampled}" if found.sampled < found.images else ""
-    largest = max(row["p"] for row in found.rows())
-    print(
-        f"{found.images} images{left_out}{sampled}; tests of {found.tested} images, "
-        f"{found.permutations} permutations each: p at most {largest:.2g}"
-    )
+    print(*found.notes, sep="\n")
 
 
 def _print_matrix(found: "Comparison", measure: "Measure", values: "Matrix") -> None:
@@ -181,6 +186,7 @@ def _probe_facts(report: "ProbeReport") -> dict[str, object]:
         "folds": report.folds,
         "classes": report.classes,
         "chance": report.chance,
+        "expected": report.expected._asdict(),
         "results": [
             {
                 "name": result.name,

@@ -1,15 +1,15 @@
 """Contact sheets: pictures with what was found about them, in one HTML file that needs no other.
 
-The pictures are small copies inside the file. Nothing in it runs, and it loads nothing: its policy
-allows those pictures, and one style sheet by its digest. Names of files come from strangers, so all
-text is escaped, and what would turn the direction of writing is spelled out.
+The pictures are small copies inside the file, tables and drawings are markup of `figures`. Nothing
+in it runs, and it loads nothing: its policy allows those pictures, and one style sheet by its
+digest. Names of files come from strangers, so all text is escaped, and what would turn the
+direction of writing is spelled out.
 """
 
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
@@ -18,7 +18,9 @@ import penult
 from penult.errors import ImageError, UsageError
 from penult.store.export import replacing
 from penult.store.messages import translated
-from penult.text import printable, quoted
+from penult.text import quoted
+from penult.viewer import figures
+from penult.viewer.figures import markup
 from penult.viewer.thumbnails import Thumbnails
 
 LIMIT = 3000  # images of a sheet: 50 MB, which a browser still shows at once
@@ -46,11 +48,19 @@ class Item(NamedTuple):
 
 
 class Section(NamedTuple):
-    """Images under a heading, after a text."""
+    """Images under a heading, after a text.
+
+    Attributes:
+        title: The heading.
+        items: The images.
+        text: A line beneath the heading.
+        figure: Markup beneath that, which nothing escapes; `figures` makes it.
+    """
 
     title: str
-    items: Sequence[Item]
+    items: Sequence[Item] = ()
     text: str = ""
+    figure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +82,17 @@ class Sheet:
     def __str__(self) -> str:
         missing = f", {self.missing} of them without a picture" if self.missing else ""
         left_out = f"; {self.left_out} more are left out" if self.left_out else ""
-        return f"{self.path}: {self.images} images{missing}{left_out}"
+        images = f"{self.images} images" if self.images else "written"
+        return f"{self.path}: {images}{missing}{left_out}"
 
 
 def write_sheet(
-    out: str | Path, title: str, sections: Sequence[Section], *, limit: int = LIMIT
+    out: str | Path,
+    title: str,
+    sections: Sequence[Section],
+    *,
+    facts: str = "",
+    limit: int = LIMIT,
 ) -> Sheet:
     """Write a contact sheet; an older file is replaced.
 
@@ -84,6 +100,7 @@ def write_sheet(
         out: A file that ends in `.html`.
         title: Its heading.
         sections: What it shows, in this order.
+        facts: A line beneath the heading, by default how many images there are.
         limit: How many images at most; the sheet says how many more there are.
 
     Raises:
@@ -95,9 +112,7 @@ def write_sheet(
         >>> cats = Section("Cats", [Item("cat.jpg", "photos/cat.jpg", "asleep")])
         >>> write_sheet("cats.html", "Pets", [cats])  # doctest: +SKIP
     """
-    path = Path(out)
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"{quoted(path)}: expected a sheet to end in .html")
+    path = require_html(out)
     shown = list(_first(sections, limit))
     items = [item for section in shown for item in section.items]
     left_out = sum(len(section.items) for section in sections) - len(items)
@@ -107,7 +122,7 @@ def write_sheet(
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="\n") as file,
     ):
-        file.write(_head(title, shown, len(items), left_out))
+        file.write(_head(title, facts or _counted(shown, left_out)))
         pictures = _pictures(items)
         for section in shown:
             file.write(_heading(section))
@@ -115,9 +130,21 @@ def write_sheet(
                 picture = next(pictures)
                 missing += isinstance(picture, ImageError)
                 file.write(_tile(item, picture))
-            file.write("</ul>\n</section>\n")
+            file.write("</ul>\n</section>\n" if section.items else "</section>\n")
         file.write(_FOOT)
     return Sheet(path, len(items), missing, left_out)
+
+
+def require_html(out: str | Path) -> Path:
+    """The path of a sheet to write.
+
+    Raises:
+        UsageError: It doesn't end in `.html`.
+    """
+    path = Path(out)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"{quoted(path)}: expected a sheet to end in .html")
+    return path
 
 
 def _first(sections: Sequence[Section], limit: int) -> Iterator[Section]:
@@ -139,11 +166,15 @@ def _pictures(items: Sequence[Item]) -> Iterator[bytes | ImageError]:
                 yield _UNKNOWN if item.path is None else next(made)
 
 
-def _head(title: str, sections: Sequence[Section], images: int, left_out: int) -> str:
-    style = files(__package__).joinpath("sheet.css").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    counted = f"{_number(images, 'image')} in {_number(len(sections), 'section')}"
+def _counted(sections: Sequence[Section], left_out: int) -> str:
+    images = sum(len(section.items) for section in sections)
     more = f"; {left_out:,} more are left out" if left_out else ""
+    return f"{_number(images, 'image')} in {_number(len(sections), 'section')}{more}"
+
+
+def _head(title: str, facts: str) -> str:
+    style = files(__package__).joinpath("sheet.css").read_text("utf-8") + figures.style()
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return f"""<!doctype html>
 <html lang="en">
 <head>
@@ -152,13 +183,13 @@ def _head(title: str, sections: Sequence[Section], images: int, left_out: int) -
 style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>{_text(title)}</title>
+<title>{markup(title)}</title>
 <style>{style}</style>
 </head>
 <body>
 <header>
-<h1>{_text(title)}</h1>
-<p>{counted}{more}</p>
+<h1>{markup(title)}</h1>
+<p>{markup(facts)}</p>
 </header>
 <main>
 """
@@ -173,10 +204,13 @@ _FOOT = f"""</main>
 
 def _heading(section: Section) -> str:
     kind = ' class="wide"' if len(section.items) > WIDE else ""
-    text = f"<p>{_text(section.text)}</p>\n" if section.text else ""
+    text = f"<p>{markup(section.text)}</p>\n" if section.text else ""
+    count, opening = (
+        (f"<small>{len(section.items):,}</small>", "<ul>\n") if section.items else ("", "")
+    )
     return (
-        f"<section{kind}>\n<h2><bdi>{_text(section.title)}</bdi>"
-        f"<small>{len(section.items):,}</small></h2>\n{text}<ul>\n"
+        f"<section{kind}>\n<h2><bdi>{markup(section.title)}</bdi>{count}</h2>\n"
+        f"{text}{section.figure}{opening}"
     )
 
 
@@ -184,28 +218,24 @@ def _tile(item: Item, picture: bytes | ImageError) -> str:
     folder, slash, name = item.key.rpartition("/")
     lines = {"name": name, "folder": folder + slash, "facts": item.caption}
     spans = (
-        f'<span class="{kind}"><bdi>{_text(text)}</bdi></span>'
+        f'<span class="{kind}"><bdi>{markup(text)}</bdi></span>'
         for kind, text in lines.items()
         if text
     )
-    badge = f'<span class="badge">{_text(item.badge)}</span>' if item.badge else ""
+    badge = f'<span class="badge">{markup(item.badge)}</span>' if item.badge else ""
     marked = ' class="marked"' if item.badge else ""
     return f"<li{marked}>{_picture(item.key, picture, badge)}{''.join(spans)}</li>\n"
 
 
 def _picture(key: str, picture: bytes | ImageError, badge: str) -> str:
     if isinstance(picture, ImageError):
-        reason = f"<b>No picture</b><span>{_text(picture.detail)}</span>"
+        reason = f"<b>No picture</b><span>{markup(picture.detail)}</span>"
         return f'<div class="picture missing">{reason}{badge}</div>'
     data = base64.b64encode(picture).decode()
     return (
-        f'<div class="picture"><img src="data:image/jpeg;base64,{data}" alt="{_text(key)}"'
+        f'<div class="picture"><img src="data:image/jpeg;base64,{data}" alt="{markup(key)}"'
         f' decoding="async">{badge}</div>'
     )
-
-
-def _text(text: str) -> str:
-    return escape(printable(text))
 
 
 def _number(count: int, noun: str) -> str:
