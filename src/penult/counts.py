@@ -1,7 +1,11 @@
 """How far a run is, and where its time went."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
+from typing import TypeAlias
+
+Steps: TypeAlias = Callable[[int, int], object]  # is called with the steps done and their number
 
 
 @dataclass(slots=True)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.analysis.extra import one_thread
 from penult.analysis.vectors import Floats
 from penult.errors import MissingExtraError
 
@@ -132,7 +133,6 @@ def _path(
     """One fit a strength, each starting from the one before; all classes are in `truth`."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
-    from threadpoolctl import threadpool_limits
 
     mean, deviation = vectors.mean(axis=0), vectors.std(axis=0)
     scale = np.where(deviation, deviation, 1) * np.float32(vectors.shape[1] ** 0.5)
@@ -140,8 +140,7 @@ def _path(
     model = LogisticRegression(max_iter=ITERATIONS, warm_start=True)
     fits = []
     for strength in strengths:
-        # the products are small: a second thread whose core is busy makes them 15 times slower
-        with warnings.catch_warnings(), threadpool_limits(1):
+        with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.set_params(C=strength).fit(scaled, truth)
         fits.append(_unscaled(model, mean, scale, strength, classes))

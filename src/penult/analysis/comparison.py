@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis import similarity
+from penult.analysis.extra import one_thread
 from penult.analysis.sides import Places, Side, Tables, aligned, sides
 from penult.analysis.similarity import Matrix, Statistic
 from penult.analysis.statistics import holm
+from penult.counts import Steps
 from penult.errors import UsageError
 from penult.text import quoted
 
@@ -99,6 +101,7 @@ def compare(
     k: int = similarity.MAX_K,
     sample: int = SAMPLE,
     permutations: int = PERMUTATIONS,
+    progress: Steps | None = None,
 ) -> Comparison:
     """Measure how alike layers, networks or tables see the images that all of them have.
 
@@ -109,6 +112,7 @@ def compare(
         k: The neighbours of `knn`.
         sample: Of how many images all but `cka` are, which is of all.
         permutations: How often a test of each pair puts one side's images in another order.
+        progress: Called with the steps done and their number, two steps a metric.
 
     Raises:
         UsageError: There's only one layer, too few images in common, or an unknown metric.
@@ -118,7 +122,7 @@ def compare(
         >>> import penult
         >>> penult.compare(["lite0.lance", "inception.lance"]).similarities  # doctest: +SKIP
     """
-    measures = _measures(metric)
+    measures, show = _measures(metric), progress or (lambda done, total: None)
     found = sides(tables, layer)
     if len(found) < 2:
         raise UsageError(f"only {quoted(found[0].name)}: name a second table, or a second layer")
@@ -126,11 +130,20 @@ def compare(
     n = len(common.keys)
     _require(n, k, sample, permutations, measures)
     chosen, tested = _drawn(n, sample)
-    vectors = [
-        _varied(side, places[chosen]) for side, places in zip(found, common.places, strict=True)
-    ]
-    few = [rows[tested] for rows in vectors]
+    places = [each[chosen] for each in common.places]
+    vectors = [_varied(*each) for each in zip(found, places, strict=True)]
     whole = vectors if len(chosen) == n else None
+    few = [rows[tested] for rows in vectors]
+    similarities, p = {}, {}
+    for step, measure in enumerate(measures):
+        show(2 * step, 2 * len(measures))
+        similarities[measure] = (
+            _cka(found, common.places, whole)
+            if measure == "cka"
+            else _pairwise(vectors, _measured(measure, k))
+        )
+        show(2 * step + 1, 2 * len(measures))
+        p[measure] = _tested(few, _test(measure, k), permutations)
     return Comparison(
         names=tuple(side.name for side in found),
         images=n,
@@ -138,13 +151,8 @@ def compare(
         sampled=len(chosen),
         tested=len(tested),
         permutations=permutations,
-        similarities={
-            measure: _cka(found, common.places, whole)
-            if measure == "cka"
-            else _pairwise(vectors, _measured(measure, k))
-            for measure in measures
-        },
-        p={measure: _tested(few, _test(measure, k), permutations) for measure in measures},
+        similarities=similarities,
+        p=p,
         dissimilarities=tuple(similarity.dissimilarity(x).astype(np.float32) for x in vectors),
     )
 
@@ -186,8 +194,9 @@ def _varied(side: Side, places: Places) -> Matrix:
 
 def _pairwise(vectors: Sequence[Matrix], measure: Callable[[Matrix, Matrix], float]) -> Matrix:
     matrix = np.eye(len(vectors))
-    for i, j in combinations(range(len(vectors)), 2):
-        matrix[i, j] = matrix[j, i] = measure(vectors[i], vectors[j])
+    with one_thread():
+        for i, j in combinations(range(len(vectors)), 2):
+            matrix[i, j] = matrix[j, i] = measure(vectors[i], vectors[j])
     return matrix
 
 

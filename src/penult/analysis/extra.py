@@ -1,4 +1,4 @@
-"""scikit-learn and openTSNE: optional packages, imported where they are needed."""
+"""scikit-learn, openTSNE and threadpoolctl: optional packages, imported where they are needed."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,3 +13,19 @@ def needed(what: str) -> Iterator[None]:
         yield
     except ImportError:
         raise MissingExtraError(what, "analysis") from None
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """NumPy's products in one thread, if threadpoolctl is installed.
+
+    Of small ones a second thread saves little, and makes them many times slower where its core is
+    busy.
+    """
+    try:
+        from threadpoolctl import threadpool_limits
+    except ImportError:
+        yield
+    else:
+        with threadpool_limits(1):
+            yield

@@ -16,6 +16,7 @@ from penult.analysis.probe_file import Probe
 from penult.analysis.sides import Places, Side, Tables, aligned, sides
 from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcnemar, wilson
 from penult.analysis.vectors import Floats
+from penult.counts import Steps
 from penult.errors import UsageError
 from penult.text import quoted
 
@@ -32,6 +33,7 @@ class ProbeOptions(TypedDict, total=False):
     folds: int
     k: int
     save: str | Path | None
+    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,6 +170,7 @@ def probe(
     folds: int = 5,
     k: int = 5,
     save: str | Path | None = None,
+    progress: Steps | None = None,
 ) -> ProbeReport:
     """Measure how well labels can be told from features, by stratified cross-validation.
 
@@ -184,6 +187,7 @@ def probe(
         k: How many neighbours vote.
         save: A `.safetensors` file to write the best linear probe to, fitted to all images;
             `penult.open_probe` reads it.
+        progress: Called with the steps done and their number, two steps a layer.
 
     Raises:
         UsageError: The labels don't fit the tables, or a class has fewer images than folds.
@@ -199,10 +203,12 @@ def probe(
     found = sides(tables, layer)
     images = _labelled(found, labels, folds)
     methods: dict[Method, Fit] = {"linear": linear, "knn": neighbours(k)}
-    results = []
+    show = progress or (lambda done, total: None)
+    results: list[Probed] = []
     for side, places in zip(found, images.places, strict=True):
         vectors = side.vectors(places)
         for method, fit in methods.items():
+            show(len(results), len(found) * len(methods))
             probabilities = crossed(vectors, images.truth, len(images.classes), folds, fit)
             results.append(_measured(side, method, probabilities, images.truth))
     results.sort(key=lambda result: -result.accuracy.value)

@@ -4,7 +4,6 @@ Of a large table a sample is laid out; every other row goes amidst its nearest r
 So memory and the costly part of the time are bounded.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypedDict, get_args
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
+from penult.counts import Steps
 from penult.engine import cores
 from penult.errors import UsageError
 from penult.store import Features, FeatureTable, open_features
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from sklearn.decomposition import PCA
 
 MapMethod = Literal["tsne", "pca"]
-Steps = Callable[[int, int], object]
 
 LAID_OUT = 50_000  # rows of the sample
 FEWEST = 10  # rows that t-SNE can do something with

@@ -8,6 +8,7 @@ import typer
 import penult
 from penult.cli.commands import AsJson, LayerNames, app
 from penult.cli.outputs import OutList, write_list, write_sheet
+from penult.cli.progress import StepProgress
 from penult.cli.show import columns, print_json, print_table, say
 from penult.text import printable
 
@@ -60,7 +61,11 @@ def probe(
         sheet.require_html(html)
     if save:
         probe_file.require_suffix(save)
-    report = penult.probe(tables, labels, layer=layer or (), folds=folds, k=k, save=save)
+    layers = layer or ()
+    with StepProgress() as bar:
+        report = penult.probe(
+            tables, labels, layer=layers, folds=folds, k=k, save=save, progress=bar.show
+        )
     _show_probe(report, as_json=as_json)
     if save:
         say(f"{save}: the best linear probe, fitted to all {len(report.keys)} images")
@@ -100,14 +105,16 @@ def compare(
         pictures.require_png(png)
     if html:
         sheet.require_html(html)
-    found = penult.compare(
-        tables,
-        layer=layer or (),
-        metric=metric or comparison.MEASURES,  # type: ignore[arg-type]  # checked there
-        k=k,
-        sample=sample,
-        permutations=permutations,
-    )
+    with StepProgress() as bar:
+        found = penult.compare(
+            tables,
+            layer=layer or (),
+            metric=metric or comparison.MEASURES,  # type: ignore[arg-type]  # checked there
+            k=k,
+            sample=sample,
+            permutations=permutations,
+            progress=bar.show,
+        )
     _show_comparison(found, as_json=as_json)
     if png:
         say(f"{pictures.dissimilarity_picture(found, png)}: written")
