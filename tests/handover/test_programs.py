@@ -35,6 +35,20 @@ def table(model, photos, tmp_path_factory):
 
 
 @pytest.fixture
+def annotated(tmp_path):
+    """Three rows, of which the last has no cluster and no place."""
+    with FeatureTable.open_or_create(tmp_path / "t.lance", {"a": (2,)}, {}) as table:
+        vectors = {"a": np.ones(2, np.float32)}
+        table.append(
+            Row(f"{i}", 1, 1, path=f"/p/{i}", width=1, height=1, vectors=vectors) for i in range(3)
+        )
+        places = np.array([0.5, -2], np.float32)
+        columns = {"cluster": np.array([7, -1], np.int32), "x": places, "y": places}
+        table.annotate(["0", "1"], columns)
+    return penult.open(tmp_path / "t.lance")
+
+
+@pytest.fixture
 def two_layers(tmp_path):
     return _stored(tmp_path / "two.lance", {"a": (2,), "b": (2,)})
 
@@ -126,6 +140,57 @@ def test_fiftyone_has_samples_and_their_vectors(table, tmp_path):
     assert metadata["media_type"] == "image"
     assert "version" not in metadata
     assert metadata["info"]["layer"] == "pooled_features"
+
+
+@pytest.mark.parametrize("program", ["atlas", "spotlight", None])
+def test_parquet_has_added_columns(annotated, tmp_path, program):
+    rows = pq.read_table(annotated.export(tmp_path / "f.parquet", program=program))
+    assert rows["cluster"].to_pylist() == [7, -1, None]
+    assert rows["x"].to_pylist() == [0.5, -2, None]
+    assert str(rows.schema.field("y").type) == "float"
+
+
+def test_atlas_is_told_where_the_map_is(annotated):
+    words = opening(annotated, Path("out"), None, "atlas")
+    assert words == "embedding-atlas out --image image --x x --y y --neighbors neighbors"
+
+
+def test_fiftyone_has_added_columns_where_they_have_values(annotated, tmp_path):
+    out = annotated.export(tmp_path / "f", program="fiftyone")
+    samples = json.loads((out / "samples.json").read_text())["samples"]
+    found = [{name: sample.get(name) for name in ("cluster", "x", "y")} for sample in samples]
+    assert found == [
+        {"cluster": 7, "x": 0.5, "y": 0.5},
+        {"cluster": -1, "x": -2, "y": -2},
+        {"cluster": None, "x": None, "y": None},
+    ]
+
+
+def test_tensorboard_has_added_columns(annotated, tmp_path):
+    out = annotated.export(tmp_path / "f", program="tensorboard")
+    assert (out / "metadata.tsv").read_text().splitlines() == [
+        "key\twidth\theight\tcluster\tx\ty",
+        "0\t1\t1\t7\t0.5\t0.5",
+        "1\t1\t1\t-1\t-2.0\t-2.0",
+        "2\t1\t1\t\t\t",
+    ]
+
+
+def test_csv_has_added_columns(annotated, tmp_path):
+    frame = pd.read_csv(annotated.export(tmp_path / "f.csv"))
+    assert [*frame.columns] == ["key", "a_0", "a_1", "cluster", "x", "y"]
+    assert frame["x"].tolist()[:2] == [0.5, -2]
+
+
+@pytest.mark.parametrize(
+    ("program", "name"), [("atlas", "image"), ("fiftyone", "tags"), ("fiftyone", "filepath")]
+)
+def test_columns_with_names_of_the_program_s_own_are_refused(annotated, tmp_path, program, name):
+    with FeatureTable.open_or_create(annotated.path, {"a": (2,)}, {}) as table:
+        table.annotate(["0"], {name: np.zeros(1, np.float32)})
+    message = f"{program} has a column '{name}' of its own: name the table's otherwise"
+    with pytest.raises(UsageError, match=message):
+        penult.export(annotated.path, tmp_path / "f.parquet", program=program)
 
 
 def test_fiftyone_needs_places_of_files(tmp_path):

@@ -23,11 +23,13 @@ class Program(NamedTuple):
         suffix: Of the file that it opens; empty for a folder.
         write: Writes it.
         opening: The words that open it: a command, or Python.
+        own: Names that columns of the table can't have, because they mean something to it.
     """
 
     suffix: str
     write: Callable[[Features, str, Path], None]
     opening: Callable[[Features, str, str], str]
+    own: tuple[str, ...] = ()
 
 
 def export(
@@ -74,6 +76,11 @@ def export(
     if suffix and path.suffix.lower() != suffix:
         raise UsageError(f"{quoted(path)}: a file for {wanted} must end in {suffix}")
     chosen = only_layer(features, layer, wanted)
+    for name in features.columns:
+        if name in PROGRAMS[wanted].own:
+            raise UsageError(
+                f"{wanted} has a column {quoted(name)} of its own: name the table's otherwise"
+            )
     with translated(f"can't write {quoted(path)}"):
         PROGRAMS[wanted].write(features, chosen, path)
     return path
@@ -111,9 +118,11 @@ def _open_fiftyone(features: Features, layer: str, out: str) -> str:
 
 
 PROGRAMS: dict[str, Program] = {
-    "atlas": Program(".parquet", rows.atlas, _open_atlas),
+    "atlas": Program(".parquet", rows.atlas, _open_atlas, ("image", "neighbors")),
     "spotlight": Program(".parquet", rows.spotlight, lambda *a: shlex.join(["spotlight", a[2]])),
-    "fiftyone": Program("", folders.fiftyone, _open_fiftyone),
+    "fiftyone": Program(
+        "", folders.fiftyone, _open_fiftyone, ("id", "filepath", "tags", "metadata")
+    ),
     "tensorboard": Program(
         "", folders.tensorboard, lambda *a: shlex.join(["tensorboard", "--logdir", a[2]])
     ),
