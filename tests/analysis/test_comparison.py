@@ -73,6 +73,12 @@ def test_dissimilarities_are_drawn(pair, tmp_path):
         assert image.size == (1344, 964)
 
 
+def test_pairs_are_shown_by_the_share_that_is_as_alike():
+    distances = np.array([[0, 3, 1], [3, 0, 1], [1, 1, 0]], np.float32)
+    expected = [[0, 1, 2 / 3], [1, 0, 2 / 3], [2 / 3, 2 / 3, 0]]
+    assert pictures.shares(distances) == pytest.approx(np.array(expected))
+
+
 def test_colours_grow_lighter_evenly():
     rgb = pictures.coloured(np.linspace(0, 1, 9)) / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)

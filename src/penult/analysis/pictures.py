@@ -100,6 +100,19 @@ def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
     return np.asarray(np.rint(mixed), np.uint8)
 
 
+def shares(dissimilarity: NDArray[np.float32]) -> NDArray[np.float64]:
+    """The share of all pairs that are at least as alike as each, 0 on the diagonal.
+
+    It is their order that RSA compares, and by it matrices of any scale can be looked at side by
+    side, as Kriegeskorte et al. 2008 do.
+    """
+    above = np.triu_indices(len(dissimilarity), 1)
+    values = dissimilarity[above]
+    matrix = np.zeros(dissimilarity.shape)
+    matrix[above] = np.searchsorted(np.sort(values), values, side="right") / len(values)
+    return matrix + matrix.T
+
+
 def probe_picture(report: ProbeReport, out: str | Path) -> Path:
     """Draw the accuracies with their intervals, and the confusion matrix of the best.
 
@@ -125,7 +138,7 @@ def probe_picture(report: ProbeReport, out: str | Path) -> Path:
 
 
 def dissimilarity_picture(found: Comparison, out: str | Path) -> Path:
-    """Draw the dissimilarity matrices of all that was compared, on one scale.
+    """Draw the dissimilarity matrices of all that was compared, as shares of pairs.
 
     Raises:
         UsageError: The file doesn't end in `.png`.
@@ -137,15 +150,14 @@ def dissimilarity_picture(found: Comparison, out: str | Path) -> Path:
     side, step = 300, 324
     sheet = _Sheet(2 * MARGIN + columns * step - MARGIN, 130 + lines * (step + LINE))
     sheet.text(MARGIN, MARGIN, "Dissimilarity of each two images", size=17)
-    note = f"1 - Pearson's correlation; {found.sampled:,} images in the order of their keys"
+    note = f"share of pairs that are as alike; {found.sampled:,} images in the order of their keys"
     sheet.text(MARGIN, MARGIN + 22, note, colour=FAINT)
-    high = max(float(matrix.max()) for matrix in found.dissimilarities) or 1.0
     for place, (name, matrix) in enumerate(zip(found.names, found.dissimilarities, strict=True)):
         x = MARGIN + place % columns * step
         y = 80 + place // columns * (step + LINE)
         sheet.text(x, y, name, widest=side)
-        sheet.map(x, y + 14, side, matrix / high)
-    _legend(sheet, 80 + lines * (step + LINE), high)
+        sheet.map(x, y + 14, side, shares(matrix))
+    _legend(sheet, 80 + lines * (step + LINE))
     return sheet.save(path)
 
 
@@ -234,9 +246,9 @@ def _heading(classes: Sequence[str]) -> int:
     return min(round(widest), NAME - 60) + 16
 
 
-def _legend(sheet: _Sheet, y: int, high: float) -> None:
+def _legend(sheet: _Sheet, y: int) -> None:
     for x in range(200):
         colour = tuple(int(value) for value in coloured(np.array(x / 199)))
         sheet.line(MARGIN + x, y, MARGIN + x, y + 10, colour)
-    sheet.text(MARGIN, y + 22, "0", size=11, colour=FAINT)
-    sheet.text(MARGIN + 200, y + 22, f"{high:.2f}", anchor="rm", size=11, colour=FAINT)
+    sheet.text(MARGIN, y + 22, "alike", size=11, colour=FAINT)
+    sheet.text(MARGIN + 200, y + 22, "unlike", anchor="rm", size=11, colour=FAINT)

@@ -86,15 +86,16 @@ def interval(value: float, low: float, high: float, start: float) -> str:
     )
 
 
-def matrices(names: Sequence[str], several: Sequence[Values], high: float) -> str:
-    """Square matrices of values from 0 to `high` as pictures, and their scale."""
+def matrices(names: Sequence[str], several: Sequence[Values], ends: tuple[str, str]) -> str:
+    """Square matrices of values from 0 to 1 as pictures, and their scale with what its ends are."""
     pictures = "".join(
-        f'<figure><img alt="" src="data:image/png;base64,{_png(matrix / high)}">'
+        f'<figure><img alt="" src="data:image/png;base64,{_png(matrix)}">'
         f"<figcaption><bdi>{markup(name)}</bdi></figcaption></figure>\n"
         for name, matrix in zip(names, several, strict=True)
     )
     steps = "".join(f'<i class="h{level}"></i>' for level in range(LEVELS + 1))
-    return f'<div class="matrices">\n{pictures}</div>\n<p class="scale">0{steps}{high:.2f}</p>\n'
+    scale = f'<p class="scale">{ends[0]}{steps}{ends[1]}</p>\n'
+    return f'<div class="matrices">\n{pictures}</div>\n{scale}'
 
 
 def _smaller(text: str) -> str:

@@ -5,6 +5,7 @@ from math import floor
 from typing import TYPE_CHECKING, Any
 
 from penult.analysis.listing import paths
+from penult.analysis.pictures import shares
 from penult.store import open_features
 from penult.viewer import figures
 from penult.viewer.figures import cell, heat
@@ -34,9 +35,12 @@ def of_comparison(found: "Comparison") -> list[Section]:
         >>> found = penult.compare(["lite0.lance", "inception.lance"])  # doctest: +SKIP
         >>> write_sheet("alike.html", "Alike?", of_comparison(found))  # doctest: +SKIP
     """
-    high = max(float(matrix.max()) for matrix in found.dissimilarities) or 1.0
-    pictures = figures.matrices(found.names, found.dissimilarities, high)
-    text = f"1 less Pearson's correlation; {found.sampled:,} images in the order of their keys."
+    ends = ("alike", "unlike")
+    pictures = figures.matrices(found.names, [*map(shares, found.dissimilarities)], ends)
+    text = (
+        "The share of pairs that are as alike, by Pearson's correlation; "
+        f"{found.sampled:,} images in the order of their keys."
+    )
     measures = [_measure(found, measure) for measure in found.similarities]
     return [*measures, Section("Dissimilarity of each two images", (), text, pictures)]
 
@@ -89,14 +93,14 @@ def _result(result: "Probed", start: float) -> list[str]:
 
 def _confusions(report: "ProbeReport", result: "Probed") -> tuple[str, str]:
     """What is shown, and the table or the picture."""
-    shares = result.confusion / result.confusion.sum(axis=1, keepdims=True)
+    parts = result.confusion / result.confusion.sum(axis=1, keepdims=True)
     text = "Rows are labels, columns predictions; colours are shares of the label's images."
     if len(report.classes) > NUMBERED:
-        return text, figures.matrices([result.name], [shares], 1.0)
+        return text, figures.matrices([result.name], [parts], ("0%", "100%"))
     rows = []
     for place, facts in enumerate(report.by_class(result)):
         precision = facts["precision"]
-        counts = zip(result.confusion[place], shares[place], strict=True)
+        counts = zip(result.confusion[place], parts[place], strict=True)
         rows.append(
             [
                 cell(f"{facts['images']:,}"),
