@@ -1,5 +1,7 @@
 """`compare` finds the images that tables share, and bounds what it holds."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -25,6 +27,26 @@ def test_tables_are_compared_on_the_images_that_both_have(pair):
     expected = penult.analysis.similarity.cka(vectors[5:], vectors[5:, :5])
     assert found.similarities["cka"][0, 1] == pytest.approx(expected, abs=1e-6)
     assert found.p["cka"][0, 1] == 1 / 20
+
+
+def test_p_of_several_pairs_is_corrected(pair, make_table):
+    one, other, vectors = pair
+    third = make_table({f"{i:02}": vectors[i, 3:] for i in range(5, 40)}, "third.lance")
+    found = penult.compare([one, other, third], metric="rsa", permutations=99)
+    assert [row["p"] for row in found.rows()] == [0.01] * 3
+    assert [row["p_corrected"] for row in found.rows()] == pytest.approx([0.03] * 3)
+    assert found.notes[1].startswith("p at most 0.03, corrected for 3 pairs (Holm): tests of 35")
+
+
+def test_tests_run_without_threadpoolctl(pair, monkeypatch):
+    monkeypatch.setitem(sys.modules, "threadpoolctl", None)
+    assert penult.compare(pair[:2], metric="cka", permutations=9).p["cka"][0, 1] == 0.1
+
+
+def test_progress_is_told(pair):
+    told = []
+    penult.compare(pair[:2], permutations=1, progress=lambda *step: told.append(step))
+    assert told == [(step, 8) for step in range(8)]
 
 
 def test_cka_in_blocks_is_that_of_all_images_while_others_are_sampled(pair, monkeypatch):

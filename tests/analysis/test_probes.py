@@ -62,6 +62,15 @@ def test_layers_are_compared_in_the_order_of_accuracy(table, make_table, digits)
     assert (len(report.keys), report.left_out) == (290, 10)
 
 
+def test_what_is_told_of_the_results(table):
+    told = []
+    report = table.probe(folds=2, progress=lambda *step: told.append(step))
+    assert told == [(0, 2), (1, 2)]
+    assert report.notes[0] == "300 images; 10 classes; 2 folds; chance 10.7%, balanced 10.0%"
+    assert report.expected.value < report.best.accuracy.value + 0.005
+    assert f"expect {report.expected.value:.1%}" in report.notes[2]
+
+
 def test_a_list_has_the_unlikeliest_labels_first(make_table, digits):
     vectors, labels = digits
     of = {f"{i:03}": str(labels[i]) for i in range(300)} | {"007": "0"}
@@ -80,6 +89,7 @@ def test_a_list_has_the_unlikeliest_labels_first(make_table, digits):
         ("", r"line 1: no column key or label"),
         ("key,label\n1,a\nx,b\n", r"line 3: 'x' is no key of the table, .* such as '0'"),
         ("key,label\n1,a\n1,b\n", r"line 3: a second label for '1': leave one"),
+        (f"key,label\n1,{'l' * 1025}\n", "line 2: a label of more than 1024 characters"),
         ("key,label\n1\n", "line 2: expected a key and a label, separated by a comma"),
         ("key,label\n1,a\n", "1 images with a label, all 'a': a probe needs at least two classes"),
         (
