@@ -218,9 +218,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, print, and write if asked to."""
     chosen = arguments()
-    readme = README.read_text(encoding="utf-8")
     if chosen.write:
-        replaced(readme, "")  # refuse now rather than at the end
+        replaced("")  # refuse now rather than at the end
     failed = prepare(chosen.cache)
     for name, why in failed.items():
         print(f"{name}: left out: {why}", file=sys.stderr)
@@ -234,12 +233,12 @@ def main() -> None:
     print(f"\n{tail}")
     if chosen.write:
         text = "\n".join([HEAD, *rows, "", tail])
-        README.write_text(replaced(readme, text), encoding="utf-8")
+        README.write_text(replaced(text), encoding="utf-8")
 
 
-def replaced(readme: str, tables: str) -> str:
-    """Put the tables between the two comments that mark their place."""
-    before, begin, rest = readme.partition(BEGIN)
+def replaced(tables: str) -> str:
+    """Put the tables between the two comments that mark their place in README.md."""
+    before, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
         sys.exit(f"{README} has no place for the tables: {BEGIN.strip()} and then {END}")
