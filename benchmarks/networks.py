@@ -31,10 +31,11 @@ import onnxruntime
 
 import penult
 from penult import nets
-from penult.engine import Engine, cores
+from penult.engine import Engine
 from penult.graph import Variable, to_nhwc
 from penult.graph.onnx import to_onnx
 from penult.graph.winograd import winograd
+from penult.machine import cores
 from penult.nets import NetSpec, speed
 from penult.stream import BATCH
 
