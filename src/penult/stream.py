@@ -16,6 +16,7 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, count, islice
 from queue import SimpleQueue
 from threading import Semaphore
@@ -91,12 +92,16 @@ def stream(
             prepared = [decoders.submit(image, start + row) for row, image in enumerate(batch)]
             inputs = decoders.inputs[start : start + len(batch)]
             done = threads.submit(_run, engine, running, inputs, prepared)
-            done.add_done_callback(lambda _, start=start: free.put(start))
+            done.add_done_callback(partial(_release, free, start))
             waiting.append(done)
             while waiting and (len(waiting) == most or waiting[0].done()):
                 yield from _next(waiting, timings)
         while waiting:
             yield from _next(waiting, timings)
+
+
+def _release(free: SimpleQueue[int], start: int, _: Future[_Done]) -> None:
+    free.put(start)
 
 
 def _next(waiting: deque[Future[_Done]], timings: Timings) -> list[Outcome]:
