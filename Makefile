@@ -10,7 +10,7 @@ demo: .venv/run
 	$(BIN)/python examples/demo.py photos.lance examples/photos
 
 test: .venv/dev lint
-	$(BIN)/python -m pytest --cov --cov-report=term:skip-covered --cov-fail-under=90
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -26,8 +26,8 @@ import numpy as np
 from PIL import Image
 
 import penult
-from penult.engine import cores
 from penult.images import load
+from penult.machine import cores
 
 PHOTOS = 200
 SIZE, TILE, ACROSS = (4000, 3000), (500, 375), 8

@@ -34,9 +34,9 @@ from safetensors.numpy import save_file
 import penult
 from penult import nets
 from penult.counts import Timings
-from penult.engine import cores
 from penult.graph import variables
 from penult.images import load
+from penult.machine import cores
 from penult.pipeline import COMMIT_ROWS, provenance
 from penult.store import FeatureTable, Row
 from penult.stream import BATCH

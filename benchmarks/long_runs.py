@@ -25,7 +25,7 @@ from poison import HARMS, Poisoned
 
 import penult
 from penult.counts import Counts
-from penult.engine import cores
+from penult.machine import cores
 
 INPUTS = run_path(str(Path(__file__).parent / "peers/inputs.py"))
 SIZE, DIFFERENT = INPUTS["PHOTOS"]["500×375"]

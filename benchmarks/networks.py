@@ -31,10 +31,12 @@ import onnxruntime
 
 import penult
 from penult import nets
-from penult.engine import Engine, cores
+from penult.engine import Engine
 from penult.graph import Variable, to_nhwc
 from penult.graph.onnx import to_onnx
+from penult.graph.products import products
 from penult.graph.winograd import winograd
+from penult.machine import cores
 from penult.nets import NetSpec, speed
 from penult.stream import BATCH
 
@@ -112,7 +114,7 @@ def engine(spec: NetSpec, layers: set[str]) -> Engine:
     graph = spec.layers()
     maps = {name: graph[name] for name in layers}
     values = {name: to_nhwc(v) if len(v.shape) == 3 else v for name, v in maps.items()}
-    return Engine(*to_onnx(winograd(values), stand_in))
+    return Engine(*to_onnx(winograd(products(values)), stand_in))
 
 
 def images_per_second(spec: NetSpec, ready: Engine) -> float:

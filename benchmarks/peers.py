@@ -7,9 +7,9 @@ versions pinned below, and a script in benchmarks/peers that does what the peer'
 tutorial says. A peer that can't be installed, or that fails, is left out, and a line says why.
 
 All of a network's peers run in turn, round after round, as whole processes from start to end, on
-one photo, on a quarter of the photos, and on all of them; medians are printed. `steady` is the rate
-of the photos that the last run had more than the one before: start-up is not in it. Memory is the
-largest sum of a process and its children, shared pages counted once (PSS), sampled all the while.
+one photo and on all of them; medians are printed. `steady` is the rate of the photos after the
+first: start-up is not in it. Memory is the largest sum of a process and its children, shared pages
+counted once (PSS), sampled all the while.
 `difference` is the relative L2 norm to Penult's features of the same photos. Penult preprocesses as
 the network's authors did, and so does TensorFlow; peers that preprocess as torchvision does are
 compared with Penult under `--preprocess torchvision`.
@@ -122,7 +122,7 @@ def compare(
     runs: dict[Peer, list[tuple[Run, ...]]] = {peer: [] for peer in peers}
     with tempfile.TemporaryDirectory(dir=cache) as name:
         folder = Path(name)
-        parts = [first(cache / "photos" / kind, n, folder) for n in (1, count // 4, count)]
+        parts = [first(cache / "photos" / kind, n, folder) for n in (1, count)]
         for turn in range(rounds):
             for peer in list(runs):
                 outs = [folder / f"{peer.name} {part.name} {turn}" for part in parts]
@@ -142,13 +142,13 @@ def row(
     case: Case, kind: str, peer: Peer, count: int, runs: list[tuple[Run, ...]], off: float | None
 ) -> Row:
     """Condense the runs of a peer."""
-    one, part, whole = (median(r.seconds for r in column) for column in zip(*runs, strict=True))
+    one, whole = (median(r.seconds for r in column) for column in zip(*runs, strict=True))
     return Row(
         case,
         kind,
         peer,
         rate=count / whole,
-        steady=(count - count // 4) / (whole - part),
+        steady=(count - 1) / (whole - one),
         first=one,
         peak=max(r.peak for turn in runs for r in turn),
         difference=off,
@@ -218,9 +218,8 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure, print, and write if asked to."""
     chosen = arguments()
-    readme = README.read_text(encoding="utf-8")
     if chosen.write:
-        replaced(readme, "")  # refuse now rather than at the end
+        replaced("")  # refuse now rather than at the end
     failed = prepare(chosen.cache)
     for name, why in failed.items():
         print(f"{name}: left out: {why}", file=sys.stderr)
@@ -234,12 +233,12 @@ def main() -> None:
     print(f"\n{tail}")
     if chosen.write:
         text = "\n".join([HEAD, *rows, "", tail])
-        README.write_text(replaced(readme, text), encoding="utf-8")
+        README.write_text(replaced(text), encoding="utf-8")
 
 
-def replaced(readme: str, tables: str) -> str:
-    """Put the tables between the two comments that mark their place."""
-    before, begin, rest = readme.partition(BEGIN)
+def replaced(tables: str) -> str:
+    """Put the tables between the two comments that mark their place in README.md."""
+    before, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
         sys.exit(f"{README} has no place for the tables: {BEGIN.strip()} and then {END}")

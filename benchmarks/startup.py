@@ -19,6 +19,7 @@ from statistics import median
 from penult import nets
 from penult.graph import variables
 from penult.graph.onnx import to_onnx
+from penult.graph.products import products
 from penult.graph.winograd import winograd
 
 ROOT = Path(__file__).parents[1]
@@ -58,7 +59,7 @@ def graph_takes(name: str) -> float:
     spec = nets.NETS[name]
     weights = {v.name: stand_in(v) for v in variables([spec.layers()[spec.features]])}
     start = time.perf_counter()
-    values = winograd({spec.features: spec.layers()[spec.features]})
+    values = winograd(products({spec.features: spec.layers()[spec.features]}))
     to_onnx(values, lambda variable: weights[variable.name])
     return time.perf_counter() - start
 

@@ -17,6 +17,8 @@ from penult.images.preprocess import Raw
 from penult.stream import BATCH, FEW, stream
 
 CRASH, HANG = (255, 0, 1), (255, 0, 2)  # colours of marked images
+OUTCOME_BYTES = 12
+WORKERS = 2
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,17 @@ def outcomes():
 
     def run(images, timings=None, seconds=1.0):
         limits = Limits(seconds=seconds)
-        return stream(images, Poisoned(4), "exact", engine, limits, timings or Timings())
+        timings = timings or Timings()
+        return stream(
+            images,
+            Poisoned(4),
+            "exact",
+            engine,
+            limits,
+            timings,
+            workers=WORKERS,
+            outcome_bytes=OUTCOME_BYTES,
+        )
 
     return run
 
@@ -97,12 +109,35 @@ def test_poison_costs_its_own_images_only(outcomes, photos, poison):
     assert not decoders()
 
 
-def test_only_so_many_images_are_taken_ahead(outcomes, photos):
+def test_only_so_many_images_are_taken_ahead(outcomes, photos, monkeypatch):
+    monkeypatch.setattr(module, "HELD", 0)
     taken = []
-    paths = photos(300)
+    paths = photos(300, i100=HANG)
     with closing(outcomes(taken.append(path) or path for path in paths)) as found:
         for index, _ in enumerate(found):
-            assert len(taken) - index <= max(FEW, BATCH * (2 * module.cores() + 2))
+            assert len(taken) - index <= max(FEW, BATCH * (2 * WORKERS + 2))
+
+
+def test_images_overtake_one_that_hangs(outcomes, photos):
+    taken = []
+    paths = photos(300, i20=HANG)
+    found = outcomes(taken.append(path) or path for path in paths)
+    before = [next(found) for _ in range(20)]
+    assert not any(outcome.error for outcome in before)
+    assert next(found).error.code == "timeout"
+    assert len(taken) == 300
+    found.close()
+
+
+def test_outcomes_that_wait_for_one_before_them_are_bounded(outcomes, photos, monkeypatch):
+    monkeypatch.setattr(module, "HELD", 100 * OUTCOME_BYTES)
+    taken = []
+    found = outcomes(taken.append(path) or path for path in photos(300, i20=HANG))
+    for _ in range(20):
+        next(found)
+    assert next(found).error.code == "timeout"
+    assert 100 <= len(taken) <= 20 + 100
+    found.close()
 
 
 def test_to_close_it_stops_what_hangs(outcomes, photos):
@@ -145,7 +180,7 @@ def test_features_are_the_same_to_the_bit_in_any_batch(model, photos, monkeypatc
     images = [rng.integers(0, 256, (40, 50, 3), np.uint8) for _ in range(FEW + 3)]
     expected = model.features(images)
     monkeypatch.setattr(module, "BATCH", batch)
-    monkeypatch.setattr(module, "cores", lambda: threads)
+    monkeypatch.setattr(model, "_workers", threads)
     np.testing.assert_array_equal(model.features(images), expected)
     np.testing.assert_array_equal(model.features(images[::-1])[::-1], expected)
     np.testing.assert_array_equal(model.features(images[:2]), expected[:2])

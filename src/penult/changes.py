@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
 
-from penult.engine import cores
 from penult.images import ImageFile, as_key, from_key
+from penult.machine import cores
 from penult.store import File, Heir, Known
 
 HASHED_AHEAD = 1024  # files whose digests are waited for together

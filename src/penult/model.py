@@ -1,5 +1,6 @@
 """A model: a network with its weights and preprocessing, made ready to run."""
 
+import math
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cached_property
@@ -16,6 +17,7 @@ from penult.errors import ImageError, UsageError
 from penult.graph.origin import Origin
 from penult.images import Decode, ImageLike, Limits
 from penult.images.preprocess import PREPROCESSING
+from penult.machine import workers
 from penult.network import CheckpointNetwork, Network, load_network
 from penult.stream import Outcome, stream
 from penult.text import matching, quoted
@@ -78,6 +80,7 @@ class Model:
         self.preprocessing = PREPROCESSING[self.preprocess](network.size)
         cut = network.cut([network.layer_name(n) for n in layers] or network.features, pool)
         self.outputs = cut.outputs
+        self._workers = workers(sum(array.nbytes for array in cut.weights.values()))
         self._engine = _soon(Engine, cut.model, cut.weights, [*cut.outputs], quoted(network.path))
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
@@ -173,8 +176,16 @@ class Model:
             images: As for `features`.
             timings: Is added to as outcomes are made.
         """
-        timings = timings or Timings()
-        return stream(images, self.preprocessing, self.decode, self._engine, self.limits, timings)
+        return stream(
+            images,
+            self.preprocessing,
+            self.decode,
+            self._engine,
+            self.limits,
+            timings or Timings(),
+            workers=self._workers,
+            outcome_bytes=4 * sum(math.prod(shape) for shape in self.outputs.values()),
+        )
 
     def __repr__(self) -> str:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())

@@ -16,6 +16,7 @@ from penult.graph import (
     variables,
 )
 from penult.graph.onnx import Read, to_onnx, write_onnx
+from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING
 from penult.nets import DEFAULT, NETS, NetSpec, class_names, get
@@ -110,6 +111,7 @@ class CheckpointNetwork:
     def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
         """Make a model of what some layers need."""
         values, read = self._needed(layers, pool)
+        values = products(values)
         if not self.exact:
             values = winograd(values)
         return Cut(*to_onnx(values, read), {name: value.shape for name, value in values.items()})

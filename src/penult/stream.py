@@ -1,8 +1,11 @@
 """From images to features: decoders and the network at work together, in bounded memory.
 
-Images go in batches through a ring of blocks. A block is filled by decoders, each input written in
-its place, then a thread runs the network on it, then it is used again: so nothing is copied, and
-whichever side is slower makes the other wait.
+Images go in batches through a few blocks of memory. A block is filled by decoders, each input
+written in its place, then a thread runs the network on it, then it is free again: so nothing is
+copied, and whichever side is slower makes the other wait.
+
+An image that takes long keeps its block and its decoder only: others overtake it, and what came of
+them waits for its turn, as outcomes are small where inputs are large.
 
 An image's features are the same to the last bit in any batch from 1 to 8 images, order and number
 of threads: seen of EfficientNet-Lite0, ResNet-50 and VGG-16, not promised by ONNX Runtime.
@@ -13,7 +16,10 @@ from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import chain, count, islice
+from queue import SimpleQueue
+from threading import Semaphore
 from time import perf_counter, thread_time
 from typing import NamedTuple
 
@@ -21,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.counts import Timings
-from penult.engine import Engine, cores
+from penult.engine import Engine
 from penult.errors import ImageError
 from penult.images import Decode, ImageLike
 from penult.images.limits import Limits
@@ -33,6 +39,7 @@ Floats = NDArray[np.float32]
 
 BATCH = 4  # images to a call of the engine
 FEW = 16  # images that are done before processes have started
+HELD = 32 << 20  # bytes of outcomes that may wait for one before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +65,9 @@ def stream(
     engine: Future[Engine],
     limits: Limits,
     timings: Timings,
+    *,
+    workers: int,
+    outcome_bytes: int,
 ) -> Generator[Outcome]:
     """Yield the outcome of each image, in order; see `Model.stream`."""
     waiting: deque[Future[_Done]] = deque()
@@ -65,22 +75,33 @@ def stream(
     first = list(islice(images, FEW))
     few = len(first) < FEW
     size = 1 if few else BATCH
-    blocks = 2 * cores() + 2  # as many as cores with the network, the others with decoders
-    room = blocks * size
+    blocks = 2 * workers + 2  # as many as workers with the network, the others with decoders
+    most = max(blocks, HELD // (size * outcome_bytes))
+    free: SimpleQueue[int] = SimpleQueue()
+    for start in range(0, blocks * size, size):
+        free.put(start)
+    running = Semaphore(workers)
     with (
-        _threads(cores()) as network,
-        Decoders(preprocessing, decode, limits, room, cores(), processes=not few) as decoders,
+        _threads(blocks) as threads,
+        Decoders(
+            preprocessing, decode, limits, blocks * size, workers, processes=not few
+        ) as decoders,
     ):
-        for number, batch in enumerate(_batches(chain(first, images), size)):
-            start = number % blocks * size
-            rows = range(start, start + len(batch))
-            prepared = [decoders.submit(image, row) for image, row in zip(batch, rows, strict=True)]
+        for batch in _batches(chain(first, images), size):
+            start = free.get()
+            prepared = [decoders.submit(image, start + row) for row, image in enumerate(batch)]
             inputs = decoders.inputs[start : start + len(batch)]
-            waiting.append(network.submit(_run, engine, inputs, prepared))
-            if len(waiting) == blocks:
+            done = threads.submit(_run, engine, running, inputs, prepared)
+            done.add_done_callback(partial(_release, free, start))
+            waiting.append(done)
+            while waiting and (len(waiting) == most or waiting[0].done()):
                 yield from _next(waiting, timings)
         while waiting:
             yield from _next(waiting, timings)
+
+
+def _release(free: SimpleQueue[int], start: int, _: Future[_Done]) -> None:
+    free.put(start)
 
 
 def _next(waiting: deque[Future[_Done]], timings: Timings) -> list[Outcome]:
@@ -96,14 +117,17 @@ def _next(waiting: deque[Future[_Done]], timings: Timings) -> list[Outcome]:
     return done.outcomes
 
 
-def _run(engine: Future[Engine], inputs: Floats, images: Sequence[Future[Prepared]]) -> _Done:
+def _run(
+    engine: Future[Engine], running: Semaphore, inputs: Floats, images: Sequence[Future[Prepared]]
+) -> _Done:
     """Wait for the inputs of a batch and run the network on those there are."""
     prepared = [_result(image) for image in images]
     good = [row for row, image in enumerate(prepared) if isinstance(image, Prepared)]
     ready = engine.result()
-    start = thread_time()
-    outputs = ready.run(inputs if len(good) == len(images) else inputs[good]) if good else {}
-    network = thread_time() - start
+    with running:
+        start = thread_time()
+        outputs = ready.run(inputs if len(good) == len(images) else inputs[good]) if good else {}
+        network = thread_time() - start
     rows = ({name: values[row] for name, values in outputs.items()} for row in count())
     outcomes = [
         Outcome(error=image) if isinstance(image, ImageError) else _outcome(next(rows), image)

@@ -1,9 +1,7 @@
-import os
-
 import numpy as np
 
 from penult import graph
-from penult.engine import Engine, cores
+from penult.engine import Engine
 from penult.graph.onnx import to_onnx
 
 
@@ -17,13 +15,3 @@ def test_outputs_come_by_name_for_any_batch():
         assert list(outputs) == ["map", "mean"]
         np.testing.assert_array_equal(outputs["map"], batch)
         np.testing.assert_allclose(outputs["mean"], batch.mean((1, 2)), rtol=1e-5, atol=1e-6)
-
-
-def test_cores_are_those_of_this_process():
-    assert cores() == len(os.sched_getaffinity(0))
-
-
-def test_cores_where_the_system_does_not_tell(monkeypatch):
-    monkeypatch.delattr(os, "sched_getaffinity")
-    monkeypatch.setattr(os, "cpu_count", lambda: None)
-    assert cores() == 1

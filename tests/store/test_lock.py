@@ -49,9 +49,7 @@ def test_a_killed_writer_blocks_nobody(tmp_path):
 
 
 def test_workers_forked_by_a_killed_writer_block_nobody(tmp_path):
-    then = (
-        "import os; pid = os.fork(); pid or time.sleep(60); print(pid, flush=True); time.sleep(9)"
-    )
+    then = "import os; os.fork() or (print(os.getpid(), flush=True), time.sleep(60)); time.sleep(9)"
     with holding(tmp_path / "lock", then) as process:
         worker = int(process.stdout.readline())
         process.send_signal(signal.SIGKILL)

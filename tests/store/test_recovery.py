@@ -211,10 +211,10 @@ def test_a_panic_in_lance_counts_as_damage(monkeypatch, photos):
     panic = type("PanicException", (BaseException,), {})
     real = lance.dataset
 
-    def panicking(path, version):
+    def panicking(path, version, **options):
         if version == 4:
             raise panic("called `unwrap()` on a `None` value")
-        return real(path, version=version)
+        return real(path, version=version, **options)
 
     monkeypatch.setattr(lance, "dataset", panicking)
     assert "(its manifest: called `unwrap()` on a" in open_features(photos).recovered

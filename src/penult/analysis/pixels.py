@@ -71,7 +71,7 @@ class Pictures:
     """
 
     def __init__(self, features: "Features", order: NDArray[np.int64]) -> None:
-        from penult.engine import cores  # not above: decoder processes import this module
+        from penult.machine import cores  # not above: decoder processes import this module
 
         facts = features.facts(["path", "bytes", "mtime"]).take(order)
         self._paths = facts["path"].to_pylist()

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.counts import Steps
-from penult.engine import cores
 from penult.errors import UsageError
+from penult.machine import cores
 from penult.store import Features, FeatureTable, open_features
 from penult.text import quoted
 

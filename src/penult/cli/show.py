@@ -74,7 +74,7 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
 
 def profile(counts: Counts) -> None:
     """Say where the time of a run went; cores that did nothing else were idle or at other work."""
-    from penult.engine import cores
+    from penult.machine import cores
 
     timings, available = counts.timings, cores() * counts.seconds
     shares = {

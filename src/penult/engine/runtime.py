@@ -4,7 +4,6 @@ Calls from as many threads as there are cores keep all of them busy, with one co
 no kernel waits for the slowest part of another, nor fights the decoders for its turn.
 """
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,13 +20,6 @@ ort.disable_telemetry_events()  # official Windows builds would send them
 _PLACE = r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/\S+:\d+ .*?\) )?"  # and the place in its source
 NOTHING = 4  # of ONNX Runtime's log levels: its errors are raised, so they needn't be printed too
 ort.set_default_logger_severity(NOTHING)
-
-
-def cores() -> int:
-    """Count the cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Engine:

@@ -70,6 +70,12 @@ def flatten(x: Value) -> Value:
     return Value("Flatten", (x,), (prod(x.shape),), {"axis": 1})
 
 
+def reshape(x: Value, *shape: int) -> Value:
+    """Reshape with the batch, which -1 stands for."""
+    target = Value("Constant", (), (len(shape),), {"value_ints": [*shape]})
+    return Value("Reshape", (x, target), shape[1:])
+
+
 def dense(x: Value, kernel: Constant, bias: Constant) -> Value:
     """Multiply vectors (inputs,) with a kernel (outputs, inputs) and add a bias."""
     outputs, inputs = kernel.shape

@@ -1,7 +1,7 @@
 """What a graph is made of: variables of a checkpoint, constants made from them, and values."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import prod
 from typing import Any
 
@@ -66,6 +66,15 @@ def walk(outputs: Iterable[Value]) -> Iterator[Value]:
         if value not in done:
             done.add(value)
             yield value
+
+
+def rebuilt(outputs: Mapping[str, Value], rewrite: Callable[[Value], Value]) -> dict[str, Value]:
+    """Make a graph anew, with what `rewrite` makes of each value; its inputs are rewritten ones."""
+    done: dict[Value, Value] = {}
+    for value in walk(outputs.values()):
+        inputs = tuple(done[each] if isinstance(each, Value) else each for each in value.inputs)
+        done[value] = rewrite(replace(value, inputs=inputs))
+    return {name: done[value] for name, value in outputs.items()}
 
 
 def constants(outputs: Iterable[Value]) -> list[Constant]:

@@ -18,11 +18,11 @@ by up to 3e-6 (relative, L2), and so do the features of VGG.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 import numpy as np
 
-from penult.graph.values import Array, Constant, Value, walk
+from penult.graph.ops import reshape
+from penult.graph.values import Array, Constant, Value, rebuilt
 
 TILE = 4  # outputs, in both directions
 WINDOW = TILE + 2  # inputs
@@ -73,14 +73,14 @@ def winograd(
     outputs: Mapping[str, Value], pays: Callable[[Value], bool] = pays
 ) -> dict[str, Value]:
     """Rewrite the 3×3 convolutions, of stride 1 and ungrouped, for which it `pays`."""
-    done: dict[Value, Value] = {}
-    for value in walk(outputs.values()):
-        inputs = tuple(done[each] if isinstance(each, Value) else each for each in value.inputs)
-        done[value] = replace(value, inputs=inputs)
-        match inputs:
+
+    def rewritten(value: Value) -> Value:
+        match value.inputs:
             case [Value() as x, Constant() as kernel, *bias] if _is_plain(value) and pays(value):
-                done[value] = _rewritten(value, x, kernel, bias)
-    return {name: done[value] for name, value in outputs.items()}
+                return _rewritten(value, x, kernel, bias)
+        return value
+
+    return rebuilt(outputs, rewritten)
 
 
 def _is_plain(value: Value) -> bool:
@@ -99,12 +99,12 @@ def _rewritten(conv: Value, x: Value, kernel: Constant, bias: list[Value | Const
     over = [TILE * count - each for count, each in zip(counts, wanted, strict=True)]
     steps = [TILE, TILE]
 
-    planes = _reshape(x, -1, 1, *size)  # (n · channels, 1, height, width)
+    planes = reshape(x, -1, 1, *size)  # (n · channels, 1, height, width)
     cut = {"kernel_shape": [WINDOW, WINDOW], "strides": steps, "pads": [*before, *after]}
     v = Value("Conv", (planes, _TILES_OF_A_PLANE), (PLACES, rows, columns), cut)
-    v = _swap(_reshape(v, -1, channels, PLACES, rows * columns))  # (n, 36, channels, tiles)
+    v = _swap(reshape(v, -1, channels, PLACES, rows * columns))  # (n, 36, channels, tiles)
     m = Value("MatMul", (_transformed(kernel), v), (PLACES, filters, rows * columns))
-    m = _reshape(_swap(m), -1, filters * PLACES, rows, columns)
+    m = reshape(_swap(m), -1, filters * PLACES, rows, columns)
     join = {"strides": steps, "pads": [0, 0, *over], "group": filters}
     return Value("ConvTranspose", (m, _tiles_into_planes(filters), *bias), conv.shape, join)
 
@@ -123,12 +123,6 @@ def _tiles_into_planes(filters: int) -> Constant:
     shape = (filters * PLACES, 1, TILE, TILE)
     one = np.kron(OUTPUT, OUTPUT).T
     return Constant(shape, (), lambda: np.tile(one, (filters, 1)))
-
-
-def _reshape(x: Value, *shape: int) -> Value:
-    """Reshape with the batch, which -1 stands for."""
-    target = Value("Constant", (), (len(shape),), {"value_ints": [*shape]})
-    return Value("Reshape", (x, target), shape[1:])
 
 
 def _swap(x: Value) -> Value:

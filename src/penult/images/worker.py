@@ -9,7 +9,8 @@ It may die at any byte, so it holds nothing that is missed. `workers` starts it 
 
 The limits are the kernel's, so no library can be too busy to notice them. An alarm ends the process
 even when the parent is gone. Memory is refused beyond the limit, of which Pillow and NumPy make a
-`MemoryError`, and others a crash. (macOS has no such limit.)
+`MemoryError`, and others a crash. (macOS has no such limit.) Where the whole machine or container
+runs out of memory, Linux kills this process rather than its parent.
 """
 
 import json
@@ -19,7 +20,9 @@ import pickle
 import resource
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,6 +44,8 @@ def serve() -> None:
     inputs = np.frombuffer(mmap.mmap(memory, 0), np.float32).reshape(shape)
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(OSError):  # there is no such file on macOS
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the parent may have it otherwise
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
     replies.write(b"ready\n")

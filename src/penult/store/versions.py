@@ -19,6 +19,7 @@ from penult.text import quoted
 if TYPE_CHECKING:
     from lance import FragmentMetadata, LanceDataset
 
+METADATA_BYTES = 4 << 20  # that Lance may cache: beyond, a run of many commits keeps what it wrote
 LOCK = "_penult.lock"
 _PARTS = {LOCK, "_versions", "_transactions", "_deletions", "_indices", "data"}
 _MANIFEST = re.compile(r"(\d{20})\.manifest")
@@ -146,7 +147,9 @@ def _whole(path: Path, version: int) -> "LanceDataset":
 
     _require_whole(manifest(path, version))
     with translated("its manifest"):
-        dataset = lance.dataset(uri(path), version=version)
+        dataset = lance.dataset(
+            uri(path), version=version, metadata_cache_size_bytes=METADATA_BYTES
+        )
         fragments = [fragment.metadata for fragment in dataset.get_fragments()]
     for fragment in fragments:
         for file, size in files(path, fragment):

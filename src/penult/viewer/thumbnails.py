@@ -89,7 +89,7 @@ class Thumbnails:
         count: int | None = None,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
-        from penult.engine import cores  # not above: decoder processes import this module
+        from penult.machine import cores  # not above: decoder processes import this module
 
         self._side = side
         self._count = count or cores()
