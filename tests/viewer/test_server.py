@@ -4,8 +4,11 @@ import http.client
 import json
 import socket
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import product
+from threading import BoundedSemaphore
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -15,7 +18,7 @@ from PIL import Image
 import penult
 from penult.errors import UsageError
 from penult.viewer import server
-from penult.viewer.server import CONNECTIONS
+from penult.viewer.server import CONNECTIONS, UPLOADS
 
 ROUTES = ["/", "/main.js", "/style.css", "/meta", "/keys", "/failures", "/column/0", "/thumb/0",
           "/image/0", "/near/0"]  # fmt: skip
@@ -153,6 +156,33 @@ def test_what_is_no_image_is_refused_with_its_reason(ask, viewer):
 def test_a_body_has_a_length_within_limits(ask, viewer, length, status):
     origin = {"Origin": f"http://{urlsplit(viewer.url).netloc}", "Content-Length": length}
     assert ask("/like", "POST", origin).status == status
+
+
+def test_few_bodies_are_in_memory_at_a_time(ask, viewer, monkeypatch):
+    origin = {"Origin": f"http://{urlsplit(viewer.url).netloc}"}
+    now, most = [], []
+
+    def like(data):
+        now.append(data)
+        most.append(len(now))
+        time.sleep(0.02)
+        now.pop()
+        return {}
+
+    monkeypatch.setattr(viewer._content, "like", like)
+    with ThreadPoolExecutor(12) as threads:
+        sent = [threads.submit(ask, "/like", "POST", origin, body=b"x") for _ in range(12)]
+    assert [each.result().status for each in sent] == [200] * 12
+    assert max(most) == UPLOADS
+
+
+def test_a_search_that_waits_too_long_is_refused(ask, viewer, monkeypatch):
+    origin = {"Origin": f"http://{urlsplit(viewer.url).netloc}"}
+    monkeypatch.setattr(server, "PATIENCE", 0.1)
+    monkeypatch.setattr(viewer._server, "uploads", BoundedSemaphore(1))
+    with viewer._server.uploads:
+        answer = ask("/like", "POST", origin, body=b"x")
+    assert (answer.status, answer.data) == (503, b"too many searches at a time: try again")
 
 
 def test_rows_are_pictures_made_anew(ask):

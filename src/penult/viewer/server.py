@@ -30,6 +30,7 @@ from penult.viewer.content import Content
 CONNECTIONS = 64  # at a time; a browser opens six
 PATIENCE = 30  # seconds that a request may take to come in, or an answer to be taken
 BODY_BYTES = 64 << 20  # of an image to search: ten times a large photo
+UPLOADS = 2  # such images in memory at a time, as many as are decoded at a time; others wait
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -162,6 +163,7 @@ class _Server(ThreadingHTTPServer):
         self.content = content
         self.static = _static()
         self.awaited: dict[socket.socket, float] = {}  # since when a request is coming in
+        self.uploads = BoundedSemaphore(UPLOADS)
         self._room = BoundedSemaphore(CONNECTIONS)
 
     def server_bind(self) -> None:
@@ -273,12 +275,21 @@ class _Handler(BaseHTTPRequestHandler):
             return Answer(
                 f"an image to search is of {BODY_BYTES:,} bytes at most".encode(), status=413
             )
+        if not self.server.uploads.acquire(timeout=PATIENCE):
+            return Answer(b"too many searches at a time: try again", status=503)
+        try:
+            return _json(self.server.content.like(self._body(int(length))))
+        finally:
+            self.server.uploads.release()
+
+    def _body(self, length: int) -> bytes:
+        """What comes after the head of a request, within the time that one may take."""
         self.server.awaited[self.connection] = monotonic()
-        data = self.rfile.read(int(length))
+        data = self.rfile.read(length)
         del self.server.awaited[self.connection]
-        if len(data) != int(length):
+        if len(data) != length:
             raise ImageError("truncated", "the connection ended early")
-        return _json(self.server.content.like(data))
+        return data
 
     def _send(self, answer: Answer) -> None:
         self.send_response_only(answer.status)
