@@ -20,8 +20,8 @@ from penult.errors import UsageError
 from penult.viewer import server
 from penult.viewer.server import CONNECTIONS, UPLOADS
 
-ROUTES = ["/", "/main.js", "/style.css", "/meta", "/keys", "/failures", "/column/0", "/thumb/0",
-          "/image/0", "/near/0"]  # fmt: skip
+ROUTES = ["/", "/main.js", "/map/dots.js", "/style/page.css", "/meta", "/keys", "/failures",
+          "/column/0", "/words/0", "/thumb/0", "/image/0", "/near/0"]  # fmt: skip
 HOSTS = ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost", "127.0.0.1:1",
          "0.0.0.0:{port}", "[::1]:{port}", "127.0.0.1.evil.example:{port}", "127.0.0.1:{port}.",
          "localhost.:{port}", "LOCALHOST:{port}", "user@127.0.0.1:{port}", "127.1:{port}",
@@ -204,10 +204,11 @@ def test_other_files_than_the_rows_are_not_shown(ask, key, reason):
 def test_columns_are_numbers_or_words(ask):
     columns = json.loads(ask("/meta").data)["columns"]
     place = {column["name"]: number for number, column in enumerate(columns)}
-    widths = np.frombuffer(ask(f"/column/{place['width']}").data, "<f8")
+    widths = np.frombuffer(ask(f"/column/{place['width']}").data, "<i4")
     assert widths.tolist() == [60, 70, 80, 90, 100, 110, 120, 130]
-    labels = json.loads(ask(f"/column/{place['label']}").data)
-    assert labels == {"words": ["<u>0</u>", "<u>1</u>"], "codes": [0, 1] * 4}
+    labels = np.frombuffer(ask(f"/column/{place['label']}").data, "<i4")
+    words = json.loads(ask(f"/words/{place['label']}").data)
+    assert [words[label] for label in labels] == ["<u>0</u>", "<u>1</u>"] * 4
 
 
 def test_neighbours_are_rows_with_scores(ask):

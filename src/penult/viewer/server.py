@@ -11,11 +11,12 @@ import socket
 import socketserver
 import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from threading import BoundedSemaphore, Thread
 from time import monotonic
@@ -50,7 +51,7 @@ _KINDS = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-_ROW = re.compile(r"/(thumb|image|near|column)/([0-9]{1,9})")
+_ROW = re.compile(r"/(thumb|image|near|column|words)/([0-9]{1,9})")
 
 
 class ViewOptions(TypedDict, total=False):
@@ -255,15 +256,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _numbered(self, what: str, number: int) -> Answer:
         content = self.server.content
-        if number >= len(content.columns if what == "column" else content.keys()):
+        if what in ("column", "words"):
+            return self._column(what, number)
+        if number >= len(content.keys()):
             return _MISSING
-        if what == "column":
-            values = content.column(number)
-            return _json(values) if isinstance(values, dict) else Answer(values, _BINARY)
         if what == "near":
             return _json(content.near(number))
         made = content.thumbnail if what == "thumb" else content.image
         return Answer(made(number), "image/jpeg")
+
+    def _column(self, what: str, number: int) -> Answer:
+        columns = list(self.server.content.columns.values())
+        if number >= len(columns):
+            return _MISSING
+        if what == "column":
+            return Answer(columns[number].data, "application/octet-stream")
+        return _json(columns[number].words)
 
     def _posted(self) -> Answer:
         if self._target != "/like":
@@ -313,7 +321,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: addresses have the token, and the page is the place for errors."""
 
 
-_BINARY = "application/octet-stream"
 _MISSING = Answer(b"there is no such thing", status=404)
 
 
@@ -324,9 +331,16 @@ def _json(value: object) -> Answer:
 
 def _static() -> dict[str, Answer]:
     """The page's files by their address."""
-    folder = files("penult.viewer").joinpath("static")
     found = {
-        f"/{file.name}": Answer(file.read_bytes(), _KINDS[file.name.rpartition(".")[2]])
-        for file in folder.iterdir()
+        address: Answer(file.read_bytes(), _KINDS[file.name.rpartition(".")[2]])
+        for address, file in _below(files("penult.viewer").joinpath("static"), "/")
     }
     return found | {"/": found["/index.html"]}
+
+
+def _below(folder: Traversable, address: str) -> Iterator[tuple[str, Traversable]]:
+    for each in folder.iterdir():
+        if each.is_dir():
+            yield from _below(each, f"{address}{each.name}/")
+        else:
+            yield address + each.name, each
