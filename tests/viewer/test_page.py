@@ -140,6 +140,16 @@ def test_enter_shows_an_image_and_what_is_near(page):
     assert page.locator("#detail[open]").count() == 0
 
 
+def test_keys_work_on_after_a_click_beside_the_large_image(page):
+    page.keyboard.press("Enter")
+    assert page.get_by_label("Previous image").is_hidden()
+    page.get_by_label("Next image").click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    assert "3 of 8" in page.locator("#detail header").inner_text()
+    assert page.locator("#selection b").text_content() == "1 selected"
+
+
 def test_selected_keys_are_exported(page):
     page.keyboard.press("Control+a")
     assert page.locator("#selection b").inner_text() == "8 selected"

@@ -22,6 +22,7 @@ export function open(row) {
   current = row;
   draw();
   if (!dialog.open) dialog.showModal();
+  dialog.focus(); // what had it is gone
 }
 
 function closed() {
@@ -41,6 +42,7 @@ function draw() {
 function stage() {
   const previous = button("previous", "‹", "Previous image", () => go(-1));
   const next = button("next", "›", "Next image", () => go(1));
+  [previous.disabled, next.disabled] = [-1, 1].map((step) => beside(step) === undefined);
   return el("div", { className: "stage" }, picture(current), previous, next);
 }
 
@@ -142,9 +144,15 @@ function showSimilar() {
   byRow(current);
 }
 
+/** The row before or after, in what is shown; none if it's the first or last, or not shown. */
+function beside(step) {
+  const place = state.shown.indexOf(current);
+  return place < 0 ? undefined : state.shown[place + step];
+}
+
 function go(step) {
-  const place = state.shown.indexOf(current) + step;
-  if (place >= 0 && place < state.shown.length) open(state.shown[place]);
+  const row = beside(step);
+  if (row !== undefined) open(row);
 }
 
 function pressed(event) {
