@@ -18,6 +18,16 @@ export function mapped(Kind, values, make) {
   return made;
 }
 
+/** The rows that pass all tests, in their order. */
+export function passing(rows, tests) {
+  const passed = new Int32Array(rows.length);
+  let count = 0;
+  for (let i = 0; i < rows.length; i++) {
+    if (tests.every((test) => test(rows[i]))) passed[count++] = rows[i];
+  }
+  return passed.subarray(0, count);
+}
+
 /** The numbers from 0 up to one. */
 export function counting(count) {
   const numbers = new Int32Array(count);

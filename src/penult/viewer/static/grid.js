@@ -84,12 +84,12 @@ function draw() {
 }
 
 function add(line) {
+  if (there.has(line.first) && there.has(line.end - 1)) return;
   for (const { place, left, width } of lines.places(line)) {
     if (there.has(place)) continue;
     const tile = made(place);
-    tile.style.transform = `translate(${left}px,${line.top}px)`;
-    tile.style.width = `${width}px`;
-    tile.style.height = `${line.height}px`;
+    const size = `width:${width}px;height:${line.height}px`;
+    tile.style.cssText = `transform:translate(${left}px,${line.top}px);${size}`;
     tiles.append(tile);
     there.set(place, tile);
   }

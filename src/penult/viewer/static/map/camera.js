@@ -1,6 +1,6 @@
 // Which part of the map is seen. Its places are between -1 and 1, and y points up.
 
-const MARGIN = 0.9; // of half the canvas, which half the map takes at first
+const MARGIN = 36; // pixels around the whole map: half a picture and a little more
 const FARTHEST = 0.5; // times the first scale
 const DEEPEST = 400;
 
@@ -27,7 +27,7 @@ export class Camera {
   /** @returns {Frame} */
   get frame() {
     const { clientWidth: width, clientHeight: height } = this.#canvas;
-    const unit = (Math.min(width, height) / 2) * MARGIN * this.scale;
+    const unit = Math.max(1, Math.min(width, height) / 2 - MARGIN) * this.scale;
     return { width, height, unit, x: this.#x, y: this.#y };
   }
 
