@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from penult.store import FeatureTable, Row
 
@@ -133,10 +133,13 @@ def measured(browser: Browser, name: str, path: Path, look: Callable[[Page], Non
 
 def frames(page: Page, name: str, move: str) -> None:
     """Print how often the screen is drawn while a script moves what is on it."""
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable")  # counts until the session is detached
     page.evaluate(f"window.moving = setInterval(() => {{{move}}}, 8)")
-    before = busy(page)
+    before = busy(session)
     rate, longest = page.evaluate(COUNT_FRAMES, SECONDS)
-    share = 1e3 * (busy(page) - before) / (rate * SECONDS)
+    share = 1e3 * (busy(session) - before) / (rate * SECONDS)
+    session.detach()
     page.evaluate("clearInterval(window.moving)")
     page.wait_for_timeout(1000)
     print(
@@ -145,12 +148,9 @@ def frames(page: Page, name: str, move: str) -> None:
     )
 
 
-def busy(page: Page) -> float:
+def busy(session: CDPSession) -> float:
     """Seconds that a page has spent in scripts, styles and layout."""
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable")
     metrics = session.send("Performance.getMetrics")["metrics"]
-    session.detach()
     found = {each["name"]: each["value"] for each in metrics}
     return sum(found[f"{name}Duration"] for name in ("Script", "RecalcStyle", "Layout"))
 

@@ -1,6 +1,7 @@
-"""A table whose keys are hostile, with real files behind some rows, being served."""
+"""A table whose keys are hostile, with real files behind some rows, being served, and a browser."""
 
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,10 @@ KEYS = [
     "b/changed.png",
     "b/plain.png",
 ]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OPTIONS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
+           "--disable-component-update", "--disable-sync", "--use-gl=angle",
+           "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +66,68 @@ def photographed(photos, tmp_path_factory):
     features = penult.extract(folder, out=folder / "t.lance")
     with penult.view(features) as viewer:
         yield viewer
+
+
+@pytest.fixture(scope="session")
+def browser():
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
+    if not CHROMIUM:
+        pytest.skip("there is no Chromium")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser, viewer):
+    with opened(browser, viewer.url) as page:
+        yield page
+
+
+@pytest.fixture
+def photo_page(browser, photographed):
+    with opened(browser, photographed.url) as page:
+        yield page
+
+
+@pytest.fixture
+def made(browser, tmp_path):
+    """Opens the page of a table with some rows, and places for the first of them."""
+    viewers = []
+
+    def made(rows, placed=0):
+        path = tmp_path / "it's a table.lance"
+        keys = [f"{number}.jpg" for number in range(rows)]
+        vector = np.ones(2, np.float32)
+        with FeatureTable.open_or_create(path, {"pool": (2,)}, {"network": "tiny"}) as table:
+            table.append([Row(key, 1, 1, width=4, height=3, vectors={"pool": vector})
+                          for key in keys])  # fmt: skip
+            places = np.arange(placed, dtype=np.float32)
+            if placed:
+                table.annotate(keys[:placed], {"x": places, "y": places})
+        viewers.append(penult.view(path))
+        return opened(browser, viewers[-1].url)
+
+    yield made
+    for viewer in viewers:
+        viewer.close()
+
+
+@contextmanager
+def opened(browser, address, **options):
+    """A page, of which no script may fail, no dialog open, and nothing be blocked."""
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 800}} | options)
+    page = context.new_page()
+    troubles = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
+    page.on("console", lambda line: "Security" in line.text and troubles.append(line.text))
+    page.goto(address)
+    page.wait_for_selector("body.ready", state="attached")
+    yield page
+    assert troubles == []
+    context.close()
 
 
 def _row(folder: Path, number: int, key: str) -> Row:

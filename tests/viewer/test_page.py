@@ -1,62 +1,11 @@
 """The page in a browser: pictures come, the keyboard works, and keys stay text."""
 
 import csv
-import shutil
 from base64 import b64encode
-from contextlib import contextmanager
-from itertools import product
 
-import numpy as np
 import pytest
 
-import penult
-from penult.store import FeatureTable, Row
-
-from .conftest import KEYS
-
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-OPTIONS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-           "--disable-component-update", "--disable-sync", "--use-gl=angle",
-           "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # fmt: skip
-
-pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(browser, viewer):
-    with _opened(browser, viewer.url) as page:
-        yield page
-
-
-@pytest.fixture
-def photo_page(browser, photographed):
-    with _opened(browser, photographed.url) as page:
-        yield page
-
-
-@contextmanager
-def _opened(browser, address):
-    """A page, of which no script may fail, no dialog open, and nothing be blocked."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    troubles = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("dialog", lambda dialog: (troubles.append(dialog.message), dialog.dismiss()))
-    page.on("console", lambda line: "Security" in line.text and troubles.append(line.text))
-    page.goto(address)
-    page.wait_for_selector("body.ready", state="attached")
-    yield page
-    assert troubles == []
-    context.close()
+from .conftest import KEYS, opened
 
 
 def test_the_token_leaves_the_address(page):
@@ -93,6 +42,95 @@ def test_values_filter(page):
     assert page.locator("#count").inner_text() == "4 of 8 images"
 
 
+def test_a_range_filters(page):
+    page.get_by_label("Width: from").fill("20")
+    page.get_by_text("4 of 8 images", exact=True).wait_for()
+    assert shown(page)[0] == "\\u202egnp.exe.png"
+
+
+def test_a_folder_filters_and_there_is_a_way_back(page):
+    page.locator("#filters").get_by_role("button", name="b 3").click()
+    assert page.locator("#count").inner_text() == "3 of 8 images"
+    page.locator("#filters").get_by_role("button", name="All", exact=True).click()
+    assert page.locator("#count").inner_text() == "8 images"
+
+
+def test_no_image_is_left_until_the_filters_are_cleared(page):
+    page.get_by_label("Filter by name").fill("nowhere")
+    page.get_by_role("button", name="Clear them").click()
+    assert page.locator("#count").inner_text() == "8 images"
+
+
+def test_the_order_is_chosen(page):
+    page.get_by_label("Sort").select_option("Width ↓")
+    assert shown(page)[0] == "plain.png"
+    page.get_by_label("Sort").select_option("Name")
+    assert shown(page)[-1] == "plain.png"
+
+
+def shown(page):
+    return page.locator(".tile .name").all_text_contents()
+
+
+def test_failures_have_reasons_and_are_filtered_by_name(page):
+    page.keyboard.press("f")
+    assert "1 image gave no features: 1 damaged." in page.locator("#failures").inner_text()
+    assert "<script>document.title=1</script>" in page.locator("#failures td").last.inner_text()
+    page.get_by_label("Filter by name").fill("plain")
+    page.wait_for_selector("#failures td", state="detached")
+
+
+def test_a_table_without_images_says_so(made):
+    with made(rows=0) as page:
+        assert page.get_by_text("No image of this table has features yet.").is_visible()
+
+
+def test_arrows_go_from_image_to_image_and_shift_selects(page):
+    for key in ("ArrowRight", "Shift+ArrowRight", "Shift+End"):
+        page.keyboard.press(key)
+    assert page.locator("#selection b").inner_text() == "7 selected"
+    page.keyboard.press("Home")
+    page.keyboard.press("Space")
+    assert page.locator("#selection b").inner_text() == "8 selected"
+    page.keyboard.press("Escape")
+    assert page.locator("#selection").is_hidden()
+
+
+def test_the_selected_alone_are_shown(page):
+    page.keyboard.press("Space")
+    page.get_by_role("button", name="Show only these").click()
+    assert page.locator("#count").inner_text() == "1 of 8 images"
+    page.get_by_role("button", name="Remove: 1 selected image").click()
+    assert page.locator("#count").inner_text() == "8 images"
+
+
+def test_dark_and_light_are_chosen(page):
+    ground = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(ground)
+    page.keyboard.press("t")
+    assert page.evaluate(ground) != light
+    page.reload()
+    page.wait_for_selector("body.ready")
+    assert page.evaluate(ground) != light
+
+
+@pytest.fixture
+def phone(browser, viewer):
+    with opened(browser, viewer.url, viewport={"width": 390, "height": 844}) as page:
+        yield page
+
+
+def test_a_phone_has_filters_at_hand_and_nothing_beside_the_screen(phone):
+    assert phone.locator("#filters").is_hidden()
+    phone.get_by_role("button", name="Filters").click()
+    phone.get_by_label("<u>1</u>").check()
+    phone.get_by_role("button", name="Done").click()
+    assert phone.locator("#count").inner_text() == "4 of 8 images"
+    for view in ("Map", "Failures", "Grid"):
+        phone.get_by_role("tab", name=view).click()
+        assert phone.evaluate("document.documentElement.scrollWidth") == 390
+
+
 def test_enter_shows_an_image_and_what_is_near(page):
     page.keyboard.press("Enter")
     page.wait_for_selector("#detail .near img")
@@ -100,6 +138,16 @@ def test_enter_shows_an_image_and_what_is_near(page):
     assert "2 of 8" in page.locator("#detail header").inner_text()
     page.keyboard.press("Escape")
     assert page.locator("#detail[open]").count() == 0
+
+
+def test_keys_work_on_after_a_click_beside_the_large_image(page):
+    page.keyboard.press("Enter")
+    assert page.get_by_label("Previous image").is_hidden()
+    page.get_by_label("Next image").click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    assert "3 of 8" in page.locator("#detail header").inner_text()
+    assert page.locator("#selection b").text_content() == "1 selected"
 
 
 def test_selected_keys_are_exported(page):
@@ -111,17 +159,6 @@ def test_selected_keys_are_exported(page):
     assert found.value.suggested_filename == "t-selected.txt"
     assert "b/plain.png" in lines
     assert len(lines) == 8
-
-
-def test_the_map_selects_by_lasso(page):
-    page.keyboard.press("m")
-    page.keyboard.press("l")
-    page.mouse.move(240, 100)
-    page.mouse.down()
-    for x, y in ((1270, 100), (1270, 790), (240, 790)):
-        page.mouse.move(x, y, steps=4)
-    page.mouse.up()
-    assert page.locator("#selection b").inner_text() == "8 selected"
 
 
 DROP = """encoded => {
@@ -158,61 +195,3 @@ def test_selected_rows_are_exported_as_a_table(page):
     assert [row["key"] for row in rows] == sorted(KEYS)
     assert [row["label"] for row in rows] == ["<u>0</u>", "<u>1</u>"] * 4
     assert [row["width"] for row in rows] == [str(60 + 10 * number) for number in range(8)]
-
-
-RUN = "document.title='run'"
-CLOSED = ["", '"', "'", "-->", "</title>", "</style>", "</script>", "</textarea>", '">', "'>"]
-OPENED = [
-    f"<script>{RUN}</script>",
-    f"<script src=data:,{RUN}>",
-    f"<img src=x onerror={RUN}>",
-    f"<svg onload={RUN}>",
-    f"<iframe srcdoc='<script>parent.{RUN}</script>'>",
-    f"<details open ontoggle={RUN}>",
-    f"<style onload={RUN}>@import 'data:,'",
-    f"<a href=javascript:{RUN} autofocus onfocus={RUN}>",
-    f" onmouseover={RUN} style=animation:x onanimationstart={RUN} ",
-    f"javascript:{RUN}//${{{RUN}}}{{{{{RUN}}}}}",
-]
-HOSTILE = [f"{number:03}/{a}{b}" for number, (a, b) in enumerate(product(CLOSED, OPENED))]
-
-
-@pytest.fixture
-def hostile(browser, tmp_path):
-    with FeatureTable.open_or_create(
-        tmp_path / "t.lance", {"pool": (2,)}, {"network": HOSTILE[2]}
-    ) as table:
-        vector = np.ones(2, np.float32)
-        table.append([Row(key, 1, 1, width=1, height=1, vectors={"pool": vector})
-                      for key in HOSTILE])  # fmt: skip
-        table.append([Row(f"x{key}", 1, 1, error=f"damaged: {key}") for key in HOSTILE])
-        keys = sorted(HOSTILE)
-        places = np.linspace(-1, 1, len(keys), dtype=np.float32)
-        table.annotate(keys, {"x": places, "y": places, "label": [key[4:] for key in keys]})
-    with penult.view(tmp_path / "t.lance") as viewer, _opened(browser, viewer.url) as page:
-        yield page
-
-
-def test_a_hundred_hostile_keys_stay_text(hostile):
-    assert len(set(HOSTILE)) == 100
-    page = hostile
-    page.locator("#size").fill("80")
-    page.wait_for_selector(".tile >> nth=50", state="attached")
-    labels = [tile.get_attribute("aria-label") for tile in page.locator(".tile").all()]
-    assert set(labels) <= set(HOSTILE)
-    more = page.get_by_role("button", name="Show all ")
-    while more.count():
-        more.first.click()
-    page.locator(".tile").first.click()
-    page.wait_for_selector("#detail .near button >> nth=11")
-    page.keyboard.press("s")
-    page.wait_for_selector(".tile .score")
-    page.keyboard.press("m")
-    page.mouse.move(760, 430)
-    page.keyboard.press("f")
-    rows = page.locator("#failures tbody tr td:first-child").all_text_contents()
-    assert rows == [f"x{key}" for key in sorted(HOSTILE)]
-    page.wait_for_timeout(200)
-    assert page.title() == "t.lance – penult"
-    assert page.locator("script").count() == 1
-    assert page.locator("iframe, style, a, details, [onload], [onerror]").count() == 0

@@ -4,8 +4,11 @@ import http.client
 import json
 import socket
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import product
+from threading import BoundedSemaphore
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -15,10 +18,10 @@ from PIL import Image
 import penult
 from penult.errors import UsageError
 from penult.viewer import server
-from penult.viewer.server import CONNECTIONS
+from penult.viewer.server import CONNECTIONS, UPLOADS
 
-ROUTES = ["/", "/main.js", "/style.css", "/meta", "/keys", "/failures", "/column/0", "/thumb/0",
-          "/image/0", "/near/0"]  # fmt: skip
+ROUTES = ["/", "/main.js", "/map/dots.js", "/style/page.css", "/meta", "/keys", "/failures",
+          "/column/0", "/words/0", "/thumb/0", "/image/0", "/near/0"]  # fmt: skip
 HOSTS = ["evil.example", "evil.example:{port}", "127.0.0.1", "localhost", "127.0.0.1:1",
          "0.0.0.0:{port}", "[::1]:{port}", "127.0.0.1.evil.example:{port}", "127.0.0.1:{port}.",
          "localhost.:{port}", "LOCALHOST:{port}", "user@127.0.0.1:{port}", "127.1:{port}",
@@ -155,6 +158,33 @@ def test_a_body_has_a_length_within_limits(ask, viewer, length, status):
     assert ask("/like", "POST", origin).status == status
 
 
+def test_few_bodies_are_in_memory_at_a_time(ask, viewer, monkeypatch):
+    origin = {"Origin": f"http://{urlsplit(viewer.url).netloc}"}
+    now, most = [], []
+
+    def like(data):
+        now.append(data)
+        most.append(len(now))
+        time.sleep(0.02)
+        now.pop()
+        return {}
+
+    monkeypatch.setattr(viewer._content, "like", like)
+    with ThreadPoolExecutor(12) as threads:
+        sent = [threads.submit(ask, "/like", "POST", origin, body=b"x") for _ in range(12)]
+    assert [each.result().status for each in sent] == [200] * 12
+    assert max(most) == UPLOADS
+
+
+def test_a_search_that_waits_too_long_is_refused(ask, viewer, monkeypatch):
+    origin = {"Origin": f"http://{urlsplit(viewer.url).netloc}"}
+    monkeypatch.setattr(server, "PATIENCE", 0.1)
+    monkeypatch.setattr(viewer._server, "uploads", BoundedSemaphore(1))
+    with viewer._server.uploads:
+        answer = ask("/like", "POST", origin, body=b"x")
+    assert (answer.status, answer.data) == (503, b"too many searches at a time: try again")
+
+
 def test_rows_are_pictures_made_anew(ask):
     answer = ask("/thumb/0")
     assert answer.headers["Content-Type"] == "image/jpeg"
@@ -174,10 +204,11 @@ def test_other_files_than_the_rows_are_not_shown(ask, key, reason):
 def test_columns_are_numbers_or_words(ask):
     columns = json.loads(ask("/meta").data)["columns"]
     place = {column["name"]: number for number, column in enumerate(columns)}
-    widths = np.frombuffer(ask(f"/column/{place['width']}").data, "<f8")
+    widths = np.frombuffer(ask(f"/column/{place['width']}").data, "<i4")
     assert widths.tolist() == [60, 70, 80, 90, 100, 110, 120, 130]
-    labels = json.loads(ask(f"/column/{place['label']}").data)
-    assert labels == {"words": ["<u>0</u>", "<u>1</u>"], "codes": [0, 1] * 4}
+    labels = np.frombuffer(ask(f"/column/{place['label']}").data, "<i4")
+    words = json.loads(ask(f"/words/{place['label']}").data)
+    assert [words[label] for label in labels] == ["<u>0</u>", "<u>1</u>"] * 4
 
 
 def test_neighbours_are_rows_with_scores(ask):

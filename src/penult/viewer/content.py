@@ -17,6 +17,7 @@ from penult.analysis.neighbours import Match, search
 from penult.errors import ImageError
 from penult.images import ImageFile, from_key
 from penult.store import Features, Known
+from penult.viewer.columns import Column, column
 from penult.viewer.thumbnails import Thumbnails
 
 NEAR = 100  # rows that a search finds
@@ -40,17 +41,16 @@ class Content:
         self._features = features
         self._layer = features.layer(layer)
         self._weights = weights
-        self._files = features.facts(["path", "bytes", "mtime"])
+        self._facts = features.facts(["path", *_MEASURED, *features.columns])
         self._searching = Lock()  # the first search reads all vectors, or loads the model
         self._small = Thumbnails()
         self._large = Thumbnails(LARGE, count=2, cache_bytes=_LARGE_CACHE)
 
     @cached_property
-    def columns(self) -> dict[str, Any]:
-        """What is known of each row, by name: Arrow arrays in the order of keys."""
+    def columns(self) -> dict[str, Column]:
+        """What is known of each row, by name, in the order of keys."""
         names = [*_MEASURED, *self._features.columns]
-        table = self._features.facts(names)
-        return {name: table[name].combine_chunks() for name in names}
+        return {name: column(self._facts[name].combine_chunks()) for name in names}
 
     def meta(self) -> dict[str, Any]:
         """What the page has to know before all else."""
@@ -62,7 +62,8 @@ class Content:
             "layer": self._layer,
             "layers": {name: list(shape) for name, shape in features.layers.items()},
             "columns": [
-                {"name": name, "words": _is_text(values)} for name, values in self.columns.items()
+                {"name": name, "array": column.array, "words": column.words is not None}
+                for name, column in self.columns.items()
             ],
             "provenance": {name: str(value) for name, value in features.provenance.items()},
             "version": penult.__version__,
@@ -75,14 +76,6 @@ class Content:
     def failures(self) -> list[tuple[str, str]]:
         """Keys of images without features, each with the reason."""
         return list(self._features.failures.items())
-
-    def column(self, number: int) -> bytes | dict[str, list[Any]]:
-        """A column's values: numbers as little-endian float64, NaN for none; texts as JSON.
-
-        Texts are words, each once, and for each row the place of its word, or None.
-        """
-        values = list(self.columns.values())[number]
-        return _words(values) if _is_text(values) else _numbers(values)
 
     def thumbnail(self, row: int) -> bytes:
         """A small JPEG of a row's image; ImageError if there is none."""
@@ -117,7 +110,7 @@ class Content:
 
         A table may come from others, and must not name files to look at.
         """
-        place, size, mtime = (column[row] for column in self._files.columns)
+        place, size, mtime = (self._facts[name][row] for name in ("path", "bytes", "mtime"))
         if place.as_py() is None or changes.is_gone(place.as_py()):
             raise ImageError("unreadable", "the file is gone from where it was")
         path = from_key(place.as_py())
@@ -137,23 +130,3 @@ class Content:
     ) -> None:
         for thumbnails in (self._small, self._large):
             thumbnails.__exit__(kind, error, trace)
-
-
-def _is_text(values: Any) -> bool:  # noqa: ANN401 -- pyarrow has no types
-    import pyarrow as pa
-
-    kind = values.type
-    return not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or kind == "timestamp[ns]")
-
-
-def _numbers(values: Any) -> bytes:  # noqa: ANN401 -- pyarrow has no types
-    import pyarrow as pa
-
-    if pa.types.is_timestamp(values.type):  # to seconds
-        return bytes((values.cast("int64").to_numpy(zero_copy_only=False) / 1e9).astype("<f8"))
-    return np.asarray(values.to_numpy(zero_copy_only=False), "<f8").tobytes()
-
-
-def _words(values: Any) -> dict[str, list[Any]]:  # noqa: ANN401 -- pyarrow has no types
-    coded = values.cast("string").dictionary_encode()
-    return {"words": coded.dictionary.to_pylist(), "codes": coded.indices.to_pylist()}

@@ -11,11 +11,12 @@ import socket
 import socketserver
 import sys
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from threading import BoundedSemaphore, Thread
 from time import monotonic
@@ -30,6 +31,7 @@ from penult.viewer.content import Content
 CONNECTIONS = 64  # at a time; a browser opens six
 PATIENCE = 30  # seconds that a request may take to come in, or an answer to be taken
 BODY_BYTES = 64 << 20  # of an image to search: ten times a large photo
+UPLOADS = 2  # such images in memory at a time, as many as are decoded at a time; others wait
 
 _HEADERS = {
     "Content-Security-Policy": (
@@ -49,7 +51,7 @@ _KINDS = {
     "js": "text/javascript; charset=utf-8",
     "svg": "image/svg+xml",
 }
-_ROW = re.compile(r"/(thumb|image|near|column)/([0-9]{1,9})")
+_ROW = re.compile(r"/(thumb|image|near|column|words)/([0-9]{1,9})")
 
 
 class ViewOptions(TypedDict, total=False):
@@ -162,6 +164,7 @@ class _Server(ThreadingHTTPServer):
         self.content = content
         self.static = _static()
         self.awaited: dict[socket.socket, float] = {}  # since when a request is coming in
+        self.uploads = BoundedSemaphore(UPLOADS)
         self._room = BoundedSemaphore(CONNECTIONS)
 
     def server_bind(self) -> None:
@@ -253,15 +256,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _numbered(self, what: str, number: int) -> Answer:
         content = self.server.content
-        if number >= len(content.columns if what == "column" else content.keys()):
+        if what in ("column", "words"):
+            return self._column(what, number)
+        if number >= len(content.keys()):
             return _MISSING
-        if what == "column":
-            values = content.column(number)
-            return _json(values) if isinstance(values, dict) else Answer(values, _BINARY)
         if what == "near":
             return _json(content.near(number))
         made = content.thumbnail if what == "thumb" else content.image
         return Answer(made(number), "image/jpeg")
+
+    def _column(self, what: str, number: int) -> Answer:
+        columns = list(self.server.content.columns.values())
+        if number >= len(columns):
+            return _MISSING
+        if what == "column":
+            return Answer(columns[number].data, "application/octet-stream")
+        return _json(columns[number].words)
 
     def _posted(self) -> Answer:
         if self._target != "/like":
@@ -273,12 +283,21 @@ class _Handler(BaseHTTPRequestHandler):
             return Answer(
                 f"an image to search is of {BODY_BYTES:,} bytes at most".encode(), status=413
             )
+        if not self.server.uploads.acquire(timeout=PATIENCE):
+            return Answer(b"too many searches at a time: try again", status=503)
+        try:
+            return _json(self.server.content.like(self._body(int(length))))
+        finally:
+            self.server.uploads.release()
+
+    def _body(self, length: int) -> bytes:
+        """What comes after the head of a request, within the time that one may take."""
         self.server.awaited[self.connection] = monotonic()
-        data = self.rfile.read(int(length))
+        data = self.rfile.read(length)
         del self.server.awaited[self.connection]
-        if len(data) != int(length):
+        if len(data) != length:
             raise ImageError("truncated", "the connection ended early")
-        return _json(self.server.content.like(data))
+        return data
 
     def _send(self, answer: Answer) -> None:
         self.send_response_only(answer.status)
@@ -302,7 +321,6 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing: addresses have the token, and the page is the place for errors."""
 
 
-_BINARY = "application/octet-stream"
 _MISSING = Answer(b"there is no such thing", status=404)
 
 
@@ -313,9 +331,16 @@ def _json(value: object) -> Answer:
 
 def _static() -> dict[str, Answer]:
     """The page's files by their address."""
-    folder = files("penult.viewer").joinpath("static")
     found = {
-        f"/{file.name}": Answer(file.read_bytes(), _KINDS[file.name.rpartition(".")[2]])
-        for file in folder.iterdir()
+        address: Answer(file.read_bytes(), _KINDS[file.name.rpartition(".")[2]])
+        for address, file in _below(files("penult.viewer").joinpath("static"), "/")
     }
     return found | {"/": found["/index.html"]}
+
+
+def _below(folder: Traversable, address: str) -> Iterator[tuple[str, Traversable]]:
+    for each in folder.iterdir():
+        if each.is_dir():
+            yield from _below(each, f"{address}{each.name}/")
+        else:
+            yield address + each.name, each

@@ -1,98 +1,123 @@
 // One image, large: what is known of it, and what is nearest.
 
 import { $, ask, baseName, count, el, folderOf, inWords, shown, title } from "./dom.js";
-import { byRow, nearest } from "./search.js";
 import { focusOn, focusTiles } from "./grid.js";
+import { byRow, nearest } from "./search.js";
 import { on, select, state, valueOf } from "./state.js";
 
-const NEAR = 12; // pictures beside the large one
+const NEAR = 12; // pictures of what is nearest
+const UNTOLD = ["width", "height", "x", "y"]; // columns that are told otherwise, or not
 
 const dialog = $("#detail");
-let current = -1;
+let current = -1; // the row
 
 export function start() {
   dialog.addEventListener("keydown", pressed);
-  dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
-  dialog.addEventListener("close", () => {
-    const place = state.shown.indexOf(current);
-    if (place >= 0 && !$("#grid").hidden) focusOn(place);
-    if (!$("#grid").hidden) focusTiles();
-  });
-  on("selected", () => dialog.open && markSelected());
+  dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
+  dialog.addEventListener("close", closed);
+  on("selected", () => dialog.open && mark(dialog.querySelector(".select")));
 }
 
 export function open(row) {
   current = row;
   draw();
   if (!dialog.open) dialog.showModal();
+  dialog.focus(); // what had it is gone
+}
+
+function closed() {
+  if ($("#grid").hidden) return;
+  const place = state.shown.indexOf(current);
+  if (place >= 0) focusOn(place);
+  focusTiles();
 }
 
 function draw() {
-  const key = state.keys[current];
-  const place = state.shown.indexOf(current);
   const near = el("div", { className: "near", "aria-busy": "true" });
-  const where = place >= 0 ? `${count(place + 1)} of ${count(state.shown.length)}` : "";
-  dialog.replaceChildren(
-    el("div", { className: "stage" }, picture(current), button("previous", "‹", "Previous image", () => go(-1)), button("next", "›", "Next image", () => go(1))),
-    el(
-      "div",
-      { className: "facts" },
-      el("header", {}, el("small", {}, shown(folderOf(key))), el("h2", {}, shown(baseName(key))), el("small", {}, where), button("close", "✕", "Close", () => dialog.close())),
-      facts(),
-      el("div", { className: "actions" }, toggle(), button("", "Show nearest in the grid", "", similar)),
-      el("h3", {}, "Nearest"),
-      near,
-    ),
-  );
+  const parts = [heading(), facts(), actions(), el("h3", {}, "Nearest"), near];
+  dialog.replaceChildren(stage(), el("div", { className: "facts" }, ...parts));
   showNear(current, near);
+}
+
+function stage() {
+  const previous = button("previous", "‹", "Previous image", () => go(-1));
+  const next = button("next", "›", "Next image", () => go(1));
+  [previous.disabled, next.disabled] = [-1, 1].map((step) => beside(step) === undefined);
+  return el("div", { className: "stage" }, picture(current), previous, next);
+}
+
+function heading() {
+  const key = state.keys[current];
+  const place = state.shown.indexOf(current) + 1;
+  return el(
+    "header",
+    {},
+    el("small", {}, shown(folderOf(key))),
+    el("h2", {}, shown(baseName(key))),
+    el("small", {}, place ? `${count(place)} of ${count(state.shown.length)}` : ""),
+    button("close", "✕", "Close", () => dialog.close()),
+  );
+}
+
+function actions() {
+  const toggle = button("select", "", "", () => select([current], !state.selected[current]));
+  mark(toggle);
+  const similar = button("", "Show nearest in the grid", "", showSimilar);
+  return el("div", { className: "actions" }, toggle, similar);
 }
 
 function button(className, text, label, action) {
   const made = el("button", { className }, text);
-  if (label) made.setAttribute("aria-label", label);
+  if (label) made.ariaLabel = label;
   made.addEventListener("click", action);
   return made;
 }
 
+const size = (row) => ["width", "height"].map((name) => state.columns.get(name).values[row]);
+
 /** The thumbnail at once, the large picture when it is there, a reason if there is none. */
 function picture(row) {
   const image = el("img", { src: `/thumb/${row}`, alt: shown(state.keys[row]) });
-  const [width, height] = ["width", "height"].map((name) => state.columns.get(name).values[row]);
-  if (width && height) [image.width, image.height] = [width, height];
+  const [width, height] = size(row);
+  if (width && height) Object.assign(image, { width, height });
   const large = new Image();
   large.addEventListener("load", () => (image.src = large.src));
   large.src = `/image/${row}`;
   const frame = el("figure", {}, image);
   image.addEventListener("error", async () => {
-    const reason = await ask(`/thumb/${row}`).then(() => "it can't be shown", (error) => error.message);
-    frame.replaceChildren(el("figcaption", {}, reason));
+    frame.replaceChildren(el("figcaption", {}, await whyNone(row)));
   });
   return frame;
 }
 
-function facts() {
-  const { width, height } = Object.fromEntries(["width", "height"].map((name) => [name, state.columns.get(name).values[current]]));
-  const lines = [["Size", `${count(width)} × ${count(height)}`]];
-  for (const column of state.columns.values()) {
-    if (["width", "height", "x", "y"].includes(column.name)) continue;
-    lines.push([title(column.name), inWords(column.name, valueOf(column, current))]);
+async function whyNone(row) {
+  try {
+    await ask(`/thumb/${row}`);
+    return "it can't be shown";
+  } catch (error) {
+    return error.message;
   }
-  return el("dl", {}, ...lines.map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
 }
 
-function toggle() {
-  const made = button("select", "", "", () => select([current], !state.selected[current]));
-  mark(made);
-  return made;
+function facts() {
+  const told = [...state.columns.values()].filter(({ name }) => !UNTOLD.includes(name));
+  const values = told.map((column) => [
+    title(column.name),
+    inWords(column.name, valueOf(column, current)),
+  ]);
+  const lines = [["Size", size(current).map(count).join(" × ")], ...values];
+  const pairs = lines.map(([name, value]) =>
+    el("div", {}, el("dt", {}, name), el("dd", {}, value)),
+  );
+  return el("dl", {}, ...pairs);
 }
 
+/** Let a toggle say whether the image is selected. */
 function mark(toggle) {
   const yes = Boolean(state.selected[current]);
   toggle.textContent = yes ? "✓ Selected" : "Select";
-  toggle.setAttribute("aria-pressed", yes);
+  toggle.ariaPressed = yes;
 }
-
-const markSelected = () => mark(dialog.querySelector(".select"));
 
 async function showNear(row, list) {
   try {
@@ -114,21 +139,28 @@ function neighbour(row, score) {
   return made;
 }
 
-function similar() {
+function showSimilar() {
   dialog.close();
   byRow(current);
 }
 
+/** The row before or after, in what is shown; none if it's the first or last, or not shown. */
+function beside(step) {
+  const place = state.shown.indexOf(current);
+  return place < 0 ? undefined : state.shown[place + step];
+}
+
 function go(step) {
-  const place = state.shown.indexOf(current) + step;
-  if (place >= 0 && place < state.shown.length) open(state.shown[place]);
+  const row = beside(step);
+  if (row !== undefined) open(row);
 }
 
 function pressed(event) {
+  const selects = event.key === " " && event.target === dialog;
   if (event.key === "ArrowLeft") go(-1);
   else if (event.key === "ArrowRight") go(1);
-  else if (event.key === " " && event.target === dialog) select([current], !state.selected[current]);
-  else if (event.key === "s") similar();
+  else if (selects) select([current], !state.selected[current]);
+  else if (event.key === "s") showSimilar();
   else return;
   event.preventDefault();
 }

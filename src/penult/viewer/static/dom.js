@@ -19,6 +19,10 @@ const STEERING = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2
 export const shown = (text) =>
   text.replace(STEERING, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 
+/** A name as a shell takes it. */
+export const quoted = (name) =>
+  /^[\w./-]+$/.test(name) ? name : `'${shown(name).replaceAll("'", "'\\''")}'`;
+
 export const baseName = (key) => key.slice(key.lastIndexOf("/") + 1);
 export const folderOf = (key) => key.slice(0, key.lastIndexOf("/") + 1);
 
@@ -60,15 +64,18 @@ export async function ask(path, options) {
 
 let hiding;
 
-/** Show one line for a while. */
-export function say(text) {
+/** Show one line, for some seconds. */
+export function say(text, seconds = 6) {
   const message = $("#message");
   message.textContent = text;
   message.hidden = false;
   clearTimeout(hiding);
-  hiding = setTimeout(() => (message.hidden = true), 6000);
+  if (seconds < Infinity) hiding = setTimeout(unsay, 1000 * seconds);
 }
 
+export const unsay = () => ($("#message").hidden = true);
+
+/** An action that is done once when the next frame is drawn, however often it is asked for. */
 export const nextFrame = (action) => {
   let asked = false;
   return () => {

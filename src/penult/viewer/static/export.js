@@ -3,20 +3,23 @@
 import { el } from "./dom.js";
 import { selectedRows, state, valueOf } from "./state.js";
 
-const BREAKS = /[\n\r]/g;
+const KEPT = 10_000; // milliseconds that the browser has to begin to read a file
 
 /** Keys, one a line; a line break within a key is written as its escape. */
 export function exportTxt() {
-  const lines = selectedRows().map((row) => state.keys[row].replace(BREAKS, (c) => (c === "\n" ? "\\n" : "\\r")));
-  download("txt", "text/plain", lines.join("\n") + "\n");
+  const lines = selectedRows().map((row) => `${oneLine(state.keys[row])}\n`);
+  download("txt", "text/plain", lines);
 }
 
-/** Keys with all columns, and the score of a search. */
+const oneLine = (key) => key.replaceAll("\n", "\\n").replaceAll("\r", "\\r");
+
+/** Keys with all columns. */
 export function exportCsv() {
   const columns = [...state.columns.values()];
-  const rows = selectedRows().map((row) => [state.keys[row], ...columns.map((column) => valueOf(column, row))]);
+  const values = (row) => [state.keys[row], ...columns.map((column) => valueOf(column, row))];
   const head = ["key", ...columns.map(({ name }) => name)];
-  download("csv", "text/csv", [head, ...rows].map((line) => line.map(cell).join(",")).join("\r\n") + "\r\n");
+  const lines = [head, ...selectedRows().map(values)];
+  download("csv", "text/csv", lines.map((line) => `${line.map(cell).join(",")}\r\n`));
 }
 
 function cell(value) {
@@ -25,9 +28,9 @@ function cell(value) {
   return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-function download(suffix, type, text) {
-  const address = URL.createObjectURL(new Blob([text], { type: `${type};charset=utf-8` }));
+function download(suffix, type, lines) {
+  const address = URL.createObjectURL(new Blob(lines, { type: `${type};charset=utf-8` }));
   const name = state.meta.table.replace(/\.lance$/, "");
   el("a", { href: address, download: `${name}-selected.${suffix}` }).click();
-  setTimeout(() => URL.revokeObjectURL(address), 10000);
+  setTimeout(() => URL.revokeObjectURL(address), KEPT);
 }

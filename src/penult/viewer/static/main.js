@@ -1,82 +1,97 @@
-// The page begins here: loads the table, wires the bar, the keyboard and the selection.
+// The page begins here: loads the table, starts each part, wires the bar and the keyboard.
 
+import * as chips from "./chips.js";
 import * as detail from "./detail.js";
-import { $, count, el, plural, say, shown, title } from "./dom.js";
+import { $, count, plural, say, shown } from "./dom.js";
+import { exportCsv, exportTxt } from "./export.js";
+import * as failures from "./failures.js";
 import * as filters from "./filters.js";
 import * as grid from "./grid.js";
 import * as map from "./map.js";
 import * as search from "./search.js";
-import { exportCsv, exportTxt } from "./export.js";
-import { announce, filter, filterByWords, load, on, select, selectedRows, sortBy, state } from "./state.js";
+import * as sort from "./sort.js";
+import { filter, filterByWords, load, on, refilter, select, selectedRows, state } from "./state.js";
+import * as theme from "./theme.js";
 
 const VIEWS = ["grid", "map", "failures"];
 
 function begin() {
-  const { meta } = state;
-  document.title = `${shown(meta.table)} – penult`;
-  $("#table-name").textContent = shown(meta.table);
-  $("#table-name").title = Object.entries(meta.provenance).map((pair) => shown(pair.join(": "))).join("\n");
-  for (const part of [grid, detail]) part.start(detail.open);
+  name();
+  grid.start(detail.open);
+  detail.start();
   filters.start();
-  search.start(() => show("grid"));
-  $("#tab-map").hidden = !map.start(detail.open);
-  listFailures();
-  chooseSort();
-  wire();
+  search.start(() => {
+    document.querySelector("dialog[open]")?.close();
+    show("grid");
+  });
+  failures.start();
+  sort.start();
+  map.start(detail.open);
+  wireBar();
+  wireSelection();
+  document.addEventListener("keydown", pressed);
   on("shown", tell);
-  on("selected", tellSelected);
-  on("ranked", () => chooseSort());
-  announce("shown");
+  refilter();
   $("#loading").remove();
   document.body.classList.add("ready");
   grid.focusTiles();
 }
 
-function wire() {
+function name() {
+  const { table, provenance } = state.meta;
+  document.title = `${shown(table)} – penult`;
+  $("#table-name").textContent = shown(table);
+  const made = Object.entries(provenance).map(([fact, value]) => shown(`${fact}: ${value}`));
+  $("#table-name").title = made.join("\n");
+}
+
+function wireBar() {
   const words = $("#words");
   words.addEventListener("input", () => filterByWords(words.value));
-  words.addEventListener("keydown", (event) => {
-    if (event.key === "Escape" && !words.value) grid.focusTiles();
-    if (event.key === "Enter" || event.key === "ArrowDown") grid.focusTiles();
+  words.addEventListener("keydown", ({ key }) => {
+    const done = key === "Enter" || key === "ArrowDown" || (key === "Escape" && !words.value);
+    if (done) grid.focusTiles();
   });
-  for (const name of VIEWS) $(`#tab-${name}`).addEventListener("click", () => show(name));
+  for (const view of VIEWS) $(`#tab-${view}`).addEventListener("click", () => show(view));
   $(".tabs").addEventListener("keydown", betweenTabs);
-  $("#theme").addEventListener("click", turn);
+  $("#theme").addEventListener("click", theme.turn);
   $("#open-help").addEventListener("click", () => $("#help").showModal());
   $("#open-filters").addEventListener("click", () => openFilters());
   $("#filters").addEventListener("close", () => openFilters(false));
-  $("#sort").addEventListener("change", () => {
-    const [name, down] = $("#sort").value.split(/ (?=\w+$)/);
-    sortBy(name, down === "down");
-  });
-  $("#export-txt").addEventListener("click", exportTxt);
-  $("#export-csv").addEventListener("click", exportCsv);
-  $("#unselect").addEventListener("click", () => select(selectedRows(), false));
-  $("#only-selected").addEventListener("click", onlySelected);
   $("#clear-all").addEventListener("click", filters.clearAll);
-  document.addEventListener("keydown", pressed);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", map.recolour);
 }
 
-function show(name) {
-  if ($(`#tab-${name}`).hidden) return;
-  document.body.dataset.view = name;
+function wireSelection() {
+  $("#export-txt").addEventListener("click", exportTxt);
+  $("#export-csv").addEventListener("click", exportCsv);
+  $("#only-selected").addEventListener("click", onlySelected);
+  $("#unselect").addEventListener("click", unselect);
+  on("selected", () => {
+    const { length } = selectedRows();
+    $("#selection").hidden = length === 0;
+    $("#selection b").textContent = `${count(length)} selected`;
+  });
+}
+
+function show(view) {
+  if ($(`#tab-${view}`).hidden) return;
+  document.body.dataset.view = view;
   for (const each of VIEWS) {
-    const here = each === name;
+    const here = each === view;
     $(`#${each}`).hidden = !here;
-    $(`#tab-${each}`).setAttribute("aria-selected", here);
+    $(`#tab-${each}`).ariaSelected = here;
     $(`#tab-${each}`).tabIndex = here ? 0 : -1;
   }
-  if (name === "map") map.show();
+  if (view === "map") map.show();
+  if (view === "grid") grid.focusTiles();
   tell();
-  if (name === "grid") grid.focusTiles();
 }
 
 function betweenTabs(event) {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!step) return;
-  const there = VIEWS.map((name) => $(`#tab-${name}`)).filter((tab) => !tab.hidden);
-  const next = there[(there.indexOf(document.activeElement) + step + there.length) % there.length];
+  const tabs = VIEWS.map((view) => $(`#tab-${view}`)).filter((tab) => !tab.hidden);
+  const next = tabs.at((tabs.indexOf(document.activeElement) + step) % tabs.length);
   next.click();
   next.focus();
   event.stopPropagation();
@@ -84,69 +99,32 @@ function betweenTabs(event) {
 
 function openFilters(open = !document.body.classList.contains("filtering")) {
   document.body.classList.toggle("filtering", open);
-  $("#open-filters").setAttribute("aria-expanded", open);
+  $("#open-filters").ariaExpanded = open;
 }
 
+/** Say how many images are shown. */
 function tell() {
-  const [there, all] = [state.shown.length, state.keys.length];
-  $("#count").textContent = there === all ? plural(all, "image") : `${count(there)} of ${plural(all, "image")}`;
-  $("#empty").hidden = there > 0 || document.body.dataset.view === "failures";
+  const [some, all] = [state.shown.length, plural(state.keys.length, "image")];
+  $("#count").textContent = some === state.keys.length ? all : `${count(some)} of ${all}`;
+  const silent = some > 0 || document.body.dataset.view === "failures";
+  $("#bare").hidden = silent || state.keys.length > 0;
+  $("#empty").hidden = silent || state.keys.length === 0;
 }
 
-function tellSelected() {
-  const rows = selectedRows();
-  $("#selection").hidden = rows.length === 0;
-  $("#selection b").textContent = `${count(rows.length)} selected`;
-}
+const unselect = () => select(selectedRows(), false);
 
 function onlySelected() {
   const wanted = Uint8Array.from(state.selected);
-  filters.chip("selection", `${plural(selectedRows().length, "selected image")}`, () => filter("selection", null));
+  const label = plural(selectedRows().length, "selected image");
+  chips.say("selection", label, () => filter("selection", null));
   filter("selection", (row) => wanted[row]);
 }
 
-function chooseSort() {
-  const options = [...state.columns.keys()].flatMap((name) => [
-    new Option(`${title(name)} ↑`, `${name} up`),
-    new Option(`${title(name)} ↓`, `${name} down`),
-  ]);
-  const byName = [new Option("Name", "key up"), new Option("Name, last first", "key down")];
-  const { name, down } = state.sort;
-  const near = state.ranking ? [new Option("Nearness", "near", true, true)] : [];
-  $("#sort").replaceChildren(...near, ...byName, ...options);
-  $("#sort").disabled = Boolean(state.ranking);
-  if (!state.ranking) $("#sort").value = `${name} ${down ? "down" : "up"}`;
-}
-
-const LISTED = 2000; // failures that are shown
-
-function listFailures() {
-  const { failures } = state;
-  $("#tab-failures").hidden = !failures.length;
-  $("#tab-failures .badge").textContent = count(failures.length);
-  const lines = failures.slice(0, LISTED).map(([key, reason]) => {
-    const [kind, ...rest] = reason.split(": ");
-    return el("tr", {}, el("td", {}, shown(key)), el("td", {}, el("b", {}, shown(kind)), ` ${shown(rest.join(": "))}`));
-  });
-  const head = el("tr", {}, el("th", { scope: "col" }, "Image"), el("th", { scope: "col" }, "Reason"));
-  $("#failures").replaceChildren(
-    el("p", {}, `${plural(failures.length, "image")} gave no features. `, el("code", {}, "penult extract --retry-failed"), " tries them again."),
-    el("table", {}, el("thead", {}, head), el("tbody", {}, ...lines)),
-  );
-  if (failures.length > LISTED) $("#failures").append(el("p", {}, `… and ${count(failures.length - LISTED)} more`));
-}
-
-function dark(choice) {
-  if (choice === null) delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = choice === "true" ? "dark" : "light";
-}
-
-function turn() {
-  const now = document.documentElement.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
-  const wanted = String(now === "light");
-  localStorage.setItem("dark", wanted);
-  dark(wanted);
-  map.recolour();
+/** End what is open or chosen, one thing at a time. */
+function back() {
+  if (document.body.classList.contains("filtering")) openFilters(false);
+  else if (state.selected.includes(1)) unselect();
+  else if (state.ranking) search.end();
 }
 
 const KEYS = {
@@ -155,34 +133,31 @@ const KEYS = {
   g: () => show("grid"),
   m: () => show("map"),
   f: () => show("failures"),
-  t: turn,
-  l: () => map.toggleLasso(),
-  0: () => map.fit(),
-  Escape: () => {
-    if (document.body.classList.contains("filtering")) openFilters(false);
-    else if (selectedRows().length) select(selectedRows(), false);
-    else if (state.ranking) search.end();
-  },
+  t: theme.turn,
+  l: map.toggleLasso,
+  0: map.fit,
+  Escape: back,
 };
 
 function pressed(event) {
   const { target, key } = event;
   if (document.querySelector("dialog[open]")) return;
   const typing = target.matches("input:not([type=checkbox], [type=range]), select");
-  if ((event.ctrlKey || event.metaKey) && key === "a" && !typing) {
+  if (event.ctrlKey || event.metaKey || event.altKey) {
+    if (key !== "a" || event.altKey || typing) return;
     select(state.shown);
-    event.preventDefault();
-  } else if (!event.ctrlKey && !event.metaKey && !event.altKey && (!typing || key === "Escape") && KEYS[key]) {
+  } else if (!KEYS[key] || (typing && key !== "Escape")) return;
+  else {
     if (typing) target.blur();
-    else event.preventDefault();
     KEYS[key]();
   }
+  if (!typing) event.preventDefault();
 }
 
-addEventListener("unhandledrejection", (event) => say(event.reason.message));
+addEventListener("unhandledrejection", ({ reason }) => say(reason.message));
 
 if (location.search) history.replaceState(null, "", "/"); // the token, which the cookie replaces
-dark(localStorage.getItem("dark"));
+theme.start();
 
 try {
   await load();

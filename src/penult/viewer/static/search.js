@@ -1,95 +1,93 @@
 // Search by an image that is dropped, pasted or chosen, or for what is near a row.
 
-import { $, ask, say, shown } from "./dom.js";
-import { chip } from "./filters.js";
+import * as chips from "./chips.js";
+import { $, ask, el, say, shown, unsay } from "./dom.js";
 import { rank, state } from "./state.js";
 
 const LARGEST = 64 * 2 ** 20; // bytes that the server takes
+const SIDE = 48; // pixels of the picture of what is looked for
 
 let showing = () => {};
+let latest = 0; // number of the last search: what an earlier one finds comes too late
 
-export function start(showGrid) {
-  showing = showGrid;
-  const drop = $("#drop");
-  let inside = 0; // dragenter and dragleave come for each element on the way
-  const brings = (event) => event.dataTransfer?.types.includes("Files");
-  addEventListener("dragenter", (event) => {
-    if (!brings(event)) return;
-    inside++;
-    drop.hidden = false;
+/** @param {() => void} show shows what was found */
+export function start(show) {
+  showing = show;
+  takeDrops();
+  addEventListener("paste", ({ clipboardData }) => byFile(clipboardData.files[0]));
+  $("#image-file").addEventListener("change", ({ target }) => {
+    byFile(target.files[0]);
+    target.value = "";
   });
-  addEventListener("dragleave", (event) => {
-    if (brings(event) && --inside <= 0) drop.hidden = true;
-  });
+}
+
+function takeDrops() {
+  let within = 0; // elements: dragenter and dragleave come for each on the way
+  const over = (change) => (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    within = Math.max(0, within + change);
+    $("#drop").hidden = within === 0;
+  };
+  addEventListener("dragenter", over(1));
+  addEventListener("dragleave", over(-1));
   addEventListener("dragover", (event) => event.preventDefault());
   addEventListener("drop", (event) => {
     event.preventDefault();
-    inside = 0;
-    drop.hidden = true;
+    within = 0;
+    $("#drop").hidden = true;
     byFile(event.dataTransfer.files[0]);
-  });
-  addEventListener("paste", (event) => byFile(event.clipboardData.files[0]));
-  $("#image-file").addEventListener("change", (event) => {
-    byFile(event.target.files[0]);
-    event.target.value = "";
   });
 }
 
+/** The file is sent as it is: what a browser makes smaller has other features. */
 async function byFile(file) {
   if (!file) return;
-  if (file.size > LARGEST) {
-    say(`${shown(file.name)} is too large to search for: 64 MB are the most`);
-    return;
-  }
-  await busy(`Looking for images like ${shown(file.name)}…`, async () => {
-    const answer = await ask("/like", { method: "POST", body: await file.arrayBuffer() });
-    found(await answer.json(), file.name, await picture(file));
-  });
+  const name = shown(file.name);
+  if (file.size > LARGEST) say(`${name} is too large to search for: 64 MiB are the most`);
+  else await find(name, () => like(file), () => drawn(file));
 }
 
 /** Show what is near a row in the grid. */
-export async function byRow(row) {
-  await busy("Looking for what is near…", async () => {
-    const near = await nearest(row);
-    found(near, state.keys[row], `/thumb/${row}`);
-  });
-}
+export const byRow = (row) =>
+  find(shown(state.keys[row]), () => nearest(row), () => `/thumb/${row}`);
 
+const like = async (file) => (await ask("/like", { method: "POST", body: file })).json();
+
+/** The rows nearest to one, with their scores. */
 export const nearest = async (row) => (await ask(`/near/${row}`)).json();
 
-function found(ranking, name, image) {
-  rank(ranking);
-  chip("ranking", `Like ${shown(name)}`, () => rank(null), image);
-  showing();
-}
-
-export function end() {
-  chip("ranking", null);
-  rank(null);
-}
-
-async function busy(text, work) {
+/** Ask for what is like something, and show it beside a picture of that. */
+async function find(name, asked, picture) {
+  const number = ++latest;
   document.body.classList.add("busy");
-  say(text);
+  say(`Looking for images like ${name}…`, Infinity);
   try {
-    await work();
-    $("#message").hidden = true;
+    const [ranking, image] = await Promise.all([asked(), picture()]);
+    if (number !== latest) return;
+    rank(ranking);
+    chips.say("ranking", `Like ${name}`, () => rank(null), image);
+    unsay();
+    showing();
   } catch (error) {
-    say(error.message);
+    if (number === latest) say(error.message);
   } finally {
-    document.body.classList.remove("busy");
+    if (number === latest) document.body.classList.remove("busy");
   }
 }
 
-/** A file drawn small, on a canvas: no address of a file is shown by this page. */
-async function picture(file) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = 48;
+export function end() {
+  chips.remove("ranking");
+  rank(null);
+}
+
+/** A file's picture on a canvas: the page's policy lets no address of a file be shown. */
+async function drawn(file) {
+  const canvas = el("canvas", { width: SIDE, height: SIDE });
   try {
     const image = await createImageBitmap(file);
     const side = Math.min(image.width, image.height);
     const [x, y] = [(image.width - side) / 2, (image.height - side) / 2];
-    canvas.getContext("2d").drawImage(image, x, y, side, side, 0, 0, 48, 48);
+    canvas.getContext("2d").drawImage(image, x, y, side, side, 0, 0, SIDE, SIDE);
   } catch {
     // the browser may not read what the server does
   }

@@ -1,0 +1,37 @@
+// A column's values, to tick.
+
+import { count, el, shown, title } from "../dom.js";
+import { palette } from "../colours.js";
+import { filter } from "../state.js";
+import { shortened } from "./list.js";
+
+/** @returns {import("../filters.js").Part} */
+export function values(name, { list, codes }) {
+  const ticked = new Set();
+  const colours = palette(list.length);
+  const boxes = [];
+  const items = list.map((value, i) => {
+    const box = el("input", { type: "checkbox" });
+    box.addEventListener("change", () => {
+      if (box.checked) ticked.add(value.code);
+      else ticked.delete(value.code);
+      filter(name, ticked.size && ((row) => ticked.has(codes[row])));
+    });
+    boxes.push(box);
+    return item(value, box, colours[i]);
+  });
+  const clear = () => {
+    ticked.clear();
+    for (const box of boxes) box.checked = false;
+    filter(name, null);
+  };
+  return { element: el("section", {}, el("h3", {}, title(name)), shortened(items)), clear };
+}
+
+function item({ label, count: n }, box, colour) {
+  const swatch = el("i", { className: "swatch" });
+  swatch.style.background = colour;
+  const word = el("span", {}, label === null ? "none" : shown(String(label)));
+  const number = el("small", {}, count(n));
+  return el("li", {}, el("label", { className: "item" }, box, swatch, word, number));
+}
