@@ -1,7 +1,8 @@
 # Two commands set everything up: `make demo` and `make test`.
 PYTHON ?= python3
 BIN = .venv/bin
-PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# The locked files are complete, so nothing is left for pip to resolve.
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 
 .PHONY: demo test lint bench lock clean
 
@@ -33,7 +34,7 @@ lock: .venv/dev
 .venv/run: requirements/run.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(PIP) -r requirements/run.txt
-	$(PIP) --no-deps --no-build-isolation --editable .
+	$(PIP) --no-build-isolation --editable .
 	$(BIN)/python -m compileall -q src
 	touch $@
 

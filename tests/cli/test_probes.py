@@ -57,7 +57,7 @@ def test_probe_prints_a_table_and_writes_what_is_asked_for(run, workplace):
         "%",
         "p",
     ]
-    assert "6 images; 3 folds; chance 50.0%, balanced 50.0%;" in result.stdout
+    assert "6 images; 2 classes; 3 folds; chance 50.0%, balanced 50.0%\n" in result.stdout
     with (workplace / "p.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 6
     assert (workplace / "p.png").read_bytes().startswith(b"\x89PNG")
