@@ -97,19 +97,17 @@ class Pictures:
         return found
 
     def _read(self, rows: Iterable[int]) -> None:
-        futures: dict[int, Future[Prepared]] = {}
+        futures: dict[int, Future[list[Prepared | ImageError]]] = {}
         for row in rows:
             self._known[row] = _NONE
             if self._unchanged(row):
                 path = from_key(self._paths[row])
-                futures[row] = self._decoders.submit(path, len(futures))
+                futures[row] = self._decoders.submit([path], len(futures))
         for slot, (row, future) in enumerate(futures.items()):
-            try:
-                future.result()
-            except ImageError:
-                continue
-            self._greys[row] = self._decoders.inputs[slot, :, :, 0]
-            self._known[row] = _READ
+            [image] = future.result()
+            if not isinstance(image, ImageError):
+                self._greys[row] = self._decoders.inputs[slot, :, :, 0]
+                self._known[row] = _READ
 
     def _unchanged(self, row: int) -> bool:
         path, state = self._paths[row], tuple(column[row] for column in self._states)
