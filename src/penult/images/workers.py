@@ -45,7 +45,7 @@ from penult.images.preprocess import Preprocessing
 AVAILABLE = os.name == "posix" and bool(sys.executable)
 _REPLY = 4096  # bytes, more than any is long
 _SERVE = "from penult.images.worker import serve; serve()"
-_ENVIRONMENT = {
+ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # NumPy's threads would take memory
     "OMP_NUM_THREADS": "1",
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # glibc keeps the memory of an image for the next,
@@ -211,7 +211,7 @@ def _started(memory: int) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # libraries print there what they think of an image
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | _ENVIRONMENT,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | ENVIRONMENT,
         pass_fds=(memory,),
         process_group=0,  # Ctrl-C is for the parent, which decides
     )
