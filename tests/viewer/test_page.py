@@ -187,6 +187,12 @@ def test_a_phone_has_room_for_all_that_can_be_done_with_a_selection(phone):
         assert box["x"] + box["width"] <= 390
 
 
+def test_an_image_alone_has_no_neighbours(made):
+    with made(rows=1) as page:
+        page.keyboard.press("Enter")
+        page.get_by_text("There is no other image.").wait_for()
+
+
 def test_enter_shows_an_image_and_what_is_near(page):
     page.keyboard.press("Enter")
     page.wait_for_selector("#detail .near img")

@@ -124,8 +124,8 @@ function tell() {
   const silent = some > 0 || viewed() === "failures";
   $("#bare").hidden = silent || state.keys.length > 0;
   $("#empty").hidden = silent || state.keys.length === 0;
-  const found = state.ranking && `None of the ${state.ranking.rows.length} nearest images`;
-  $("#empty span").textContent = found ?? "No image";
+  const found = state.ranking?.rows.length;
+  $("#empty span").textContent = found ? `None of the ${found} nearest images` : "No image";
 }
 
 const unselect = () => select(selectedRows(), false);
