@@ -57,7 +57,8 @@ def of_table(features: Features) -> list[Section]:
 def _groups(features: Features) -> list[Any]:
     """The cluster of each key, or its folder."""
     if "cluster" in features.columns:
-        return features.facts(["cluster"])["cluster"].to_pylist()
+        labels: list[Any] = features.facts(["cluster"])["cluster"].to_pylist()
+        return labels
     return [key.rpartition("/")[0] or features.path.name for key in features.keys]
 
 
