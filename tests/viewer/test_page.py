@@ -179,6 +179,14 @@ def test_a_phone_has_filters_at_hand_and_nothing_beside_the_screen(phone):
         assert phone.evaluate("document.documentElement.scrollWidth") == 390
 
 
+def test_a_tap_beside_the_filters_of_a_phone_closes_them_and_opens_nothing(phone):
+    phone.get_by_role("button", name="Filters").click()
+    phone.locator("#filters").wait_for()
+    phone.mouse.click(380, 250)
+    phone.locator("#filters").wait_for(state="hidden")
+    assert phone.locator("#detail[open]").count() == 0
+
+
 def test_a_phone_has_room_for_all_that_can_be_done_with_a_selection(phone):
     phone.locator("#tile-0 .circle").click()
     for button in phone.locator("#selection button").all():

@@ -80,8 +80,8 @@ class Sheet:
     left_out: int
 
     def __str__(self) -> str:
-        missing = f", {self.missing} of them without a picture" if self.missing else ""
-        left_out = f"; {self.left_out} more are left out" if self.left_out else ""
+        missing = f", {self.missing:,} of them without a picture" if self.missing else ""
+        left_out = f"; {self.left_out:,} more are left out" if self.left_out else ""
         images = _number(self.images, "image") if self.images else "written"
         return f"{self.path}: {images}{missing}{left_out}"
 

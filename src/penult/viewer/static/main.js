@@ -56,6 +56,7 @@ function wireBar() {
   $("#open-help").addEventListener("click", () => $("#help").showModal());
   $("#open-filters").addEventListener("click", () => openFilters());
   $("#filters").addEventListener("close", () => openFilters(false));
+  $("main").addEventListener("click", closeFilters, { capture: true });
   $("#clear-all").addEventListener("click", filters.clearAll);
 }
 
@@ -115,6 +116,13 @@ function betweenTabs(event) {
 function openFilters(open = !document.body.classList.contains("filtering")) {
   document.body.classList.toggle("filtering", open);
   $("#open-filters").ariaExpanded = open;
+}
+
+/** A tap beside the filters of a phone closes them, and does no more. */
+function closeFilters(event) {
+  if (!document.body.classList.contains("filtering")) return;
+  openFilters(false);
+  event.stopPropagation();
 }
 
 /** Say how many images are shown. */
