@@ -126,3 +126,7 @@ def test_an_older_sheet_stays_if_the_new_one_cannot_be_written(sheet, tmp_path, 
         sheet(Section("new", [Item("a", None)]))
     assert "old" in (tmp_path / "s.html").read_text("utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["s.html"]
+
+
+def test_a_page_of_nothing_says_so(sheet):
+    assert "<p>Nothing was found</p>" in sheet()[1]

@@ -3,6 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from penult.analysis.clusters import Clusters, central
 from penult.analysis.listing import paths
@@ -38,6 +39,35 @@ def of_matches(
     return sections if queries or exclude else sections[1:]
 
 
+def of_table(features: Features) -> list[Section]:
+    """All images: a section a cluster, or a folder if the table has no column `cluster`."""
+    groups: dict[Any, list[str]] = {}
+    for key, group in zip(features.keys, _groups(features), strict=True):
+        groups.setdefault(group, []).append(key)
+    clusters = "cluster" in features.columns
+    sections = [
+        Section(_cluster(group) if clusters else group, _items(features, groups[group]))
+        for group in sorted(groups, key=lambda group: (group in (None, -1), group is None, group))
+    ]
+    failed = len(features.failures)
+    text = f"{failed:,} gave no features; `penult failures {features.path.name}` lists them"
+    return [*sections, Section("Failed", (), text)] if failed else sections
+
+
+def _groups(features: Features) -> list[Any]:
+    """The cluster of each key, or its folder."""
+    if "cluster" in features.columns:
+        labels: list[Any] = features.facts(["cluster"])["cluster"].to_pylist()
+        return labels
+    return [key.rpartition("/")[0] or features.path.name for key in features.keys]
+
+
+def _cluster(label: Any) -> str:  # noqa: ANN401 -- people may have columns of their own
+    if label is None:
+        return "Without a cluster"
+    return "Noise" if label == -1 else f"Cluster {label}"
+
+
 def of_duplicates(found: Duplicates) -> list[Section]:
     """A section a group, the image to keep first."""
     return [
@@ -70,7 +100,7 @@ def _group(features: Features, found: Clusters, label: int, most: int) -> Sectio
     keys = [found.keys[place] for place in mine[:most]]
     items = _items(features, keys, [f"{found.distances[place]:.3f}" for place in mine[:most]])
     text = f"The {len(items)} most central of {len(mine):,} images" if len(mine) > most else ""
-    return Section("Noise" if label < 0 else f"Cluster {label}", items, text)
+    return Section(_cluster(label), items, text)
 
 
 def _items(
