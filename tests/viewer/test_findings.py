@@ -18,6 +18,23 @@ def table(tmp_path):
     return tmp_path / "t.lance"
 
 
+def test_files_that_are_not_those_of_the_features_are_not_shown(tmp_path):
+    files = [tmp_path / "same.jpg", tmp_path / "other.jpg"]
+    for file in files:
+        file.write_bytes(b"1234")
+    rows = [
+        Row(f.name, size, f.stat().st_mtime_ns, path=str(f), vectors={"pool": np.ones(2, "f")})
+        for f, size in zip(files, (4, 5), strict=True)
+    ]
+    with FeatureTable.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
+        table.append(rows)
+    [section] = of_table(open_table(tmp_path / "t.lance"))
+    assert {item.key: item.path for item in section.items} == {
+        "same.jpg": files[0],
+        "other.jpg": None,
+    }
+
+
 def shown(path):
     sections = of_table(open_table(path))
     return {section.title: [item.key for item in section.items] for section in sections}

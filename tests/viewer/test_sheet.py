@@ -97,7 +97,7 @@ def test_images_without_a_picture_say_why(sheet, tmp_path):
     texts = Elements(page).texts
     assert "No such file or directory" in texts
     assert "begins with b'no image', as no image does" in texts
-    assert "no file of it is known" in texts
+    assert "its file is unknown, or not the one that the features are of" in texts
 
 
 def test_what_is_beyond_the_limit_is_counted(sheet):

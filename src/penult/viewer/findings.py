@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.analysis.clusters import Clusters, central
-from penult.analysis.listing import paths
+from penult.analysis.listing import own_files
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
@@ -68,12 +68,17 @@ def _cluster(label: Any) -> str:  # noqa: ANN401 -- people may have columns of t
     return "Noise" if label == -1 else f"Cluster {label}"
 
 
-def of_duplicates(found: Duplicates) -> list[Section]:
+def of_duplicates(features: Features, found: Duplicates) -> list[Section]:
     """A section a group, the image to keep first."""
+    images = [image for group in found.groups for image in (group.keep, *group.drop)]
+    files = dict(zip(images, own_files(features, [image.key for image in images]), strict=True))
     return [
         Section(
             group.keep.key.rpartition("/")[2],
-            [_copy(group.keep, "keep"), *(_copy(image, "") for image in group.drop)],
+            [
+                _copy(group.keep, files[group.keep], "keep"),
+                *(_copy(image, files[image], "") for image in group.drop),
+            ],
         )
         for group in found.groups
     ]
@@ -107,19 +112,20 @@ def _items(
     features: Features, keys: Sequence[str], captions: Sequence[str] | None = None
 ) -> list[Item]:
     captions = captions or [""] * len(keys)
-    return [Item(*each) for each in zip(keys, paths(features, keys), captions, strict=True)]
+    files = own_files(features, keys)
+    return [Item(*each) for each in zip(keys, files, captions, strict=True)]
 
 
 def _query(features: Features, query: str, badge: str) -> Item:
     place = bisect_left(features.keys, query)
     if features.keys[place : place + 1] == [query]:
-        (path,) = paths(features, [query])
+        (path,) = own_files(features, [query])
     else:
         path = None if "://" in query else Path(query)
     return Item(query, path, badge=badge)
 
 
-def _copy(image: Image, badge: str) -> Item:
+def _copy(image: Image, path: Path | None, badge: str) -> Item:
     likeness = "" if badge else "the same file" if image.exact else f"{image.similarity:.3f}"
     facts = [f"{image.width}×{image.height}", f"{image.bytes:,} bytes", likeness]
-    return Item(image.key, image.path, " · ".join(filter(None, facts)), badge)
+    return Item(image.key, path, " · ".join(filter(None, facts)), badge)

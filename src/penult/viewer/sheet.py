@@ -28,7 +28,7 @@ WIDE = 6  # images that fill a line of a large window
 SIDE = 256  # pixels of a picture's longer side; a screen of twice the density needs them
 AHEAD = 64  # pictures made before the first of them is written
 
-_UNKNOWN = ImageError("unreadable", "no file of it is known")
+_UNKNOWN = ImageError("unreadable", "its file is unknown, or not the one that the features are of")
 
 
 class Item(NamedTuple):
