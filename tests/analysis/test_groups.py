@@ -39,6 +39,18 @@ def test_clusters_are_found_and_so_is_their_number(make_table, method, k):
     assert found.silhouette > 0.7
 
 
+@pytest.mark.parametrize("method", ["kmeans", "agglomerative"])
+def test_images_that_are_all_the_same_are_one_cluster(make_table, method):
+    found = make_table({f"{i}.jpg": [1, 2] for i in range(6)}).cluster(method=method)
+    assert [each.size for each in found.clusters] == [6]
+    assert found.silhouette is None
+
+
+def test_more_clusters_than_different_images(make_table):
+    found = make_table({f"{i}.jpg": [i // 5, 1] for i in range(10)}).cluster(4)
+    assert [each.size for each in found.clusters] == [5, 5]
+
+
 def test_hdbscan_leaves_noise_apart(make_table):
     vectors = blobs() | {"odd.jpg": -np.ones(8)}
     found = make_table(vectors).cluster(method="hdbscan")

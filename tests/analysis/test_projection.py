@@ -81,8 +81,9 @@ def test_few_images_have_a_map(make_table, count, width):
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
-def test_images_that_are_all_the_same_have_a_map(make_table, method):
-    found = make_table({f"{i:02}.jpg": [1, 2, 3] for i in range(20)}).map(method=method)
+@pytest.mark.parametrize("vector", [[1, 2, 3], [0, 0, 0]])
+def test_images_that_are_all_the_same_have_a_map(make_table, method, vector):
+    found = make_table({f"{i:02}.jpg": vector for i in range(20)}).map(method=method)
     assert np.isfinite(found.places).all()
 
 

@@ -128,7 +128,8 @@ def _reduced(
 def _components(vectors: Floats, count: int) -> "PCA":
     from sklearn.decomposition import PCA
 
-    return PCA(min(count, *vectors.shape), random_state=0).fit(vectors)
+    with np.errstate(invalid="ignore"):  # rows that are all the same have no variance to explain
+        return PCA(min(count, *vectors.shape), random_state=0).fit(vectors)
 
 
 def _laid_out(vectors: Floats, progress: Steps) -> Floats:
