@@ -144,6 +144,7 @@ def _file(found: "Duplicates", out: Path | None, move: Path | None, hard_link: P
     if out:
         write_list(list(filing.rows(found)), filing.COLUMNS, out)
     if move:
-        show.say(f"{move}: {filing.move(found, move)} images moved here")
+        moved = filing.move(found, move)
+        show.say(f"{move}: {moved} images moved here; extract --prune removes their rows")
     if hard_link:
         show.say(f"{hard_link}: {filing.hard_link(found, hard_link)} images linked here")
