@@ -72,6 +72,13 @@ def test_labels_need_not_be_stored(make_table):
     assert penult.open(features.path).columns == {}
 
 
+def test_a_name_that_labels_cannot_have_is_refused_before_they_are_found(make_table, monkeypatch):
+    features = make_table(blobs())
+    monkeypatch.setattr(clusters_module, "_METHODS", {})
+    with pytest.raises(UsageError, match="column 'key' is the table's own: choose another name"):
+        features.cluster(4, column="key")
+
+
 def test_the_order_of_rows_does_not_matter(make_table):
     vectors = blobs(each=15)
     other = dict(sorted(vectors.items(), key=lambda item: hash(item[1].tobytes())))

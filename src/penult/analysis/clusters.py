@@ -119,6 +119,7 @@ def cluster(
     """
     features = table if isinstance(table, Features) else open_features(table)
     _check(features, k, method, metric, min_size)
+    features.require_names([column] if column else [])
     layer, unit = features.layer(layer), metric == "cosine"
     sample = rows(features, layer, sampled(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):

@@ -99,6 +99,7 @@ def project(
         raise UsageError(f"method must be one of {', '.join(get_args(MapMethod))}, not {method!r}")
     if len(features) < 3:
         raise UsageError(f"{quoted(features.path)} has {len(features)} rows: a map needs 3")
+    features.require_names(columns or ())
     method = method if len(features) >= FEWEST else "pca"
     sample = sampled(len(features), LAID_OUT, seed)
     with needed("map"):

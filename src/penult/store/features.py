@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import penult
 from penult.errors import MissingExtraError, StoreError, UsageError
-from penult.store.columns import described
+from penult.store.columns import described, require_name
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, translated
 from penult.store.versions import local, newest, require_table, versions
@@ -162,6 +162,11 @@ class Features:
             have = ", ".join(self.layers)
             raise StoreError(f"{quoted(self.path)} has no layer {quoted(name)}, it has {have}")
         return found[0]
+
+    def require_names(self, columns: Sequence[str]) -> None:
+        """Raise a UsageError if columns of these names can't be added."""
+        for name in columns:
+            require_name(self._index.kind, name)
 
     def tables(
         self,
