@@ -215,7 +215,7 @@ def _nearest(
     best = np.full((len(block), number), -np.inf, np.float32)
     for start in range(0, len(kept), BLOCK):
         products = block @ kept[start : start + BLOCK].T
-        # most blocks have nothing near, and a maximum takes a thirtieth of a partition
+        # most blocks have nothing near, and a maximum takes a tenth of a partition
         rows = np.flatnonzero(products.max(axis=1) >= np.maximum(best.min(axis=1), least))
         products = products[rows]
         found = _places_of_largest(products, min(number, products.shape[1]))
