@@ -3,8 +3,9 @@
     python benchmarks/limits.py [NETWORK ...]
 
 Decoding, preprocessing, the network and the store are each measured alone, on all cores, on the
-same files; so is the whole of `penult.extract`, with a model that is ready. As all of them need the
-same cores, an image costs at least the sum of what it costs in each, and the best rate is
+same files; so is the whole of `penult.extract`, with a model that is ready. Decoding and
+preprocessing have processes that are ready, set up as Penult's. As all of them need the same cores,
+an image costs at least the sum of what it costs in each, and the best rate is
 
     1 / (1/decode + 1/preprocess + 1/network + 1/store)
 
@@ -15,17 +16,20 @@ of the ratio in each round. The photos are made of examples/photos: cut, mirrore
 A last line for each says what a core's second went into, as `Timings` has it.
 """
 
+import os
 import random
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from runpy import run_path
 from statistics import median
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from PIL import Image
@@ -36,6 +40,8 @@ from penult import nets
 from penult.counts import Timings
 from penult.graph import variables
 from penult.images import load
+from penult.images.preprocess import Preprocessing
+from penult.images.workers import ENVIRONMENT
 from penult.machine import cores
 from penult.pipeline import COMMIT_ROWS, provenance
 from penult.store import FeatureTable, Row
@@ -83,18 +89,22 @@ class Stages:
     def __init__(self, model: penult.Model, files: list[Path], folder: Path) -> None:
         self.model, self.files, self.folder = model, files, folder
         self.engine = model._engine.result()
-        self.decoded = [load(file) for file in files[:IN_MEMORY]]
-        self.inputs = np.stack([model.preprocessing(image) for image in self.decoded[:BATCH]])
+        decoded = [load(file) for file in files[:IN_MEMORY]]
+        self.inputs = np.stack([model.preprocessing(image) for image in decoded[:BATCH]])
         self.vectors = {name: row[0] for name, row in self.engine.run(self.inputs).items()}
+        self.processes = ProcessPoolExecutor(
+            cores(), get_context("spawn"), Worker.begin, (model.preprocessing, files[:IN_MEMORY])
+        )
+        self.preprocess()  # starts them
 
     def decode(self) -> None:
         """Read and decode every file."""
-        on_all_cores(load, self.files)
+        deque(self.processes.map(Worker.decode, self.files, chunksize=BATCH), maxlen=0)
 
     def preprocess(self) -> None:
         """Make as many inputs, of a few images."""
-        images = [self.decoded[i % len(self.decoded)] for i in range(len(self.files))]
-        on_all_cores(self.model.preprocessing, images)
+        indices = range(len(self.files))
+        deque(self.processes.map(Worker.preprocess, indices, chunksize=BATCH), maxlen=0)
 
     def network(self) -> None:
         """Run as many inputs through the network."""
@@ -117,6 +127,28 @@ class Stages:
     def _table(self) -> FeatureTable:
         out = Path(tempfile.mkdtemp(dir=self.folder)) / "t.lance"
         return FeatureTable.open_or_create(out, self.model.outputs, provenance(self.model))
+
+
+class Worker:
+    """What a process does of it; its images and preprocessing are the process's own."""
+
+    images: ClassVar[list[Image.Image]]
+    preprocessing: ClassVar[Preprocessing]
+
+    @classmethod
+    def begin(cls, preprocessing: Preprocessing, files: list[Path]) -> None:
+        """Decode the images that are preprocessed."""
+        cls.images, cls.preprocessing = [load(file) for file in files], preprocessing
+
+    @staticmethod
+    def decode(file: Path) -> None:
+        """Read and decode a file."""
+        load(file)
+
+    @classmethod
+    def preprocess(cls, index: int) -> None:
+        """Make an input of one of the images."""
+        cls.preprocessing(cls.images[index % IN_MEMORY])
 
 
 def on_all_cores(function: Callable[[Any], object], items: Iterable[Any]) -> None:
@@ -159,6 +191,7 @@ def shares(stages: Stages) -> str:
 
 def main(names: list[str]) -> None:
     """Print a row for each network and kind of photo."""
+    os.environ |= ENVIRONMENT
     heads = ["decode", "preprocess", "network", "store", "best", "extract"]
     print(f"{'images/s':30}" + "".join(f"{head:>12}" for head in heads) + f"{'reached':>9}")
     with tempfile.TemporaryDirectory() as temporary:
@@ -170,6 +203,7 @@ def main(names: list[str]) -> None:
                 stages = Stages(model, files[: NETWORKS.get(name, 100)], folder)
                 print(f"{name + ', ' + kind:30}{measure(stages)}", flush=True)
                 print(f"    {shares(stages)}", flush=True)
+                stages.processes.shutdown()
 
 
 if __name__ == "__main__":

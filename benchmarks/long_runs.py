@@ -59,7 +59,8 @@ def profile(folder: Path, count: int) -> None:
     model.features(photos[:20])
     penult.extract(photos, model, out=folder / "t.lance", progress=keep)
     total = cores() * last.seconds
-    parts = {name: getattr(last.timings, name) for name in ("decoding", "preprocessing", "network")}
+    stages = ("reading", "decoding", "preprocessing", "network")
+    parts = {name: getattr(last.timings, name) for name in stages}
     parts["all else"] = total - sum(parts.values())
     print(f"{count:,} images, {count / last.seconds:.0f} images/s on {cores()} cores")
     for name, seconds in parts.items():

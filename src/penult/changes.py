@@ -118,6 +118,12 @@ def true_digest(done: Job) -> str | None:
     return done.file.sha256 if untouched else None
 
 
+def is_unchanged(path: str, size: int, mtime_ns: int) -> bool:
+    """Whether a file has the size and time of change of the one that features are of."""
+    file = job(ImageFile("", path)).file
+    return (file.bytes, file.mtime_ns) == (size, mtime_ns)
+
+
 def same(file: File, row: Known) -> bool:
     """Whether features are still right: by content where both are known, else by size and mtime."""
     if file.sha256 and row.sha256:

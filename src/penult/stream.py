@@ -12,7 +12,7 @@ of threads: seen of EfficientNet-Lite0, ResNet-50 and VGG-16, not promised by ON
 """
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -54,7 +54,7 @@ class Outcome:
 
 class _Done(NamedTuple):
     outcomes: list[Outcome]
-    images: list[Prepared]
+    images: list[Prepared | ImageError]
     network: float  # seconds of a core
 
 
@@ -89,7 +89,7 @@ def stream(
     ):
         for batch in _batches(chain(first, images), size):
             start = free.get()
-            prepared = [decoders.submit(image, start + row) for row, image in enumerate(batch)]
+            prepared = decoders.submit(batch, start)
             inputs = decoders.inputs[start : start + len(batch)]
             done = threads.submit(_run, engine, running, inputs, prepared)
             done.add_done_callback(partial(_release, free, start))
@@ -110,6 +110,8 @@ def _next(waiting: deque[Future[_Done]], timings: Timings) -> list[Outcome]:
     timings.waiting += perf_counter() - start
     timings.network += done.network
     for image in done.images:
+        if isinstance(image, ImageError):
+            continue
         timings.reading += image.reading
         timings.decoding += image.decoding
         timings.reducible += image.decoding if image.reducible else 0
@@ -118,29 +120,25 @@ def _next(waiting: deque[Future[_Done]], timings: Timings) -> list[Outcome]:
 
 
 def _run(
-    engine: Future[Engine], running: Semaphore, inputs: Floats, images: Sequence[Future[Prepared]]
+    engine: Future[Engine],
+    running: Semaphore,
+    inputs: Floats,
+    images: Future[list[Prepared | ImageError]],
 ) -> _Done:
     """Wait for the inputs of a batch and run the network on those there are."""
-    prepared = [_result(image) for image in images]
+    prepared = images.result()
     good = [row for row, image in enumerate(prepared) if isinstance(image, Prepared)]
     ready = engine.result()
     with running:
         start = thread_time()
-        outputs = ready.run(inputs if len(good) == len(images) else inputs[good]) if good else {}
+        outputs = ready.run(inputs if len(good) == len(prepared) else inputs[good]) if good else {}
         network = thread_time() - start
     rows = ({name: values[row] for name, values in outputs.items()} for row in count())
     outcomes = [
         Outcome(error=image) if isinstance(image, ImageError) else _outcome(next(rows), image)
         for image in prepared
     ]
-    return _Done(outcomes, [image for image in prepared if isinstance(image, Prepared)], network)
-
-
-def _result(image: Future[Prepared]) -> Prepared | ImageError:
-    try:
-        return image.result()
-    except ImageError as error:
-        return ImageError(error.code, error.detail)  # its frames would keep the image in memory
+    return _Done(outcomes, prepared, network)
 
 
 def _outcome(vectors: Mapping[str, Floats], image: Prepared) -> Outcome:

@@ -57,3 +57,13 @@ def test_a_taken_port_is_one_line(table):
     assert result.stderr.startswith(f"penult: can't listen at port {port}: ")
     assert result.stderr.endswith("; choose another\n")
     assert result.stderr.count("\n") == 1
+
+
+def test_html_is_one_page_and_nothing_is_served(table):
+    result = subprocess.run(
+        [*VIEW, "--html", "t.html"], cwd=table, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0
+    assert result.stdout == ""
+    assert result.stderr == "penult: t.html: 1 image, 1 of them without a picture\n"
+    assert "a.png" in (table / "t.html").read_text("utf-8")

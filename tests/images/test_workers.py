@@ -50,7 +50,7 @@ def png(red):
 
 
 def made(seconds=1, **options):
-    options = {"slots": 4, "count": 1, "processes": True} | options
+    options = {"slots": 5, "count": 1, "processes": True} | options
     return Decoders(Poisoned(), "exact", Limits(seconds=seconds, memory=2**29), **options)
 
 
@@ -60,10 +60,15 @@ def decoders():
         yield decoders
 
 
+def one(decoders, source, slot=0):
+    [result] = decoders.submit([source], slot).result()
+    return result
+
+
 def failure(decoders, source):
-    with pytest.raises(ImageError) as raised:
-        decoders.submit(source, 0).result()
-    return str(raised.value)
+    error = one(decoders, source)
+    assert isinstance(error, ImageError)
+    return str(error)
 
 
 def children():
@@ -75,9 +80,9 @@ def children():
 def test_an_input_is_written_where_it_belongs(decoders, tmp_path):
     (tmp_path / "a.png").write_bytes(png(50))
     sources = [png(100), tmp_path / "a.png", str(tmp_path / "a.png"), Image.new("RGB", (8, 4))]
-    prepared = [decoders.submit(source, slot) for slot, source in enumerate(sources)]
-    assert [(p.result().width, p.result().height) for p in prepared] == [(8, 4)] * 4
-    np.testing.assert_array_equal(decoders.inputs[:, 0, 0, 0], [100, 50, 50, 0])
+    prepared = decoders.submit(sources, 1).result()
+    assert [(p.width, p.height) for p in prepared] == [(8, 4)] * 4
+    np.testing.assert_array_equal(decoders.inputs[:, 0, 0, 0], [0, 100, 50, 50, 0])
 
 
 @pytest.mark.parametrize(
@@ -92,8 +97,16 @@ def test_an_input_is_written_where_it_belongs(decoders, tmp_path):
 )
 def test_a_poisonous_image_fails_and_the_next_one_does_not(decoders, red, message):
     assert failure(decoders, png(red)).startswith(message)
-    assert decoders.submit(png(200), 1).result().width == 8
+    assert one(decoders, png(200), 1).width == 8
     assert decoders.inputs[1, 0, 0, 0] == 200
+
+
+def test_poison_costs_nothing_of_what_a_decoder_got_along(decoders):
+    sources = [png(red) for red in (100, HANG, 101, CRASH, 102)]
+    results = decoders.submit(sources, 0).result()
+    codes = [getattr(result, "code", None) for result in results]
+    assert codes == [None, "timeout", None, "decoder_crash", None]
+    np.testing.assert_array_equal(decoders.inputs[::2, 0, 0, 0], [100, 101, 102])
 
 
 def test_a_file_that_is_no_image_fails_as_it_does_without_processes(decoders, tmp_path):
@@ -104,27 +117,27 @@ def test_a_file_that_is_no_image_fails_as_it_does_without_processes(decoders, tm
 
 def test_a_source_of_another_kind_is_refused(decoders):
     with pytest.raises(UsageError, match="a int isn't an image"):
-        decoders.submit(7, 0).result()
+        one(decoders, 7)
 
 
 def test_what_libraries_print_is_neither_shown_nor_taken_for_an_answer(decoders, capfd):
-    assert decoders.submit(png(CHATTER), 0).result().width == 8
+    assert one(decoders, png(CHATTER)).width == 8
     assert capfd.readouterr() == ("", "")
 
 
 def test_images_in_memory_and_handfuls_start_no_process():
     with made() as decoders:
-        decoders.submit(Image.new("RGB", (8, 4)), 0).result()
+        one(decoders, Image.new("RGB", (8, 4)))
         assert not children()
     with made(processes=False) as decoders:
-        decoders.submit(png(9), 0).result()
+        one(decoders, png(9))
         assert not children()
 
 
 def test_to_leave_gives_up_what_hangs_and_leaves_no_process():
     start = time.monotonic()
     with made(seconds=60, count=2) as decoders:
-        hanging = [decoders.submit(png(HANG), slot) for slot in range(4)]
+        hanging = [decoders.submit([png(HANG)], slot) for slot in range(4)]
         while len(children()) < 2:
             time.sleep(0.01)
     assert time.monotonic() - start < 30
@@ -150,8 +163,8 @@ import sys, time
 sys.path.insert(0, sys.argv[1])
 from test_workers import HANG, children, made, png
 with made(seconds=5, count=2) as decoders:
-    hanging = decoders.submit(png(HANG), 0)
-    decoders.submit(png(9), 1).result()
+    hanging = decoders.submit([png(HANG)], 0)
+    decoders.submit([png(9)], 1).result()
     print(*(child.pid for child in children()), flush=True)
     time.sleep(60)
 """
@@ -172,4 +185,4 @@ def test_a_process_that_cannot_start_is_an_error(monkeypatch):
         made() as decoders,
         pytest.raises(PenultError, match="a decoder process ended with status 3"),
     ):
-        decoders.submit(png(9), 0).result()
+        one(decoders, png(9))

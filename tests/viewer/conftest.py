@@ -93,17 +93,19 @@ def photo_page(browser, photographed):
 
 @pytest.fixture
 def made(browser, tmp_path):
-    """Opens the page of a table with some rows, and places for the first of them."""
+    """Opens the page of a table with some rows, columns, and places for the first of them."""
     viewers = []
 
-    def made(rows, placed=0):
+    def made(rows, placed=0, **columns):
         path = tmp_path / "it's a table.lance"
-        keys = [f"{number}.jpg" for number in range(rows)]
+        keys = sorted(f"{number}.jpg" for number in range(rows))
         vector = np.ones(2, np.float32)
         with FeatureTable.open_or_create(path, {"pool": (2,)}, {"network": "tiny"}) as table:
             table.append([Row(key, 1, 1, width=4, height=3, vectors={"pool": vector})
                           for key in keys])  # fmt: skip
             places = np.arange(placed, dtype=np.float32)
+            if columns:
+                table.annotate(keys, columns)
             if placed:
                 table.annotate(keys[:placed], {"x": places, "y": places})
         viewers.append(penult.view(path))

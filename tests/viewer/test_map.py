@@ -62,7 +62,6 @@ def test_the_wheel_zooms_about_the_mouse(map_page):
 
 def test_keys_move_and_zoom_the_map(map_page):
     x, y = middle(map_page, 1)
-    map_page.locator("#points").focus()
     map_page.keyboard.press("ArrowRight")
     map_page.wait_for_timeout(100)
     assert middle(map_page, 1) == pytest.approx((x - 60, y), abs=1)
@@ -157,6 +156,7 @@ def test_without_a_map_the_command_that_makes_one_is_named(made):
     with made(rows=3, placed=0) as page:
         page.keyboard.press("m")
         text = page.locator("#map").inner_text()
+        assert page.locator("#map-tools").is_hidden()
     assert "penult map 'it'\\''s a table.lance' makes one" in text
 
 

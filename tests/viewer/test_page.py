@@ -37,9 +37,35 @@ def test_words_filter_names(page):
     page.get_by_text("1 of 8 images", exact=True).wait_for()
 
 
+def test_escape_takes_the_words_away_and_leaves_the_selection(page):
+    page.keyboard.press("Control+a")
+    page.get_by_label("Filter by name").fill("plain")
+    page.keyboard.press("Escape")
+    assert page.get_by_label("Filter by name").input_value() == ""
+    assert page.locator("#count").inner_text() == "8 images"
+    page.keyboard.press("Escape")
+    page.keyboard.press("Space")
+    assert page.locator("#selection b").inner_text() == "7 selected"
+
+
 def test_values_filter(page):
     page.get_by_label("<u>1</u>").check()
     assert page.locator("#count").inner_text() == "4 of 8 images"
+
+
+def test_one_of_many_values_is_found_by_its_words(made):
+    with made(rows=1500, label=[f"class {number % 300}" for number in range(1500)]) as page:
+        page.get_by_label("Find in Label").fill("CLASS 27")
+        assert page.locator("#filters .item").count() == 11
+        page.get_by_label("class 271").check()
+        page.get_by_label("Find in Label").fill("")
+        assert page.get_by_label("class 271").is_checked()
+        assert page.locator("#count").inner_text() == "5 of 1,500 images"
+
+
+def test_what_is_different_in_most_rows_is_no_group(made):
+    with made(rows=1500, label=[f"image {number % 400}" for number in range(1500)]) as page:
+        assert page.locator("#filters .item").count() == 0
 
 
 def test_a_range_filters(page):
@@ -96,6 +122,28 @@ def test_arrows_go_from_image_to_image_and_shift_selects(page):
     assert page.locator("#selection").is_hidden()
 
 
+def test_the_circle_of_the_image_that_has_the_focus_selects_it(page):
+    page.keyboard.press("ArrowRight")
+    page.locator("#tile-1 .circle").click()
+    assert page.locator("#selection b").inner_text() == "1 selected"
+    assert page.locator("#detail[open]").count() == 0
+
+
+def test_keys_go_to_the_images_after_a_click_beside_them(page):
+    page.locator("h1").click()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Space")
+    assert page.locator("#tile-1").get_attribute("aria-selected") == "true"
+
+
+def test_the_selection_hides_nothing_of_the_last_line(made):
+    with made(rows=200) as page:
+        page.keyboard.press("Control+a")
+        page.locator("#scroller").evaluate("each => each.scrollTop = each.scrollHeight")
+        last = page.locator("#tile-199").bounding_box()
+        assert last["y"] + last["height"] < page.locator("#selection").bounding_box()["y"]
+
+
 def test_the_selected_alone_are_shown(page):
     page.keyboard.press("Space")
     page.get_by_role("button", name="Show only these").click()
@@ -129,6 +177,28 @@ def test_a_phone_has_filters_at_hand_and_nothing_beside_the_screen(phone):
     for view in ("Map", "Failures", "Grid"):
         phone.get_by_role("tab", name=view).click()
         assert phone.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_tap_beside_the_filters_of_a_phone_closes_them_and_opens_nothing(phone):
+    phone.get_by_role("button", name="Filters").click()
+    phone.locator("#filters").wait_for()
+    phone.mouse.click(380, 250)
+    phone.locator("#filters").wait_for(state="hidden")
+    assert phone.locator("#detail[open]").count() == 0
+
+
+def test_a_phone_has_room_for_all_that_can_be_done_with_a_selection(phone):
+    phone.locator("#tile-0 .circle").click()
+    for button in phone.locator("#selection button").all():
+        box = button.bounding_box()
+        assert box["x"] >= 0
+        assert box["x"] + box["width"] <= 390
+
+
+def test_an_image_alone_has_no_neighbours(made):
+    with made(rows=1) as page:
+        page.keyboard.press("Enter")
+        page.get_by_text("There is no other image.").wait_for()
 
 
 def test_enter_shows_an_image_and_what_is_near(page):
@@ -175,6 +245,20 @@ def test_a_dropped_image_orders_the_grid_by_likeness(photo_page, photos):
     names = photo_page.locator(".tile .name").all_text_contents()
     assert names[:2] == ["cat_chelsea.jpg", "cat_kitten.jpg"]
     assert "Like dropped.jpg" in photo_page.locator("#chips").inner_text()
+
+
+def test_a_dropped_file_that_is_no_image_is_named(photo_page):
+    photo_page.evaluate(DROP, b64encode(b"hello").decode())
+    photo_page.get_by_text("dropped.jpg: not_an_image: begins with b'hello'").wait_for()
+
+
+def test_when_filters_leave_nothing_of_a_search_it_is_said_so(photo_page):
+    photo_page.keyboard.press("Enter")
+    photo_page.keyboard.press("s")
+    photo_page.wait_for_selector(".tile .score")
+    photo_page.get_by_label("Filter by name").fill("nowhere")
+    text = "None of the 3 nearest images meets these filters."
+    assert photo_page.get_by_text(text).is_visible()
 
 
 def test_nearest_images_are_shown_in_the_grid(photo_page):

@@ -234,6 +234,24 @@ def test_connections_are_bounded(table):
             each.close()
 
 
+def test_a_connection_that_is_kept_is_of_no_use_after_the_end(table):
+    viewer = penult.view(table)
+    address = urlsplit(viewer.url)
+    connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=20)
+    connection.request("GET", f"/?{address.query}")
+    first = connection.getresponse()
+    first.read()
+    viewer.close()
+    connection.auto_open = False
+    with pytest.raises((ConnectionError, http.client.NotConnected)):
+        _again(connection, first.headers["Set-Cookie"].partition(";")[0])
+
+
+def _again(connection, cookie):
+    connection.request("GET", "/thumb/7", headers={"Cookie": cookie})
+    return connection.getresponse()
+
+
 def test_it_listens_to_this_machine_only(viewer):
     assert viewer._server.socket.getsockname()[0] == "127.0.0.1"
 

@@ -97,7 +97,7 @@ def test_images_without_a_picture_say_why(sheet, tmp_path):
     texts = Elements(page).texts
     assert "No such file or directory" in texts
     assert "begins with b'no image', as no image does" in texts
-    assert "no file of it is known" in texts
+    assert "its file is unknown, or not the one that the features are of" in texts
 
 
 def test_what_is_beyond_the_limit_is_counted(sheet):
@@ -126,3 +126,7 @@ def test_an_older_sheet_stays_if_the_new_one_cannot_be_written(sheet, tmp_path, 
         sheet(Section("new", [Item("a", None)]))
     assert "old" in (tmp_path / "s.html").read_text("utf-8")
     assert [path.name for path in tmp_path.iterdir()] == ["s.html"]
+
+
+def test_a_page_of_nothing_says_so(sheet):
+    assert "<p>Nothing was found</p>" in sheet()[1]

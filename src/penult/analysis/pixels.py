@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from penult.changes import job
+from penult.changes import is_unchanged
 from penult.errors import ImageError
-from penult.images import ImageFile, Limits, from_key
+from penult.images import Limits, from_key
 from penult.images.bilinear import RGB
 from penult.images.workers import Decoders
 
@@ -97,26 +97,21 @@ class Pictures:
         return found
 
     def _read(self, rows: Iterable[int]) -> None:
-        futures: dict[int, Future[Prepared]] = {}
+        futures: dict[int, Future[list[Prepared | ImageError]]] = {}
         for row in rows:
             self._known[row] = _NONE
             if self._unchanged(row):
                 path = from_key(self._paths[row])
-                futures[row] = self._decoders.submit(path, len(futures))
+                futures[row] = self._decoders.submit([path], len(futures))
         for slot, (row, future) in enumerate(futures.items()):
-            try:
-                future.result()
-            except ImageError:
-                continue
-            self._greys[row] = self._decoders.inputs[slot, :, :, 0]
-            self._known[row] = _READ
+            [image] = future.result()
+            if not isinstance(image, ImageError):
+                self._greys[row] = self._decoders.inputs[slot, :, :, 0]
+                self._known[row] = _READ
 
     def _unchanged(self, row: int) -> bool:
-        path, state = self._paths[row], tuple(column[row] for column in self._states)
-        if not path:
-            return False
-        file = job(ImageFile("", from_key(path))).file
-        return (file.bytes, file.mtime_ns) == state
+        path, (size, mtime_ns) = self._paths[row], (column[row] for column in self._states)
+        return bool(path) and is_unchanged(from_key(path), size, mtime_ns)
 
     def __enter__(self) -> Self:
         return self

@@ -129,12 +129,13 @@ def duplicates(
     if move and hard_link:
         raise UsageError("--move and --hard-link can't both be done: choose one")
     require(out, html)
-    found = opened(table).duplicates(threshold, layer=layer, pixels=pixels)
+    features = opened(table)
+    found = features.duplicates(threshold, layer=layer, pixels=pixels)
     show.duplicates(table, found, as_json=as_json)
     if html:
         from penult.viewer.findings import of_duplicates
 
-        write_sheet(html, f"Duplicates in {table.name}", of_duplicates(found))
+        write_sheet(html, f"Duplicates in {table.name}", of_duplicates(features, found))
     _file(found, out, move, hard_link)
 
 

@@ -8,6 +8,7 @@ import typer
 from penult.cli import show
 from penult.cli.analysis import Layer
 from penult.cli.commands import TablePath, app, opened
+from penult.cli.outputs import write_sheet
 
 
 @app.command()
@@ -24,13 +25,24 @@ def view(
         Path | None,
         typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
     ] = None,
+    html: Annotated[
+        Path | None,
+        typer.Option("--html", help="Serve nothing: write a page of the pictures, one .html file."),
+    ] = None,
 ) -> None:
     """Look at a table in the browser: pictures, a map, what is near to what; Ctrl-C ends it.
 
-    The page is served to this machine only, and only to who has the address.
+    The page is served to this machine only, and only to who has the address. What --html writes
+    needs neither penult nor the table: up to 3,000 pictures by cluster, or by folder.
 
     Example: penult view photos.lance
     """
-    viewer = opened(table).view(port=port, layer=layer, weights=weights, browser=browser)
+    features = opened(table)
+    if html:
+        from penult.viewer.findings import of_table
+
+        write_sheet(html, features.path.name, of_table(features))
+        return
+    viewer = features.view(port=port, layer=layer, weights=weights, browser=browser)
     show.served(viewer.url)
     viewer.wait()

@@ -4,11 +4,13 @@ import json
 import math
 from collections.abc import Iterator
 from io import BytesIO
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from penult.analysis.listing import unchanged
 from penult.errors import ImageError, StoreError
 from penult.images import from_key
 from penult.store import Features
@@ -84,9 +86,10 @@ def _sheet(features: Features, out: Path) -> int:
     across = max(1, math.ceil(math.sqrt(len(features))))
     side = max(1, min(TILE, SHEET // across))
     sheet = Image.new("RGB", (across * side, math.ceil(max(1, len(features)) / across) * side))
-    paths = (row["path"] for row in _rows(features, ["path"]))
+    pieces = features.tables(["path", "bytes", "mtime"], [])
+    files = chain.from_iterable(map(unchanged, pieces))
     with Thumbnails(side, cache_bytes=0) as thumbnails:
-        pictures = thumbnails.each("" if path is None else from_key(path) for path in paths)
+        pictures = thumbnails.each(str(file or "") for file in files)
         for place, made in enumerate(pictures):
             if not isinstance(made, ImageError):
                 down, right = divmod(place, across)

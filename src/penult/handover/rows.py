@@ -1,11 +1,12 @@
 """Parquet for Embedding Atlas and Renumics Spotlight: a row an image, in the order of keys."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from penult.analysis.listing import unchanged
 from penult.errors import ImageError
 from penult.handover.near import neighbours
 from penult.images import from_key
@@ -14,6 +15,8 @@ from penult.store.export import replacing
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from penult.viewer.thumbnails import Thumbnails
 
 NEAR = 15  # neighbours of a row, as many as Embedding Atlas looks for itself
 NEAR_BELOW = 100_000  # rows: the time grows with their square
@@ -31,7 +34,7 @@ def atlas(features: Features, layer: str, out: Path) -> None:
 
     Format: packages/docs/data-formats.md and tool.md of github.com/apple/embedding-atlas. An
     `image` is what Hugging Face's data sets call one, so others know it too; it is null where the
-    file has gone or can't be read. `ids` of neighbours are rows, counted from 0.
+    file has gone, has changed or can't be read. `ids` of neighbours are rows, counted from 0.
     """
     import pyarrow as pa
 
@@ -43,7 +46,7 @@ def atlas(features: Features, layer: str, out: Path) -> None:
     found = neighbours(features, layer, NEAR) if has_neighbours(features) else None
 
     def more(piece: pa.Table, start: int) -> list[pa.Array]:
-        images = pa.array([_image(made) for made in thumbnails.each(_paths(piece))], image)
+        images = pa.array([*_pictures(piece, thumbnails)], image)
         if found is None:
             return [images]
         lists = [_lists(values[start : start + len(piece)]) for values in found]
@@ -96,8 +99,11 @@ def _paths(piece: "pa.Table") -> list[str]:
     return ["" if path is None else from_key(path) for path in piece["path"].to_pylist()]
 
 
-def _image(made: bytes | ImageError) -> dict[str, bytes | None] | None:
-    return None if isinstance(made, ImageError) else {"bytes": made, "path": None}
+def _pictures(
+    piece: "pa.Table", thumbnails: "Thumbnails"
+) -> Iterator[dict[str, bytes | None] | None]:
+    for made in thumbnails.each(str(file or "") for file in unchanged(piece)):
+        yield None if isinstance(made, ImageError) else {"bytes": made, "path": None}
 
 
 def _lists(values: "np.typing.NDArray[np.generic]") -> "pa.ListArray":

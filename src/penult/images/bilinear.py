@@ -44,9 +44,9 @@ def resize(rgb: RGB, rows: Taps, columns: Taps, unit: float = 1) -> NDArray[np.f
     strips = _strips(rgb, needed, int(first), int(columns.upper[-1]) + 1)
     left = strips.take(columns.lower - first, axis=1) * np.float32(unit)
     right = strips.take(columns.upper - first, axis=1) * np.float32(unit)
-    across = _between(left, right, columns.weight[:, None])
+    across = _between(_flat(left), _flat(right), columns.weight.repeat(3))
     top, bottom = across[where[: len(rows.lower)]], across[where[len(rows.lower) :]]
-    return _between(top, bottom, rows.weight[:, None, None])
+    return _between(top, bottom, rows.weight[:, None]).reshape(len(top), -1, 3)
 
 
 def _strips(rgb: RGB, rows: NDArray[np.intp], left: int, right: int) -> NDArray[np.uint8]:
@@ -56,6 +56,11 @@ def _strips(rgb: RGB, rows: NDArray[np.intp], left: int, right: int) -> NDArray[
     if (right - left) * (bottom - top) <= _BLOCK:
         return np.asarray(rgb.crop((left, top, right, bottom)))[rows - top]
     return np.concatenate([np.asarray(rgb.crop((left, y, right, y + 1))) for y in rows.tolist()])
+
+
+def _flat(strips: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of numbers, along which NumPy is faster than along three colours."""
+    return strips.reshape(len(strips), -1)
 
 
 def _between(

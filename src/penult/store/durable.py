@@ -154,24 +154,21 @@ def compact(
 
     Args:
         path: Folder of the table.
-        dataset: Its newest version.
+        dataset: Its newest version; Lance moves it on to the one that it makes.
         fragment_rows: How many rows a fragment gets.
         batch_rows: How many rows are in memory at a time.
         keep: How many of the last versions stay.
         grace: How old those are at least that go.
     """
-    import lance
-
     before, old = dataset.version, {fragment.fragment_id for fragment in dataset.get_fragments()}
     dataset.optimize.compact_files(target_rows_per_fragment=fragment_rows, batch_size=batch_rows)
-    after = lance.dataset(uri(path))
-    joined = [f.metadata for f in after.get_fragments() if f.fragment_id not in old]
+    joined = [f.metadata for f in dataset.get_fragments() if f.fragment_id not in old]
     sync(file for fragment in joined for file, _ in files(path, fragment))
     sync(path.glob("_indices/*/*"))  # those that point at joined rows were written anew
-    _sync_versions(path, before, after.version)
+    _sync_versions(path, before, dataset.version)
     with suppress(StoreError):  # an old version that is damaged costs space, not the run
-        _clean(path, after, keep, grace)
-    return after
+        _clean(path, dataset, keep, grace)
+    return dataset
 
 
 def index_kind(values: int) -> str:

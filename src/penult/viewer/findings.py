@@ -3,9 +3,10 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from penult.analysis.clusters import Clusters, central
-from penult.analysis.listing import paths
+from penult.analysis.listing import own_files
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
@@ -38,12 +39,46 @@ def of_matches(
     return sections if queries or exclude else sections[1:]
 
 
-def of_duplicates(found: Duplicates) -> list[Section]:
+def of_table(features: Features) -> list[Section]:
+    """All images: a section a cluster, or a folder if the table has no column `cluster`."""
+    groups: dict[Any, list[str]] = {}
+    for key, group in zip(features.keys, _groups(features), strict=True):
+        groups.setdefault(group, []).append(key)
+    clusters = "cluster" in features.columns
+    sections = [
+        Section(_cluster(group) if clusters else group, _items(features, groups[group]))
+        for group in sorted(groups, key=lambda group: (group in (None, -1), group is None, group))
+    ]
+    failed = len(features.failures)
+    text = f"{failed:,} gave no features; `penult failures {features.path.name}` lists them"
+    return [*sections, Section("Failed", (), text)] if failed else sections
+
+
+def _groups(features: Features) -> list[Any]:
+    """The cluster of each key, or its folder."""
+    if "cluster" in features.columns:
+        labels: list[Any] = features.facts(["cluster"])["cluster"].to_pylist()
+        return labels
+    return [key.rpartition("/")[0] or features.path.name for key in features.keys]
+
+
+def _cluster(label: Any) -> str:  # noqa: ANN401 -- people may have columns of their own
+    if label is None:
+        return "Without a cluster"
+    return "Noise" if label == -1 else f"Cluster {label}"
+
+
+def of_duplicates(features: Features, found: Duplicates) -> list[Section]:
     """A section a group, the image to keep first."""
+    images = [image for group in found.groups for image in (group.keep, *group.drop)]
+    files = dict(zip(images, own_files(features, [image.key for image in images]), strict=True))
     return [
         Section(
             group.keep.key.rpartition("/")[2],
-            [_copy(group.keep, "keep"), *(_copy(image, "") for image in group.drop)],
+            [
+                _copy(group.keep, files[group.keep], "keep"),
+                *(_copy(image, files[image], "") for image in group.drop),
+            ],
         )
         for group in found.groups
     ]
@@ -70,26 +105,27 @@ def _group(features: Features, found: Clusters, label: int, most: int) -> Sectio
     keys = [found.keys[place] for place in mine[:most]]
     items = _items(features, keys, [f"{found.distances[place]:.3f}" for place in mine[:most]])
     text = f"The {len(items)} most central of {len(mine):,} images" if len(mine) > most else ""
-    return Section("Noise" if label < 0 else f"Cluster {label}", items, text)
+    return Section(_cluster(label), items, text)
 
 
 def _items(
     features: Features, keys: Sequence[str], captions: Sequence[str] | None = None
 ) -> list[Item]:
     captions = captions or [""] * len(keys)
-    return [Item(*each) for each in zip(keys, paths(features, keys), captions, strict=True)]
+    files = own_files(features, keys)
+    return [Item(*each) for each in zip(keys, files, captions, strict=True)]
 
 
 def _query(features: Features, query: str, badge: str) -> Item:
     place = bisect_left(features.keys, query)
     if features.keys[place : place + 1] == [query]:
-        (path,) = paths(features, [query])
+        (path,) = own_files(features, [query])
     else:
         path = None if "://" in query else Path(query)
     return Item(query, path, badge=badge)
 
 
-def _copy(image: Image, badge: str) -> Item:
+def _copy(image: Image, path: Path | None, badge: str) -> Item:
     likeness = "" if badge else "the same file" if image.exact else f"{image.similarity:.3f}"
     facts = [f"{image.width}×{image.height}", f"{image.bytes:,} bytes", likeness]
-    return Item(image.key, image.path, " · ".join(filter(None, facts)), badge)
+    return Item(image.key, path, " · ".join(filter(None, facts)), badge)

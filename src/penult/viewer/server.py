@@ -12,7 +12,6 @@ import socketserver
 import sys
 import webbrowser
 from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
@@ -159,11 +158,12 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = CONNECTIONS
 
     def __init__(self, port: int, content: Content) -> None:
+        self.awaited: dict[socket.socket, float] = {}  # since when a request is coming in
+        self.closed = False
         super().__init__(("127.0.0.1", port), _Handler)
         self.access = Access(self.server_port)
         self.content = content
         self.static = _static()
-        self.awaited: dict[socket.socket, float] = {}  # since when a request is coming in
         self.uploads = BoundedSemaphore(UPLOADS)
         self._room = BoundedSemaphore(CONNECTIONS)
 
@@ -171,6 +171,13 @@ class _Server(ThreadingHTTPServer):
         """Bind without asking the net for this machine's name, which nothing here needs."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "127.0.0.1", int(self.server_address[1])
+
+    def server_close(self) -> None:
+        """Listen no more, and hang up on browsers that keep a connection for what comes next."""
+        super().server_close()
+        self.closed = True
+        for connection in list(self.awaited):
+            _hang_up(connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- as above
         """Begin a thread, unless there are too many."""
@@ -190,13 +197,17 @@ class _Server(ThreadingHTTPServer):
         """Hang up on those that take too long to say what they want; called twice a second."""
         for connection, since in list(self.awaited.items()):
             if monotonic() - since > PATIENCE:
-                with suppress(OSError):  # it has gone meanwhile
-                    connection.shutdown(socket.SHUT_RDWR)
+                _hang_up(connection)
 
     def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- as above
         """Print the traceback of a bug; that a browser has gone is none."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
+
+
+def _hang_up(connection: socket.socket) -> None:
+    with suppress(OSError):  # it has gone meanwhile
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -208,7 +219,10 @@ class _Handler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         self.server.awaited[self.connection] = monotonic()
         try:
-            super().handle_one_request()
+            if self.server.closed:
+                self.close_connection = True
+            else:
+                super().handle_one_request()
         finally:
             self.server.awaited.pop(self.connection, None)
 
@@ -234,9 +248,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Answer(str(error).encode("utf-8", "replace"), status=422))
         except (ConnectionError, TimeoutError):
             raise
-        except CancelledError:  # the server is being closed
-            self.close_connection = True
         except Exception:
+            if self.server.closed:  # while it looked
+                self.close_connection = True
+                return
             self._send(Answer(b"a bug: penult has printed where", status=500))
             raise
 

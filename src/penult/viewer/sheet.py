@@ -28,7 +28,7 @@ WIDE = 6  # images that fill a line of a large window
 SIDE = 256  # pixels of a picture's longer side; a screen of twice the density needs them
 AHEAD = 64  # pictures made before the first of them is written
 
-_UNKNOWN = ImageError("unreadable", "no file of it is known")
+_UNKNOWN = ImageError("unreadable", "its file is unknown, or not the one that the features are of")
 
 
 class Item(NamedTuple):
@@ -80,9 +80,9 @@ class Sheet:
     left_out: int
 
     def __str__(self) -> str:
-        missing = f", {self.missing} of them without a picture" if self.missing else ""
-        left_out = f"; {self.left_out} more are left out" if self.left_out else ""
-        images = f"{self.images} images" if self.images else "written"
+        missing = f", {self.missing:,} of them without a picture" if self.missing else ""
+        left_out = f"; {self.left_out:,} more are left out" if self.left_out else ""
+        images = _number(self.images, "image") if self.images else "written"
         return f"{self.path}: {images}{missing}{left_out}"
 
 
@@ -168,6 +168,8 @@ def _pictures(items: Sequence[Item]) -> Iterator[bytes | ImageError]:
 
 def _counted(sections: Sequence[Section], left_out: int) -> str:
     images = sum(len(section.items) for section in sections)
+    if not images:
+        return "Nothing was found"
     more = f"; {left_out:,} more are left out" if left_out else ""
     return f"{_number(images, 'image')} in {_number(len(sections), 'section')}{more}"
 

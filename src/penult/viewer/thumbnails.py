@@ -126,7 +126,9 @@ class Thumbnails:
         """Decode and reduce, as `made`, to RGB (height, width, 3)."""
         slot = self._free.get()
         try:
-            image = self._decoders.submit(source, slot).result()
+            [image] = self._decoders.submit([source], slot).result()
+            if isinstance(image, ImageError):
+                raise image
             width, height = fitted(image.width, image.height, self._side)
             return self._decoders.inputs[slot, :height, :width].astype(np.uint8)
         finally:

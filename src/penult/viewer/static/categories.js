@@ -3,7 +3,9 @@
 import { mapped } from "./arrays.js";
 import { state } from "./state.js";
 
-const MANY = 200; // values that are no groups any more
+const FEW = 200; // values that are groups however small these are
+const MANY = 2000; // values that are no groups any more
+const EACH = 5; // rows that each of many values has at least, on average
 const MEASURES = ["width", "height", "bytes", "mtime", "x", "y"]; // equal ones mean nothing
 
 /**
@@ -74,10 +76,13 @@ function counted(column) {
   const list = words
     .map((label, code) => ({ label, code, count: counts[code] }))
     .filter(({ count }) => count);
-  if (list.length > MANY || list.length < 2) return null;
+  if (list.length < 2 || list.length > most(codes.length)) return null;
   const numbers = list.every(({ label }) => label === null || typeof label === "number");
   list.sort(numbers ? byLabel : (a, b) => b.count - a.count);
   return { list, codes };
 }
+
+/** How many groups so many rows may have. */
+const most = (rows) => Math.max(FEW, Math.min(MANY, rows / EACH));
 
 const byLabel = (a, b) => (a.label ?? Infinity) - (b.label ?? Infinity);

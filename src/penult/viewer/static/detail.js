@@ -123,7 +123,8 @@ async function showNear(row, list) {
   try {
     const { rows, scores } = await nearest(row);
     if (row !== current) return;
-    list.append(...rows.slice(0, NEAR).map((each, i) => neighbour(each, scores[i])));
+    const found = rows.slice(0, NEAR).map((each, i) => neighbour(each, scores[i]));
+    list.append(...(found.length ? found : [el("p", {}, "There is no other image.")]));
   } catch (error) {
     list.append(el("p", {}, error.message));
   }

@@ -14,6 +14,7 @@ import { filter, filterByWords, load, on, refilter, select, selectedRows, state 
 import * as theme from "./theme.js";
 
 const VIEWS = ["grid", "map", "failures"];
+const FOCUSED = { grid: "#tiles", map: "#points", failures: "#failures" }; // have the keys
 
 function begin() {
   name();
@@ -34,7 +35,7 @@ function begin() {
   refilter();
   $("#loading").remove();
   document.body.classList.add("ready");
-  grid.focusTiles();
+  focusView();
 }
 
 function name() {
@@ -48,17 +49,27 @@ function name() {
 function wireBar() {
   const words = $("#words");
   words.addEventListener("input", () => filterByWords(words.value));
-  words.addEventListener("keydown", ({ key }) => {
-    const done = key === "Enter" || key === "ArrowDown" || (key === "Escape" && !words.value);
-    if (done) grid.focusTiles();
-  });
+  words.addEventListener("keydown", leaveWords);
   for (const view of VIEWS) $(`#tab-${view}`).addEventListener("click", () => show(view));
   $(".tabs").addEventListener("keydown", betweenTabs);
   $("#theme").addEventListener("click", theme.turn);
   $("#open-help").addEventListener("click", () => $("#help").showModal());
   $("#open-filters").addEventListener("click", () => openFilters());
   $("#filters").addEventListener("close", () => openFilters(false));
+  $("main").addEventListener("click", closeFilters, { capture: true });
   $("#clear-all").addEventListener("click", filters.clearAll);
+}
+
+/** Leave the words for the images; Escape takes them away first. */
+function leaveWords({ key }) {
+  const words = $("#words");
+  if (key === "Escape" && words.value) {
+    words.value = "";
+    filterByWords("");
+  } else if (["Enter", "ArrowDown", "Escape"].includes(key)) {
+    words.blur();
+    focusView();
+  }
 }
 
 function wireSelection() {
@@ -83,9 +94,14 @@ function show(view) {
     $(`#tab-${each}`).tabIndex = here ? 0 : -1;
   }
   if (view === "map") map.show();
-  if (view === "grid") grid.focusTiles();
+  focusView();
   tell();
 }
+
+/** Let the keys go to the images. */
+const focusView = () => $(FOCUSED[viewed()]).focus({ preventScroll: true });
+
+const viewed = () => document.body.dataset.view ?? "grid";
 
 function betweenTabs(event) {
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -102,13 +118,22 @@ function openFilters(open = !document.body.classList.contains("filtering")) {
   $("#open-filters").ariaExpanded = open;
 }
 
+/** A tap beside the filters of a phone closes them, and does no more. */
+function closeFilters(event) {
+  if (!document.body.classList.contains("filtering")) return;
+  openFilters(false);
+  event.stopPropagation();
+}
+
 /** Say how many images are shown. */
 function tell() {
   const [some, all] = [state.shown.length, plural(state.keys.length, "image")];
   $("#count").textContent = some === state.keys.length ? all : `${count(some)} of ${all}`;
-  const silent = some > 0 || document.body.dataset.view === "failures";
+  const silent = some > 0 || viewed() === "failures";
   $("#bare").hidden = silent || state.keys.length > 0;
   $("#empty").hidden = silent || state.keys.length === 0;
+  const found = state.ranking?.rows.length;
+  $("#empty span").textContent = found ? `None of the ${found} nearest images` : "No image";
 }
 
 const unselect = () => select(selectedRows(), false);
@@ -134,24 +159,31 @@ const KEYS = {
   m: () => show("map"),
   f: () => show("failures"),
   t: theme.turn,
-  l: map.toggleLasso,
+  l: () => viewed() === "map" && map.toggleLasso(),
   0: map.fit,
   Escape: back,
 };
 
+/** Let the images have a key that nothing else has, as after a click beside them. */
+function passOn(event) {
+  focusView();
+  const { activeElement } = document;
+  if (activeElement === document.body) return false;
+  if (!activeElement.dispatchEvent(new KeyboardEvent("keydown", event))) event.preventDefault();
+  return true;
+}
+
 function pressed(event) {
   const { target, key } = event;
   if (document.querySelector("dialog[open]")) return;
+  if (target === document.body && passOn(event)) return;
   const typing = target.matches("input:not([type=checkbox], [type=range]), select");
   if (event.ctrlKey || event.metaKey || event.altKey) {
-    if (key !== "a" || event.altKey || typing) return;
+    if (key !== "a" || event.altKey || typing || viewed() === "failures") return;
     select(state.shown);
-  } else if (!KEYS[key] || (typing && key !== "Escape")) return;
-  else {
-    if (typing) target.blur();
-    KEYS[key]();
-  }
-  if (!typing) event.preventDefault();
+  } else if (!KEYS[key] || typing) return;
+  else KEYS[key]();
+  event.preventDefault();
 }
 
 addEventListener("unhandledrejection", ({ reason }) => say(reason.message));

@@ -69,7 +69,7 @@ async function find(name, asked, picture) {
     unsay();
     showing();
   } catch (error) {
-    if (number === latest) say(error.message);
+    if (number === latest) say(`${name}: ${error.message}`);
   } finally {
     if (number === latest) document.body.classList.remove("busy");
   }

@@ -19,7 +19,7 @@ export function folders() {
 function draw(element, folder, go) {
   const list = [...below(folder)].map(([name, n]) => item(name, n, () => go(`${folder}${name}/`)));
   const way = folder ? [wayTo(folder, go)] : [];
-  element.replaceChildren(el("h3", {}, "Folders"), ...way, shortened(list));
+  element.replaceChildren(el("h3", {}, "Folders"), ...way, shortened(list, "Folders"));
 }
 
 /** Names of the folders within one, with how many images each has. */

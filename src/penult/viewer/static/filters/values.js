@@ -25,7 +25,7 @@ export function values(name, { list, codes }) {
     for (const box of boxes) box.checked = false;
     filter(name, null);
   };
-  return { element: el("section", {}, el("h3", {}, title(name)), shortened(items)), clear };
+  return { element: el("section", {}, el("h3", {}, title(name)), shortened(items, title(name))), clear };
 }
 
 function item({ label, count: n }, box, colour) {

@@ -9,7 +9,7 @@ import { state } from "../state.js";
 export const MANY = 40; // values of a legend
 const PLAIN = [15, 140, 128];
 const GREY = [140, 144, 138];
-const ALPHA = { faint: 16, behind: 110, plain: 200, full: 255 };
+const ALPHA = { faint: 16, behind: 60, plain: 200, full: 255 };
 const SHADES = 256; // of a ramp
 
 const packed = ([red, green, blue]) => red | (green << 8) | (blue << 16); // as bytes in memory
@@ -29,15 +29,19 @@ export function coloured(name) {
   return { ink: new Uint32Array(state.keys.length).fill(packed(PLAIN)), legend: [] };
 }
 
+/** A colour halfway to grey. */
+const greyed = (colour) => ((colour >> 1) & 0x7f7f7f) + ((packed(GREY) >> 1) & 0x7f7f7f);
+
 /** Dots as they stand out: what is filtered away is faint, what is selected is full. */
 export function shaded(ink, visible, selected) {
-  const plain = (selected.includes(1) ? ALPHA.behind : ALPHA.plain) << 24;
+  const some = selected.includes(1);
+  const plain = (some ? ALPHA.behind : ALPHA.plain) << 24;
   const faint = packed(GREY) | (ALPHA.faint << 24);
   const full = ALPHA.full << 24;
   const colours = new Uint32Array(ink.length);
   for (let row = 0; row < colours.length; row++) {
     if (selected[row]) colours[row] = ink[row] | full;
-    else colours[row] = visible[row] ? ink[row] | plain : faint;
+    else colours[row] = visible[row] ? (some ? greyed(ink[row]) : ink[row]) | plain : faint;
   }
   return colours;
 }
