@@ -29,6 +29,12 @@ def test_tables_are_compared_on_the_images_that_both_have(pair):
     assert found.p["cka"][0, 1] == 1 / 20
 
 
+def test_a_table_is_compared_with_others(pair):
+    one, other, _ = pair
+    found = one.compare(other.path, metric="cka", permutations=1)
+    assert found.rows() == penult.compare([one, other], metric="cka", permutations=1).rows()
+
+
 def test_p_of_several_pairs_is_corrected(pair, make_table):
     one, other, vectors = pair
     third = make_table({f"{i:02}": vectors[i, 3:] for i in range(5, 40)}, "third.lance")

@@ -39,6 +39,18 @@ def test_clusters_are_found_and_so_is_their_number(make_table, method, k):
     assert found.silhouette > 0.7
 
 
+@pytest.mark.parametrize("method", ["kmeans", "agglomerative"])
+def test_images_that_are_all_the_same_are_one_cluster(make_table, method):
+    found = make_table({f"{i}.jpg": [1, 2] for i in range(6)}).cluster(method=method)
+    assert [each.size for each in found.clusters] == [6]
+    assert found.silhouette is None
+
+
+def test_more_clusters_than_different_images(make_table):
+    found = make_table({f"{i}.jpg": [i // 5, 1] for i in range(10)}).cluster(4)
+    assert [each.size for each in found.clusters] == [5, 5]
+
+
 def test_hdbscan_leaves_noise_apart(make_table):
     vectors = blobs() | {"odd.jpg": -np.ones(8)}
     found = make_table(vectors).cluster(method="hdbscan")
@@ -58,6 +70,13 @@ def test_labels_need_not_be_stored(make_table):
     features = make_table(blobs())
     penult.cluster(features.path, 4, column=None)
     assert penult.open(features.path).columns == {}
+
+
+def test_a_name_that_labels_cannot_have_is_refused_before_they_are_found(make_table, monkeypatch):
+    features = make_table(blobs())
+    monkeypatch.setattr(clusters_module, "_METHODS", {})
+    with pytest.raises(UsageError, match="column 'key' is the table's own: choose another name"):
+        features.cluster(4, column="key")
 
 
 def test_the_order_of_rows_does_not_matter(make_table):

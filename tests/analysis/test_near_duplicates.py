@@ -1,5 +1,7 @@
 """`duplicates` groups what is nearly the same, and keeps the best of it."""
 
+import errno
+import os
 from dataclasses import asdict
 
 import numpy as np
@@ -10,7 +12,7 @@ import penult
 from penult.analysis import near_duplicates, vectors
 from penult.analysis.near_duplicates import THRESHOLD, assign
 from penult.changes import job
-from penult.errors import UsageError
+from penult.errors import StoreError, UsageError
 from penult.images import ImageFile
 
 
@@ -130,6 +132,17 @@ def test_a_large_matrix_lies_in_a_file(make_table, monkeypatch, tmp_path):
     monkeypatch.setattr(vectors, "HELD_BYTES", 0)
     assert features.duplicates() == whole
     assert [path.name for path in tmp_path.iterdir()] == ["t.lance"]
+
+
+def test_a_disk_without_room_for_it_is_named(make_table, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    features = make_table({"a": [1, 0], "b": [1, 0.1]})
+    monkeypatch.setattr(vectors, "HELD_BYTES", 0)
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(StoreError, match=r"can't write 16 bytes to work with in .*: No space left"):
+        features.duplicates()
 
 
 def test_copies_to_the_byte_are_marked_while_they_are_what_was_extracted(model, photos, tmp_path):

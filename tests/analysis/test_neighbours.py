@@ -86,6 +86,10 @@ def test_more_than_there_are(compass):
         ({"metric": "cos"}, "metric must be one of cosine, l2, dot, not 'cos'"),
         ({"queries": []}, "nothing to search for"),
         ({"queries": np.zeros(3)}, "a vector to search has 2 values"),
+        ({"queries": np.array([0, np.nan])}, "a vector to search has values that are NaN"),
+        ({"queries": "zero"}, "nothing is left to search for: the vectors are zeros"),
+        ({"exclude": "east"}, "nothing is left to search for: .* cancel each other"),
+        ({"queries": ["east", "west"], "metric": "dot", "exclude": np.array([0.5, 0])}, "cancel"),
     ],
 )
 def test_wrong_use(compass, arguments, message):
@@ -95,7 +99,7 @@ def test_wrong_use(compass, arguments, message):
 
 def test_an_image_needs_a_table_that_says_what_made_it(compass):
     with pytest.raises(StoreError, match=r"doesn't say its weights_path, .*: make it again"):
-        compass.search("photo.jpg")
+        compass.search(b"an image")
 
 
 def test_images_go_through_the_model_that_made_the_table(model, photos, tmp_path):
@@ -104,8 +108,19 @@ def test_images_go_through_the_model_that_made_the_table(model, photos, tmp_path
     first, second = features.search(image, 2)
     assert first == ("earth.png", pytest.approx(1, abs=1e-5))
     assert features.search("earth.png", 1) == [("mars.png", pytest.approx(second.score, abs=1e-5))]
-    with pytest.raises(ImageError, match=r"unreadable: 'nope.jpg': .*; nor is it a key of '"):
-        features.search("nope.jpg")
+
+
+def test_a_word_that_is_nothing_may_have_been_meant_as_a_key(compass):
+    message = "unreadable: 'nort': No such file or directory; nor is it a key of .*, such as north,"
+    with pytest.raises(ImageError, match=message):
+        compass.search("east", exclude="nort")
+
+
+def test_values_that_are_no_numbers_are_named(make_table):
+    features = make_table(COMPASS | {"odd": [np.nan, 1]})
+    for use in (features.search, features.duplicates, features.cluster, features.map):
+        with pytest.raises(StoreError, match="layer 'pool' has values that are no finite numbers"):
+            use("east") if use == features.search else use()
 
 
 @pytest.fixture
@@ -121,6 +136,12 @@ def clustered(make_table, monkeypatch):
         )
 
     return make
+
+
+def test_an_open_table_is_indexed_too(clustered):
+    features = clustered()
+    assert features.index(metric="dot").metric == "dot"
+    assert penult.open(features.path).indexed() == "dot"
 
 
 @pytest.fixture

@@ -111,6 +111,11 @@ def test_labels_that_are_no_file(make_table):
         penult.probe(make_table({"a": [1, 2]}), "nope.csv")
 
 
+def test_labels_may_be_numbers(make_table):
+    table = make_table({f"{i}": [i // 3, 1] for i in range(6)})
+    assert table.probe({f"{i}": np.int64(i // 3) for i in range(6)}, folds=2).classes == ("0", "1")
+
+
 def test_images_without_a_label_are_left_out(make_table, tmp_path):
     table = make_table({f"{i}": [i // 3, 1] for i in range(8)})
     rows = "".join(f"{i},{'ab'[i // 3]}\n" for i in range(6))

@@ -70,6 +70,13 @@ def test_places_need_not_be_stored_or_have_names_of_ones_own(make_table):
     assert penult.open(features.path).columns == {"across": "float", "up": "float"}
 
 
+def test_names_that_places_cannot_have_are_refused_before_they_are_found(make_table, monkeypatch):
+    features = make_table({f"{i}.jpg": [i, 1] for i in range(3)})
+    monkeypatch.setattr(projection, "_reduced", None)
+    with pytest.raises(UsageError, match="'Up' can't be a column's name"):
+        features.map(columns=("across", "Up"))
+
+
 @pytest.mark.parametrize("count", [3, 9, 10, 12])
 @pytest.mark.parametrize("width", [1, 4])
 def test_few_images_have_a_map(make_table, count, width):
@@ -81,8 +88,9 @@ def test_few_images_have_a_map(make_table, count, width):
 
 
 @pytest.mark.parametrize("method", ["tsne", "pca"])
-def test_images_that_are_all_the_same_have_a_map(make_table, method):
-    found = make_table({f"{i:02}.jpg": [1, 2, 3] for i in range(20)}).map(method=method)
+@pytest.mark.parametrize("vector", [[1, 2, 3], [0, 0, 0]])
+def test_images_that_are_all_the_same_have_a_map(make_table, method, vector):
+    found = make_table({f"{i:02}.jpg": vector for i in range(20)}).map(method=method)
     assert np.isfinite(found.places).all()
 
 

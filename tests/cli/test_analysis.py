@@ -61,6 +61,12 @@ def test_search_for_a_file_less_another(run, photos):
     ]
 
 
+def test_a_search_that_finds_nothing_says_so(run):
+    result = run("search", "few.lance", "copy.jpg", "--where", "width > 9999")
+    assert (result.returncode, result.stdout) == (0, "")
+    assert result.stderr == "penult: no image found\n"
+
+
 def test_search_is_listed_and_shown(run, workplace):
     result = run(
         "search", "few.lance", "castle_bavaria.jpg", "-k", 2, "-o", "found.json", "--html", "f.html"

@@ -68,6 +68,32 @@ def test_a_number_of_clusters_that_is_none(run):
     )
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", "t.lance", "a/1.jpg"],
+        ["duplicates", "t.lance"],
+        ["cluster", "t.lance"],
+        ["outliers", "t.lance"],
+        ["sample", "t.lance"],
+        ["map", "t.lance"],
+        ["probe", "t.lance"],
+        ["compare", "t.lance"],
+    ],
+)
+def test_a_list_of_an_unknown_kind_is_refused_before_anything_is_done(run, arguments):
+    result = run(*arguments, "-o", "list.xls")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == (
+        "penult: 'list.xls': expected a list to end in .csv, .json, .parquet\n"
+    )
+
+
+def test_a_sheet_of_an_unknown_kind_is_refused_before_anything_is_stored(run):
+    assert run("cluster", "t.lance", "-k", "3", "--html", "sheet.pdf").returncode == 2
+    assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {}
+
+
 def test_outliers_prints_distance_and_key(run, tmp_path):
     result = run("outliers", "t.lance", "-n", "1", "-o", "odd.json")
     assert result.stdout.split()[1] == "b/odd.jpg"

@@ -251,8 +251,15 @@ def test_an_unknown_program_is_refused(table, tmp_path):
 
 
 def test_programs_of_one_layer_ask_which(two_layers, tmp_path):
-    with pytest.raises(UsageError, match="faiss takes one layer: choose layer= one of a, b"):
+    with pytest.raises(UsageError, match=r"takes one layer: choose it \(-l, layer=\): a, b"):
         two_layers.export(tmp_path / "f.faiss")
+
+
+@pytest.mark.parametrize("program", ["fiftyone", "tensorboard"])
+def test_a_table_is_not_exported_into_itself(tmp_path, program):
+    features = _stored(tmp_path / "t.lance", {"a": (2,)}, number=1)
+    with pytest.raises(UsageError, match="is a table: name another folder"):
+        features.export(features.path, program=program)
 
 
 @pytest.mark.parametrize("program", ["atlas", "spotlight", "tensorboard", "fiftyone", "faiss"])

@@ -164,7 +164,9 @@ def test_one_layer_of_several_can_be_chosen(tmp_path, two, suffix):
 
 @pytest.mark.parametrize("suffix", [".npy", ".csv", ".pkl"])
 def test_formats_of_one_layer_ask_which(tmp_path, two, suffix):
-    message = f"{suffix} holds one layer: choose layer= one of net/block1, net/block1/unit.1, or"
+    message = (
+        rf"{suffix} holds one layer: choose it \(-l, layer=\): net/block1, net/block1/unit.1; or"
+    )
     with pytest.raises(UsageError, match=message):
         two.export(tmp_path / f"f{suffix}")
     assert not list(tmp_path.glob("*f.*"))

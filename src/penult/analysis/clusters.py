@@ -5,6 +5,7 @@ centre of a group of k-means, or any row of the sample for the other methods. So
 and time grows with the number of rows.
 """
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -118,6 +119,7 @@ def cluster(
     """
     features = table if isinstance(table, Features) else open_features(table)
     _check(features, k, method, metric, min_size)
+    features.require_names([column] if column else [])
     layer, unit = features.layer(layer), metric == "cosine"
     sample = rows(features, layer, sampled(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):
@@ -157,19 +159,21 @@ def _check(features: Features, k: int | None, method: str, metric: str, min_size
 
 
 def _kmeans(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:
-    model = _kmeans_model(k or _best_k(sample, _kmeans_labels)).fit(sample)
-    centres: Floats = model.cluster_centers_
+    centres: Floats = _kmeans_fitted(sample, k or _best_k(sample, _kmeans_labels)).cluster_centers_
     return centres, np.arange(len(centres), dtype=np.int32)
 
 
-def _kmeans_model(k: int) -> "KMeans":
+def _kmeans_fitted(sample: Floats, k: int) -> "KMeans":
     from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
 
-    return KMeans(k, n_init=2, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different rows than k
+        return KMeans(k, n_init=2, random_state=0).fit(sample)
 
 
 def _kmeans_labels(sample: Floats, k: int) -> Labels:
-    labels: Labels = _kmeans_model(k).fit_predict(sample)
+    labels: Labels = _kmeans_fitted(sample, k).labels_
     return labels
 
 
@@ -202,18 +206,22 @@ _METHODS: dict[str, Callable[[Floats, int | None, int], tuple[Floats, Labels]]] 
 
 
 def _best_k(sample: Floats, labelled: Callable[[Floats, int], Labels]) -> int:
-    """The number of clusters with the best silhouette, the smallest of those equally good."""
+    """The number of clusters with the best silhouette, the smallest of those equally good.
+
+    It is 1 if all rows are the same.
+    """
     from sklearn.metrics import pairwise_distances, silhouette_score
 
     few = sample[sampled(len(sample), TRIED)]
     distances = pairwise_distances(few)
     np.fill_diagonal(distances, 0)  # of rounding, which the silhouette takes for an error
+    found = {k: labelled(few, k) for k in GRID if k < len(few)} if distances.any() else {}
     scores = {
-        k: silhouette_score(distances, labelled(few, k), metric="precomputed")
-        for k in GRID
-        if k < len(few)
+        k: silhouette_score(distances, labels, metric="precomputed")
+        for k, labels in found.items()
+        if len(np.unique(labels)) < len(few)
     }
-    return max(scores, key=lambda k: (round(scores[k], 6), -k))
+    return max(scores, key=lambda k: (round(scores[k], 6), -k), default=1)
 
 
 def _assigned(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import Any, Literal, get_args
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,17 @@ TESTED = 256  # images of a permutation test: 999 singular value decompositions 
 PERMUTATIONS = 999
 BLOCK = 1024  # rows that are read at a time
 SEED = 0
+
+
+class CompareOptions(TypedDict, total=False):
+    """The keyword arguments of `compare`."""
+
+    layer: str | Sequence[str]
+    metric: Measure | Sequence[Measure]
+    k: int
+    sample: int
+    permutations: int
+    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

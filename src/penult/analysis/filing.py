@@ -85,9 +85,10 @@ def _require_unchanged(image: Image) -> None:
     path = _path(image)
     file = job(ImageFile(image.key, str(path))).file
     if (file.bytes, file.mtime_ns) != (image.bytes, image.mtime_ns):
-        what = "changed" if path.exists() else "gone"
+        what, how = ("changed", "") if path.exists() else ("gone", " with --prune")
         raise SourceError(
-            f"{quoted(path)} has {what} since its features were extracted: do it again"
+            f"{quoted(path)} has {what} since its features were extracted: nothing was done, "
+            f"extract again{how}"
         )
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from penult.errors import UsageError
 from penult.text import one_line, quoted
 
-Labels: TypeAlias = str | Path | Mapping[str, str]
+Labels: TypeAlias = str | Path | Mapping[str, str] | Mapping[str, int]
 
 PARENT = "parent"
 MAX_LABEL = 1024  # characters
@@ -19,7 +19,8 @@ def labels_of(labels: Labels, known: Collection[str]) -> dict[str, str]:
 
     Args:
         labels: `parent`, which is the name of the folder that an image lies in; a CSV file with
-            the columns `key` and `label`; or a mapping. An empty label is none.
+            the columns `key` and `label`; or a mapping, whose labels may be numbers. An empty label
+            is none.
         known: The keys that there are.
 
     Raises:
@@ -27,7 +28,7 @@ def labels_of(labels: Labels, known: Collection[str]) -> dict[str, str]:
             there is no such image.
     """
     if isinstance(labels, Mapping):
-        return _checked(((key, label, "labels") for key, label in labels.items()), known)
+        return _checked(((key, str(label), "labels") for key, label in labels.items()), known)
     if str(labels) == PARENT:
         folders = {key: PurePosixPath(key).parent.name for key in known}
         return {key: folder for key, folder in folders.items() if folder}

@@ -35,11 +35,21 @@ def write_list(rows: Rows, columns: Sequence[str], out: str | Path) -> Path:
         UsageError: The suffix is another one.
         StoreError: The file can't be written.
     """
+    path = require_list(out)
+    with translated(f"can't write {quoted(path)}"), replacing(path) as temporary:
+        FORMATS[path.suffix.lower()](rows, columns, temporary)
+    return path
+
+
+def require_list(out: str | Path) -> Path:
+    """The path of a list to write.
+
+    Raises:
+        UsageError: Its suffix names no format.
+    """
     path = Path(out)
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{quoted(path)}: expected a list to end in {', '.join(FORMATS)}")
-    with translated(f"can't write {quoted(path)}"), replacing(path) as temporary:
-        FORMATS[path.suffix.lower()](rows, columns, temporary)
     return path
 
 

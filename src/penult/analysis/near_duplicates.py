@@ -164,7 +164,7 @@ def assign(
     for start in range(0, rows, BLOCK):
         block = unit[start : start + BLOCK].copy()
         here = np.arange(start, start + len(block))
-        places, products = _nearest(block, unit[:count], CANDIDATES if alike else 1)
+        places, products = _nearest(block, unit[:count], CANDIDATES if alike else 1, least)
         within = block @ block.T
         within[np.triu(np.ones(within.shape, bool))] = -np.inf  # what comes later is no candidate
         if alike:
@@ -204,20 +204,34 @@ def _confirm(
     products[(products < limit) & ~doubtful] = -np.inf
 
 
-def _nearest(block: Floats, kept: Floats, number: int) -> tuple[NDArray[np.int64], Floats]:
-    """Places and products of so many nearest kept rows, for each of a block."""
+def _nearest(
+    block: Floats, kept: Floats, number: int, least: float
+) -> tuple[NDArray[np.int64], Floats]:
+    """Places and products of so many nearest kept rows, for each of a block.
+
+    Where there are fewer with a product of at least so much, some may be less, or minus infinity.
+    """
     places = np.zeros((len(block), number), np.int64)
-    best = np.full((len(block), number), -np.inf, np.float32)  # where there are fewer
+    best = np.full((len(block), number), -np.inf, np.float32)
     for start in range(0, len(kept), BLOCK):
         products = block @ kept[start : start + BLOCK].T
-        some = min(number, products.shape[1])
-        found = np.argpartition(products, -some, axis=1)[:, -some:]
-        values = np.hstack([best, np.take_along_axis(products, found, axis=1)])
-        both = np.hstack([places, start + found])
-        top = np.argpartition(values, -number, axis=1)[:, -number:]
-        places = np.take_along_axis(both, top, axis=1)
-        best = np.take_along_axis(values, top, axis=1)
+        # most blocks have nothing near, and a maximum takes a tenth of a partition
+        rows = np.flatnonzero(products.max(axis=1) >= np.maximum(best.min(axis=1), least))
+        products = products[rows]
+        found = _places_of_largest(products, min(number, products.shape[1]))
+        values = np.hstack([best[rows], np.take_along_axis(products, found, axis=1)])
+        both = np.hstack([places[rows], start + found])
+        top = _places_of_largest(values, number)
+        places[rows] = np.take_along_axis(both, top, axis=1)
+        best[rows] = np.take_along_axis(values, top, axis=1)
     return places, best
+
+
+def _places_of_largest(values: Floats, number: int) -> NDArray[np.int64]:
+    """Places of so many largest in each row, in any order."""
+    if number == 1:
+        return np.asarray(values.argmax(axis=1)[:, None], np.int64)
+    return np.asarray(np.argpartition(values, -number, axis=1)[:, -number:], np.int64)
 
 
 def _order(features: Features) -> NDArray[np.int64]:

@@ -124,6 +124,10 @@ def search(
         [reader.vector(query) for query in unwanted],
         unit=metric == "cosine",
     )
+    if metric != "l2" and not vector.any():
+        raise UsageError(
+            "nothing is left to search for: the vectors are zeros or cancel each other"
+        )
     find = by_index if is_indexed(features, layer, metric) else exactly
     found = find(features, layer, vector, k + len(named), metric, where)
     return [match for match in found if match.key not in named][:k]
@@ -162,14 +166,17 @@ def by_index(
     return [Match(key, _SCORES[metric](distance)) for key, distance in found]
 
 
-def index(table: str | Path, *, layer: str | None = None, metric: Metric = "cosine") -> IndexReport:
+def index(
+    table: Features | str | Path, *, layer: str | None = None, metric: Metric = "cosine"
+) -> IndexReport:
     """Make an index, in the place of an older one, and measure it.
 
     Searches by it are approximate. It is kept with the table, in a commit as durable as those of
     `extract`; rows that are added later are found as well, only more slowly.
 
     Args:
-        table: A table of at least 100,000 rows.
+        table: A table of at least 100,000 rows, open or by its path. An open one searches by the
+            index when it is opened again.
         layer: The layer to index, by default the first.
         metric: What searches by it measure.
 
@@ -179,7 +186,7 @@ def index(table: str | Path, *, layer: str | None = None, metric: Metric = "cosi
     """
     if metric not in get_args(Metric):
         raise UsageError(f"metric must be one of {', '.join(get_args(Metric))}, not {metric!r}")
-    features = open_features(table)
+    features = table if isinstance(table, Features) else open_features(table)
     if len(features) < EXACT_BELOW:
         raise UsageError(
             f"{quoted(features.path)} has {len(features):,} rows: below {EXACT_BELOW:,} a search "
@@ -187,10 +194,10 @@ def index(table: str | Path, *, layer: str | None = None, metric: Metric = "cosi
         )
     layer = features.layer(layer)
     start = perf_counter()
-    with FeatureTable.open(table) as writer:
+    with FeatureTable.open(features.path) as writer:
         writer.index(layer, metric)
     built = perf_counter() - start
-    features = open_features(table)
+    features = open_features(features.path)
     recall, seconds = _measured(features, layer, metric)
     return IndexReport(len(features), layer, metric, recall, seconds, built)
 

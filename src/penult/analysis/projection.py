@@ -99,6 +99,7 @@ def project(
         raise UsageError(f"method must be one of {', '.join(get_args(MapMethod))}, not {method!r}")
     if len(features) < 3:
         raise UsageError(f"{quoted(features.path)} has {len(features)} rows: a map needs 3")
+    features.require_names(columns or ())
     method = method if len(features) >= FEWEST else "pca"
     sample = sampled(len(features), LAID_OUT, seed)
     with needed("map"):
@@ -128,7 +129,8 @@ def _reduced(
 def _components(vectors: Floats, count: int) -> "PCA":
     from sklearn.decomposition import PCA
 
-    return PCA(min(count, *vectors.shape), random_state=0).fit(vectors)
+    with np.errstate(invalid="ignore"):  # rows that are all the same have no variance to explain
+        return PCA(min(count, *vectors.shape), random_state=0).fit(vectors)
 
 
 def _laid_out(vectors: Floats, progress: Steps) -> Floats:

@@ -14,13 +14,15 @@ from penult.fetch import fetch_bytes
 from penult.images import ImageLike
 from penult.model import Model
 from penult.store import Features
-from penult.text import quoted
+from penult.text import nearest, one_line, quoted
 from penult.verification import rebuilt
 
 Query: TypeAlias = ImageLike | Floats
 Queries: TypeAlias = Query | Sequence[Query]
 
 ADDRESS_BYTES = 64 << 20  # of an image from the net: ten times a large photo
+COMPARED = 5000  # keys at most that a word is compared with
+NOTHING = 1e-6  # a mean of so much of the longest vector is one of rounding
 
 _models: "WeakKeyDictionary[Features, tuple[object, Model]]" = WeakKeyDictionary()
 
@@ -53,15 +55,19 @@ class Reader:
         Raises:
             ImageError: It is an image that gives no pixels.
             DownloadError: It is an address, and no image comes from there.
-            UsageError: It is an array of another size than the table's vectors.
+            UsageError: It is an array that isn't like the table's vectors.
         """
         width = int(np.prod(self._features.layers[self._layer]))
         if isinstance(query, np.ndarray) and query.dtype != np.uint8:
             if query.shape != (width,):
                 raise UsageError(f"a vector to search has {width} values, not {query.shape}")
+            if not np.isfinite(query).all():
+                raise UsageError("a vector to search has values that are NaN or infinite")
             return query.astype(np.float32)
         if (key := self.key(query)) is not None:
             return self._stored(key)
+        if isinstance(query, str | Path) and not _is_address(query) and not Path(query).exists():
+            raise self._named(ImageError("unreadable", "No such file or directory"), query)
         try:
             return self._model().features([_image(query)], self._layer).ravel()
         except ImageError as exc:
@@ -86,14 +92,21 @@ class Reader:
             return exc
         hint = ""
         if exc.code == "unreadable":
-            hint = f"; nor is it a key of {quoted(self._features.path)}"
+            hint = f"; nor is it a key of {quoted(self._features.path)}{self._similar(str(query))}"
         return ImageError(
             exc.code, f"{quoted(query)}: {exc.detail.removeprefix('image 0: ')}{hint}"
         )
 
+    def _similar(self, word: str) -> str:
+        """Keys that may have been meant, unless there are too many to compare."""
+        keys = self._features.keys[: COMPARED + 1]
+        if not keys or len(keys) > COMPARED:
+            return ""
+        return f", such as {one_line(nearest(word, keys))}"
+
 
 def combined(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool) -> Floats:
-    """The mean of what is wanted less the mean of what isn't.
+    """The mean of what is wanted less the mean of what isn't; zeros if they cancel each other.
 
     Args:
         wanted: Vectors, at least one.
@@ -104,6 +117,9 @@ def combined(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool
     mean = np.mean([scaled(vector) for vector in wanted], axis=0)
     if unwanted:
         mean = mean - np.mean([scaled(vector) for vector in unwanted], axis=0)
+    longest = max(np.linalg.norm(scaled(vector)) for vector in (*wanted, *unwanted))
+    if np.linalg.norm(mean) <= NOTHING * longest:
+        mean = np.zeros_like(mean)
     return np.asarray(mean, np.float32)
 
 
@@ -114,9 +130,13 @@ def several(queries: Queries) -> Sequence[Query]:
 
 def _image(query: Query) -> ImageLike:
     """An image to read: of an address its bytes."""
-    if isinstance(query, str) and query.startswith(("http://", "https://")):
+    if isinstance(query, str) and _is_address(query):
         return fetch_bytes(query, ADDRESS_BYTES)
     return cast("ImageLike", query)
+
+
+def _is_address(query: str | Path) -> bool:
+    return isinstance(query, str) and query.startswith(("http://", "https://"))
 
 
 def _unit(vector: Floats) -> Floats:

@@ -7,8 +7,8 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.vectors import Floats
-from penult.errors import StoreError, UsageError
+from penult.analysis.vectors import Floats, not_finite
+from penult.errors import UsageError
 from penult.store import Features, open_features
 from penult.text import quoted
 
@@ -45,10 +45,7 @@ class Side(NamedTuple):
         flat = [piece.column(0).combine_chunks().flatten().to_numpy() for piece in pieces]
         vectors: Floats = np.concatenate(flat).reshape(len(places), -1)
         if not np.isfinite(vectors).all():
-            raise StoreError(
-                f"{quoted(self.path)}: layer {quoted(self.layer)} has values that are no finite "
-                "numbers: extract it again"
-            )
+            raise not_finite(self.features, self.layer)
         return vectors
 
 

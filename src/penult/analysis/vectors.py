@@ -1,15 +1,19 @@
 """A layer's vectors for products with many others: kept in memory, or in blocks from the disk."""
 
-import tempfile
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.errors import StoreError
 from penult.store import Features
+from penult.store.messages import translated
+from penult.text import quoted
 
 Floats = NDArray[np.float32]
 
@@ -35,14 +39,18 @@ _held: "WeakKeyDictionary[Features, dict[str, Block]]" = WeakKeyDictionary()
 
 
 def blocks(features: Features, layer: str) -> Iterator[Block]:
-    """All vectors of a layer: in one block that is read once, or in many if it is large."""
+    """All vectors of a layer: in one block that is read once, or in many if it is large.
+
+    Raises:
+        StoreError: There are values among them that are no finite numbers.
+    """
     width = int(np.prod(features.layers[layer]))
     if 4 * width * len(features) > HELD_BYTES:
         yield from _read(features, layer)
         return
     held = _held.setdefault(features, {})
     if layer not in held:
-        held[layer] = _block(0, features.numpy(layer))
+        held[layer] = _checked(features, layer, _block(0, features.numpy(layer)))
     yield held[layer]
 
 
@@ -70,7 +78,7 @@ def rows(features: Features, layer: str, places: NDArray[np.int64], *, unit: boo
     start = 0
     for piece in features.tables([], [layer], places):
         flat: Floats = piece.column(0).combine_chunks().flatten().to_numpy()
-        block = _block(start, flat.reshape(len(piece), -1))
+        block = _checked(features, layer, _block(start, flat.reshape(len(piece), -1)))
         matrix[start : start + len(piece)] = scaled(block, unit=unit)
         start += len(piece)
     return matrix
@@ -96,17 +104,36 @@ def sampled(count: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
 
 
 def _matrix(shape: tuple[int, int]) -> Floats:
-    if 4 * shape[0] * shape[1] <= HELD_BYTES:
+    size, folder = 4 * shape[0] * shape[1], Path.cwd()  # /tmp may be memory
+    if size <= HELD_BYTES:
         return np.empty(shape, np.float32)
-    with tempfile.NamedTemporaryFile(dir=Path.cwd()) as file:  # /tmp may be memory
+    where = f"can't write {size:,} bytes to work with in {quoted(folder)}"
+    with translated(where, "work in another folder"), TemporaryFile(dir=folder) as file:
+        if hasattr(os, "posix_fallocate"):  # else a full disk is met too late, and ends the process
+            os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, np.float32, "w+", shape=shape)
 
 
 def _read(features: Features, layer: str) -> Iterator[Block]:
     start = 0
     for vectors in features.blocks(layer):
-        yield _block(start, vectors)
+        yield _checked(features, layer, _block(start, vectors))
         start += len(vectors)
+
+
+def _checked(features: Features, layer: str, block: Block) -> Block:
+    """The block, whose vectors have lengths that are numbers; `extract` stores no others."""
+    if not np.isfinite(block.lengths).all():
+        raise not_finite(features, layer)
+    return block
+
+
+def not_finite(features: Features, layer: str) -> StoreError:
+    """An error to raise of a layer that can't be computed with."""
+    return StoreError(
+        f"{quoted(features.path)}: layer {quoted(layer)} has values that are no finite numbers: "
+        "extract it again"
+    )
 
 
 def _block(start: int, vectors: Floats) -> Block:

@@ -9,7 +9,7 @@ import typer
 import penult
 from penult.cli import show
 from penult.cli.commands import AsJson, TablePath, app, opened
-from penult.cli.outputs import OutList, OutSheet, write_list, write_sheet
+from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def search(
 
     Example: penult search photos.lance query.jpg -k 5
     """
+    require(out, html)
     features = opened(table)
     start = perf_counter()
     found = features.search(
@@ -127,6 +128,7 @@ def duplicates(
     """
     if move and hard_link:
         raise UsageError("--move and --hard-link can't both be done: choose one")
+    require(out, html)
     features = opened(table)
     found = features.duplicates(threshold, layer=layer, pixels=pixels)
     show.duplicates(table, found, as_json=as_json)
@@ -143,6 +145,7 @@ def _file(found: "Duplicates", out: Path | None, move: Path | None, hard_link: P
     if out:
         write_list(list(filing.rows(found)), filing.COLUMNS, out)
     if move:
-        show.say(f"{move}: {filing.move(found, move)} images moved here")
+        moved = filing.move(found, move)
+        show.say(f"{move}: {moved} images moved here; extract --prune removes their rows")
     if hard_link:
         show.say(f"{hard_link}: {filing.hard_link(found, hard_link)} images linked here")

@@ -8,7 +8,7 @@ import typer
 
 from penult.cli.analysis import Layer
 from penult.cli.commands import AsJson, TablePath, app, opened
-from penult.cli.outputs import OutList, OutSheet, write_list, write_sheet
+from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.cli.show import print_json, say
 from penult.errors import UsageError
@@ -48,6 +48,7 @@ def cluster(
 
     Example: penult cluster photos.lance -k 8
     """
+    require(out, html)
     features = opened(table)
     found = features.cluster(
         _number(k),
@@ -115,6 +116,7 @@ def outliers(
 
     Example: penult outliers photos.lance -n 20
     """
+    require(out, html)
     features = opened(table)
     found = features.outliers(n, layer=layer)
     if as_json:
@@ -150,6 +152,7 @@ def sample(
 
     Example: penult sample photos.lance -n 100 --diverse
     """
+    require(out, html)
     features = opened(table)
     keys = features.sample(n, diverse=diverse, where=where, seed=seed, layer=layer)
     if as_json:
@@ -184,6 +187,7 @@ def map(  # noqa: A001 -- the command's name
 
     Example: penult map photos.lance
     """
+    require(out)
     columns = ("x", "y") if save else None
     with StepProgress() as progress:
         found = opened(table).map(

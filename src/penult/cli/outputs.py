@@ -20,6 +20,18 @@ OutSheet = Annotated[
 ]
 
 
+def require(out: Path | None, html: Path | None = None) -> None:
+    """Refuse names that can't be written to before there is anything to write."""
+    if out:
+        from penult.analysis.listing import require_list
+
+        require_list(out)
+    if html:
+        from penult.viewer.sheet import require_html
+
+        require_html(html)
+
+
 def write_list(rows: "Rows", columns: Sequence[str], out: Path) -> None:
     """Write rows in the format that the suffix names, and say so."""
     from penult.analysis import listing

@@ -7,7 +7,7 @@ import typer
 
 import penult
 from penult.cli.commands import AsJson, LayerNames, app
-from penult.cli.outputs import OutList, write_list, write_sheet
+from penult.cli.outputs import OutList, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.cli.show import columns, print_json, print_table, say
 from penult.text import printable
@@ -53,12 +53,11 @@ def probe(
     Example: penult probe photos.lance --labels labels.csv --png probe.png
     """
     from penult.analysis import pictures, probe_file, probes
-    from penult.viewer import reports, sheet
+    from penult.viewer import reports
 
+    require(out, html)
     if png:
         pictures.require_png(png)
-    if html:
-        sheet.require_html(html)
     if save:
         probe_file.require_suffix(save)
     layers = layer or ()
@@ -99,12 +98,11 @@ def compare(
     Example: penult compare lite0.lance inception.lance --png rdm.png
     """
     from penult.analysis import comparison, pictures
-    from penult.viewer import reports, sheet
+    from penult.viewer import reports
 
+    require(out, html)
     if png:
         pictures.require_png(png)
-    if html:
-        sheet.require_html(html)
     with StepProgress() as bar:
         found = penult.compare(
             tables,

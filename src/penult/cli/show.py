@@ -237,6 +237,8 @@ def matches(found: Sequence["Match"], *, as_json: bool) -> None:
     if as_json:
         print_json([match._asdict() for match in found])
         return
+    if not found:
+        say("no image found")
     rank = len(str(len(found)))
     score = max((len(f"{match.score:.3f}") for match in found), default=0)
     for number, match in enumerate(found, 1):

@@ -24,9 +24,9 @@ def neighbours(features: Features, layer: str, k: int) -> tuple[NDArray[np.int32
         cosines = unit[start : start + step] @ unit.T
         block = np.arange(len(cosines))
         cosines[block, start + block] = -np.inf
-        found = np.argpartition(cosines, rows - k - 1, axis=1)[:, rows - k :]
-        values = np.take_along_axis(cosines, found, axis=1)
-        order = np.argsort(-values, axis=1, kind="stable")
-        ids[start : start + step] = np.take_along_axis(found, order, axis=1)
-        distances[start : start + step] = 1 - np.take_along_axis(values, order, axis=1)
+        least = np.partition(cosines, rows - k - 1, axis=1)[:, rows - k :].min(axis=1, initial=1)
+        for row, values in enumerate(cosines):  # faster than an argpartition of all
+            found = np.flatnonzero(values >= least[row])
+            found = found[np.argsort(-values[found], kind="stable")][:k]
+            ids[start + row], distances[start + row] = found, 1 - values[found]
     return ids, np.maximum(distances, 0)

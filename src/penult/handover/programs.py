@@ -11,6 +11,7 @@ from penult.handover import folders, indexes, rows
 from penult.store import Features, open_features
 from penult.store.export import export as export_format
 from penult.store.messages import translated
+from penult.store.versions import versions
 from penult.text import quoted
 
 ProgramName = Literal["atlas", "spotlight", "fiftyone", "tensorboard", "faiss", "usearch"]
@@ -72,6 +73,8 @@ def export(
     if wanted not in PROGRAMS:
         known = ", ".join(get_args(ProgramName))
         raise UsageError(f"can't export for {quoted(wanted)}: expected one of {known}")
+    if versions(path):
+        raise UsageError(f"{quoted(path)} is a table: name another folder")
     suffix = PROGRAMS[wanted].suffix
     if suffix and path.suffix.lower() != suffix:
         raise UsageError(f"{quoted(path)}: a file for {wanted} must end in {suffix}")
@@ -90,7 +93,7 @@ def only_layer(features: Features, layer: str | None, program: str) -> str:
     """The layer that is asked for, or the only one."""
     if layer is None and len(features.layers) > 1:
         raise UsageError(
-            f"{program} takes one layer: choose layer= one of {', '.join(features.layers)}"
+            f"{program} takes one layer: choose it (-l, layer=): {', '.join(features.layers)}"
         )
     return features.layer(layer)
 

@@ -48,7 +48,7 @@ def checked(kind: Kind, keys: Sequence[str], columns: Mapping[str, Values]) -> "
     if len(set(keys)) != len(keys):
         raise UsageError(f"{len(keys) - len(set(keys))} keys occur twice, expected each once")
     for name in columns:
-        _check_name(kind, name)
+        require_name(kind, name)
     return pa.table({name: _array(name, values, len(keys)) for name, values in columns.items()})
 
 
@@ -68,7 +68,8 @@ def _array(name: str, values: Values, count: int) -> "pa.Array":
     return array
 
 
-def _check_name(kind: Kind, name: str) -> None:
+def require_name(kind: Kind, name: str) -> None:
+    """Raise a UsageError if no column of this name can be added."""
     if not _NAME.fullmatch(name):
         raise UsageError(
             f"{quoted(name)} can't be a column's name: use up to 63 of a-z, 0-9 and _, first a-z"

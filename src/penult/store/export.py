@@ -199,7 +199,7 @@ def _write_matrix(file: IO[bytes], features: "Features", layer: str) -> None:
 def _only(layers: Sequence[str], out: Path) -> str:
     if len(layers) > 1:
         raise UsageError(
-            f"{out.suffix} holds one layer: choose layer= one of {', '.join(layers)}, "
+            f"{out.suffix} holds one layer: choose it (-l, layer=): {', '.join(layers)}; "
             "or export to .npz, .parquet or .h5"
         )
     return layers[0]

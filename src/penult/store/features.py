@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 import penult
 from penult.errors import MissingExtraError, StoreError, UsageError
-from penult.store.columns import described
+from penult.store.columns import described, require_name
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, translated
 from penult.store.versions import local, newest, require_table, versions
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
     from lance import LanceDataset
 
     from penult.analysis.clusters import ClusterOptions, Clusters
+    from penult.analysis.comparison import CompareOptions, Comparison
     from penult.analysis.labels import Labels
     from penult.analysis.near_duplicates import Duplicates, DuplicatesOptions
-    from penult.analysis.neighbours import Match, SearchOptions
+    from penult.analysis.neighbours import IndexReport, Match, Metric, SearchOptions
     from penult.analysis.outliers import Outlier
     from penult.analysis.probes import ProbeOptions, ProbeReport
     from penult.analysis.projection import Map, MapOptions
     from penult.analysis.queries import Queries
     from penult.analysis.sampling import SampleOptions
+    from penult.analysis.sides import Table
     from penult.handover.programs import ProgramName
     from penult.viewer.server import Viewer, ViewOptions
 
@@ -161,6 +163,11 @@ class Features:
             raise StoreError(f"{quoted(self.path)} has no layer {quoted(name)}, it has {have}")
         return found[0]
 
+    def require_names(self, columns: Sequence[str]) -> None:
+        """Raise a UsageError if columns of these names can't be added."""
+        for name in columns:
+            require_name(self._index.kind, name)
+
     def tables(
         self,
         columns: Sequence[str],
@@ -261,6 +268,10 @@ class Features:
         """Find the images nearest to an image, an address or a key; see `penult.search`."""
         return penult.search(self, queries, k, **options)
 
+    def index(self, *, layer: str | None = None, metric: "Metric" = "cosine") -> "IndexReport":
+        """Make an index that searches go by once the table is opened again; see `penult.index`."""
+        return penult.index(self, layer=layer, metric=metric)
+
     def duplicates(
         self, threshold: float | None = None, **options: Unpack["DuplicatesOptions"]
     ) -> "Duplicates":
@@ -292,6 +303,10 @@ class Features:
     ) -> "ProbeReport":
         """Measure how well labels can be told from the features; see `penult.probe`."""
         return penult.probe(self, labels, **options)
+
+    def compare(self, *others: "Table", **options: Unpack["CompareOptions"]) -> "Comparison":
+        """Measure how alike this table and others see the same images; see `penult.compare`."""
+        return penult.compare([self, *others], **options)
 
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, indexed by key: its file's columns, and a column of vectors a layer.
