@@ -37,4 +37,5 @@ console.print(
     f"write them for other tools:     .venv/bin/penult export {table} features.npz\n"
     f"look at them in the browser:     .venv/bin/penult view {table}",
     highlight=False,
+    soft_wrap=True,  # commands stay whole
 )

@@ -7,9 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from penult.analysis.near_duplicates import Duplicates, Image
-from penult.changes import job
+from penult.changes import is_unchanged
 from penult.errors import SourceError
-from penult.images import ImageFile, from_key
+from penult.images import from_key
 from penult.text import quoted
 
 COLUMNS = ("group", "action", "key", "similarity", "exact", "width", "height", "bytes", "path")
@@ -83,8 +83,7 @@ def _refusal(exc: OSError) -> str:
 
 def _require_unchanged(image: Image) -> None:
     path = _path(image)
-    file = job(ImageFile(image.key, str(path))).file
-    if (file.bytes, file.mtime_ns) != (image.bytes, image.mtime_ns):
+    if not is_unchanged(str(path), image.bytes, image.mtime_ns):
         what, how = ("changed", "") if path.exists() else ("gone", " with --prune")
         raise SourceError(
             f"{quoted(path)} has {what} since its features were extracted: nothing was done, "
