@@ -142,7 +142,7 @@ def description(d: "Description", *, as_json: bool) -> None:
     if as_json:
         print_json(facts | {"layers": [asdict(layer) for layer in d.layers]})
         return
-    _print_facts(facts | {"input": _shape(facts["input"])})
+    _print_facts(facts)
     table = columns("layer", "shape", "parameters", "multiply-adds")
     for layer in d.layers:
         mark = "  (default)" if layer.name == d.spec.features else ""
@@ -350,14 +350,21 @@ def _sentence(counts: Counts) -> str:
     )
 
 
-def _shape(shape: tuple[int, ...]) -> str:
+def _shape(shape: Sequence[int]) -> str:
     return "×".join(map(str, shape))
 
 
 def _print_facts(facts: Mapping[str, Any]) -> None:
     for name, value in facts.items():
         if value is not None:
-            print(f"{name:18}{printable(str(value))}")
+            print(f"{name:18}{printable(_text(value))}")
+
+
+def _text(value: Any) -> str:  # noqa: ANN401 -- plain data
+    """Names with their values, a shape, or whatever it is."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_text(each)}" for name, each in value.items())
+    return _shape(value) if isinstance(value, list | tuple) else str(value)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
