@@ -77,7 +77,7 @@ def test_convert_writes_a_file_that_extract_takes(run, photos):
     assert "out.onnx: Model(mobilenet_v1_025 from" in result.stderr
     again = run("extract", photos / "hens.jpg", "-w", "out.onnx", "-o", "a.lance", "--json")
     assert json.loads(again.stdout)["ok"] == 1
-    assert "'AvgPool_1a': [256]" in run("info", "a.lance").stdout
+    assert "AvgPool_1a 256" in run("info", "a.lance").stdout
 
 
 def test_convert_needs_a_place_that_can_be_written(run):

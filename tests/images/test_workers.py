@@ -49,7 +49,7 @@ def png(red):
     return file.getvalue()
 
 
-def made(seconds=1, **options):
+def made(seconds=2, **options):
     options = {"slots": 5, "count": 1, "processes": True} | options
     return Decoders(Poisoned(), "exact", Limits(seconds=seconds, memory=2**29), **options)
 
@@ -90,7 +90,7 @@ def test_an_input_is_written_where_it_belongs(decoders, tmp_path):
     [
         (CRASH, "decoder_crash: the decoder ended with SIGABRT, twice"),
         (KILL, "decoder_crash: the decoder ended with SIGKILL, twice"),
-        (HANG, "timeout: decoding takes longer than 1 s"),
+        (HANG, "timeout: decoding takes longer than 2 s"),
         (GREED, "memory: Unable to allocate 1.00 GiB for an array"),
         (RAISE, "damaged: ZeroDivisionError"),
     ],
