@@ -25,7 +25,7 @@ from poison import HARMS, Poisoned
 
 import penult
 from penult.counts import Counts
-from penult.machine import cores
+from penult.machine import cores, one_heap
 
 INPUTS = run_path(str(Path(__file__).parent / "peers/inputs.py"))
 SIZE, DIFFERENT = INPUTS["PHOTOS"]["500×375"]
@@ -69,6 +69,7 @@ def profile(folder: Path, count: int) -> None:
 
 def memory(folder: Path, count: int) -> None:
     """Say what a run takes in its beginning and at its end."""
+    one_heap()  # as the command does
     process, samples = psutil.Process(), []
 
     def sample(counts: Counts) -> None:

@@ -14,6 +14,7 @@ RUN = """
 import json, sys
 import psutil
 import penult
+from penult.machine import one_heap
 
 def memory():
     tree = (process, *process.children(recursive=True))
@@ -23,6 +24,7 @@ def sample(counts):
     if counts.done and counts.done % 100 == 0:
         samples.append((counts.done, memory()))
 
+one_heap()  # as the command does
 process, samples = psutil.Process(), []
 model = penult.load_model(size=int(sys.argv[3]) or None)
 features = penult.extract(sys.argv[1], model, out=sys.argv[2], progress=sample)

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -92,3 +94,23 @@ def test_cores_where_the_system_does_not_tell(container, monkeypatch):
 def test_workers_have_room_beside_the_weights(container, limit, weights, expected):
     container("0::/", {"memory.max": limit})
     assert workers(weights) == expected
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="of glibc")
+def test_what_is_free_goes_back_to_the_system():
+    script = """
+import psutil
+from penult.machine import one_heap, return_memory
+one_heap()
+held = [bytes(100_000) for _ in range(1000)][-1:]
+before = psutil.Process().memory_info().rss
+return_memory()
+assert before - psutil.Process().memory_info().rss > 50e6
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_other_systems_do_without(monkeypatch):
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda name: object())
+    machine.one_heap()
+    machine.return_memory()

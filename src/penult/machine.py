@@ -1,17 +1,20 @@
-"""What this process may use of the machine, within the limits of its container too.
+"""What this process may use of the machine, within the limits of its container too, and holds.
 
 A container's limits are those of its control groups, which Linux shows as files: cgroups(7), of
 version 2 in one tree, of version 1 in a tree for each kind. A limit above holds for all below it.
 """
 
+import ctypes
 import math
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 WORKER = 512 << 20  # bytes: a decoder with a large photo and a call of the network, both at most
 
+_ARENA_MAX = -8  # of mallopt(3)
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
 
@@ -40,6 +43,25 @@ def workers(weights: int) -> int:
         weights: Bytes of the network's weights; the engine holds most of them twice.
     """
     return max(1, min(cores(), (memory() - 2 * weights) // WORKER))
+
+
+def one_heap() -> None:
+    """Let all threads allocate from one heap, so that what one frees is there for the others.
+
+    A process that is all Penult's calls this before it has threads: each of Lance's would keep a
+    heap of its own, 60 MB in all.
+    """
+    _glibc("mallopt", _ARENA_MAX, 1)
+
+
+def return_memory() -> None:
+    """Give the system back what is free, as after work of another kind; glibc would keep it."""
+    _glibc("malloc_trim", 0)
+
+
+def _glibc(function: str, *arguments: int) -> None:
+    with suppress(AttributeError, OSError, TypeError):  # other systems don't have it
+        getattr(ctypes.CDLL(None), function)(*arguments)
 
 
 def _quotas() -> Iterator[float]:

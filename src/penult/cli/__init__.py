@@ -18,6 +18,7 @@ from penult.cli import (  # noqa: F401 -- they add their commands
 from penult.cli.commands import REFUSED, app
 from penult.cli.show import say
 from penult.errors import PenultError
+from penult.machine import one_heap
 
 __all__ = ["app", "main"]
 
@@ -25,6 +26,7 @@ __all__ = ["app", "main"]
 def main() -> NoReturn:
     """Run the command line; an error is one line, with a traceback only under --debug."""
     warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what fails is reported as such
+    one_heap()
     code = _run()
     with suppress(BrokenPipeError):  # whoever read the output has seen enough
         sys.stdout.flush()

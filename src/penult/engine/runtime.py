@@ -4,10 +4,9 @@ Calls from as many threads as there are cores keep all of them busy, with one co
 no kernel waits for the slowest part of another, nor fights the decoders for its turn.
 """
 
-import ctypes
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from penult.errors import NetworkError
+from penult.machine import return_memory
 from penult.text import one_line
 
 ort.disable_telemetry_events()  # official Windows builds would send them
@@ -59,7 +59,7 @@ class Engine:
                 enable_fallback=0,  # to the same provider again, with four lines of output
             )
         del values, options
-        _return_memory()
+        return_memory()  # of ResNet-50 85 MB
         self._input = self._session.get_inputs()[0]
         self.outputs = outputs or [output.name for output in self._session.get_outputs()]
 
@@ -88,9 +88,3 @@ class Engine:
         except Exception as exc:  # ONNX Runtime's errors share no other base
             reason = one_line(re.sub(_PLACE, "", " ".join(str(exc).split())))
             raise NetworkError(f"{self._name}: ONNX Runtime can't run it: {reason}") from exc
-
-
-def _return_memory() -> None:
-    """Give the system back what is free, which glibc keeps: of ResNet-50's graph 85 MB."""
-    with suppress(AttributeError, OSError, TypeError):  # there is no such function elsewhere
-        ctypes.CDLL(None).malloc_trim(0)

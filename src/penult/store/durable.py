@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from penult.errors import StoreError
+from penult.machine import return_memory
 from penult.store.messages import translated
 from penult.store.versions import files, manifest, uri
 
@@ -168,6 +169,7 @@ def compact(
     _sync_versions(path, before, dataset.version)
     with suppress(StoreError):  # an old version that is damaged costs space, not the run
         _clean(path, dataset, keep, grace)
+    return_memory()
     return dataset
 
 
