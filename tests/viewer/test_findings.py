@@ -1,11 +1,13 @@
 """What pages show of a table: every image once, in groups that people know."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from penult import open as open_table
 from penult.store import FeatureTable, Row
-from penult.viewer.findings import of_table
+from penult.viewer.findings import of_duplicates, of_table
 
 KEYS = ["a.jpg", "x/b.jpg", "x/c.jpg", "x/y/d.jpg"]
 
@@ -58,3 +60,8 @@ def test_failures_are_counted_and_the_command_that_lists_them_is_named(table):
     section = of_table(open_table(table))[-1]
     assert section.items == ()
     assert section.text == "1 gave no features; `penult failures t.lance` lists them"
+
+
+def test_where_nothing_is_found_there_is_no_section(table):
+    features = open_table(table)
+    assert of_duplicates(features, SimpleNamespace(groups=())) == []

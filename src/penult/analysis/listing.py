@@ -63,7 +63,7 @@ def paths(features: Features, keys: Sequence[str]) -> list[Path | None]:
 
 def own_files(features: Features, keys: Sequence[str]) -> list[Path | None]:
     """The files of some keys, each if it is still the one that the features are of."""
-    places = [bisect_left(features.keys, key) for key in keys]
+    places = np.array([bisect_left(features.keys, key) for key in keys], np.int64)
     return unchanged(features.facts(["path", "bytes", "mtime"]).take(places))
 
 
