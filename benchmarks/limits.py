@@ -45,7 +45,7 @@ from penult.images.workers import ENVIRONMENT
 from penult.machine import cores
 from penult.pipeline import COMMIT_ROWS, provenance
 from penult.store import FeatureTable, Row
-from penult.stream import BATCH
+from penult.stream import BATCH, BLOCK
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = [p for p in sorted(ROOT.glob("examples/photos/**/*")) if p.suffix in (".jpg", ".png")]
@@ -99,12 +99,12 @@ class Stages:
 
     def decode(self) -> None:
         """Read and decode every file."""
-        deque(self.processes.map(Worker.decode, self.files, chunksize=BATCH), maxlen=0)
+        deque(self.processes.map(Worker.decode, self.files, chunksize=BLOCK), maxlen=0)
 
     def preprocess(self) -> None:
         """Make as many inputs, of a few images."""
         indices = range(len(self.files))
-        deque(self.processes.map(Worker.preprocess, indices, chunksize=BATCH), maxlen=0)
+        deque(self.processes.map(Worker.preprocess, indices, chunksize=BLOCK), maxlen=0)
 
     def network(self) -> None:
         """Run as many inputs through the network."""

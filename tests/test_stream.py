@@ -14,7 +14,7 @@ from penult.counts import Timings
 from penult.errors import NetworkError, UsageError
 from penult.images import Limits
 from penult.images.preprocess import Raw
-from penult.stream import BATCH, FEW, stream
+from penult.stream import BLOCK, FEW, stream
 
 CRASH, HANG = (255, 0, 1), (255, 0, 2)  # colours of marked images
 OUTCOME_BYTES = 12
@@ -116,7 +116,7 @@ def test_only_so_many_images_are_taken_ahead(outcomes, photos, monkeypatch):
     paths = photos(300, i100=HANG)
     with closing(outcomes(taken.append(path) or path for path in paths)) as found:
         for index, _ in enumerate(found):
-            assert len(taken) - index <= max(FEW, BATCH * (2 * WORKERS + 2))
+            assert len(taken) - index <= max(FEW, BLOCK * (2 * WORKERS + 2))
 
 
 def test_images_overtake_one_that_hangs(outcomes, photos):

@@ -1,8 +1,9 @@
 """From images to features: decoders and the network at work together, in bounded memory.
 
-Images go in batches through a few blocks of memory. A block is filled by decoders, each input
+Images go in batches through a few blocks of memory. A block is filled by a decoder, each input
 written in its place, then a thread runs the network on it, then it is free again: so nothing is
-copied, and whichever side is slower makes the other wait.
+copied, and whichever side is slower makes the other wait. Handing over has its price, so once all
+have work, a block is filled further than the network takes at a time.
 
 An image that takes long keeps its block and its decoder only: others overtake it, and what came of
 them waits for its turn, as outcomes are small where inputs are large.
@@ -17,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, count, islice
+from itertools import chain, islice, repeat, takewhile
 from queue import SimpleQueue
 from threading import Semaphore
 from time import perf_counter, thread_time
@@ -38,6 +39,7 @@ from penult.images.workers import Decoders
 Floats = NDArray[np.float32]
 
 BATCH = 4  # images to a call of the engine
+BLOCK = 2 * BATCH  # images to a block of memory, which a decoder gets at a time
 FEW = 16  # images that are done before processes have started
 HELD = 32 << 20  # bytes of outcomes that may wait for one before them
 
@@ -74,7 +76,7 @@ def stream(
     images = iter(images)
     first = list(islice(images, FEW))
     few = len(first) < FEW
-    size = 1 if few else BATCH
+    size = 1 if few else BLOCK
     blocks = 2 * workers + 2  # as many as workers with the network, the others with decoders
     most = max(blocks, HELD // (size * outcome_bytes))
     free: SimpleQueue[int] = SimpleQueue()
@@ -87,7 +89,8 @@ def stream(
             preprocessing, decode, limits, blocks * size, workers, processes=not few
         ) as decoders,
     ):
-        for batch in _batches(chain(first, images), size):
+        sizes = chain(repeat(min(size, BATCH), blocks), repeat(size))
+        for batch in _batches(chain(first, images), sizes):
             start = free.get()
             prepared = decoders.submit(batch, start)
             inputs = decoders.inputs[start : start + len(batch)]
@@ -125,20 +128,26 @@ def _run(
     inputs: Floats,
     images: Future[list[Prepared | ImageError]],
 ) -> _Done:
-    """Wait for the inputs of a batch and run the network on those there are."""
+    """Wait for the inputs of a block and run the network on those there are."""
     prepared = images.result()
     good = [row for row, image in enumerate(prepared) if isinstance(image, Prepared)]
     ready = engine.result()
     with running:
         start = thread_time()
-        outputs = ready.run(inputs if len(good) == len(prepared) else inputs[good]) if good else {}
+        if len(good) < len(prepared):
+            inputs = inputs[good]
+        outputs = [ready.run(inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)]
         network = thread_time() - start
-    rows = ({name: values[row] for name, values in outputs.items()} for row in count())
+    rows = chain.from_iterable(map(_rows, outputs))
     outcomes = [
         Outcome(error=image) if isinstance(image, ImageError) else _outcome(next(rows), image)
         for image in prepared
     ]
     return _Done(outcomes, prepared, network)
+
+
+def _rows(outputs: Mapping[str, Floats]) -> Iterator[dict[str, Floats]]:
+    return (dict(zip(outputs, row, strict=True)) for row in zip(*outputs.values(), strict=True))
 
 
 def _outcome(vectors: Mapping[str, Floats], image: Prepared) -> Outcome:
@@ -149,10 +158,9 @@ def _outcome(vectors: Mapping[str, Floats], image: Prepared) -> Outcome:
     return Outcome(vectors, image.width, image.height)
 
 
-def _batches(images: Iterable[ImageLike], size: int) -> Iterator[list[ImageLike]]:
+def _batches(images: Iterable[ImageLike], sizes: Iterable[int]) -> Iterator[list[ImageLike]]:
     images = iter(images)
-    while batch := list(islice(images, size)):
-        yield batch
+    return takewhile(bool, (list(islice(images, size)) for size in sizes))
 
 
 @contextmanager
