@@ -5,17 +5,20 @@
 Each photo gets a version of every kind below, made in memory. FOLDER is `examples/photos` by
 default; where it holds fewer photos than asked for (500), parts of them that don't overlap stand
 for further ones. Printed are, by threshold, the share of versions of each kind that `duplicates`
-would drop (recall), and the share of drops that are of the same photo (precision).
+would drop (recall), and the share of drops that are of the same photo (precision). Then, for copies
+with as many pixels, how often the original is kept: by the size of files alone (as
+with `--no-pixels`), and with sharpness.
 """
 
 import io
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
 import penult
 from penult.analysis.near_duplicates import THRESHOLD, Alike, assign
@@ -64,6 +67,31 @@ KINDS: dict[str, Callable[[Image.Image], Image.Image]] = {
 }
 
 
+def blurred(photo: Image.Image) -> Image.Image:
+    """Out of focus by a pixel."""
+    return photo.filter(ImageFilter.GaussianBlur(1))
+
+
+def shaken(photo: Image.Image) -> Image.Image:
+    """Moved by five pixels."""
+    return photo.filter(ImageFilter.Kernel((5, 5), [0] * 10 + [1] * 5 + [0] * 10))
+
+
+def enlarged(photo: Image.Image) -> Image.Image:
+    """From half the size."""
+    return resized(photo).resize(photo.size, Image.Resampling.BICUBIC)
+
+
+WORSE = {
+    "JPEG quality 30": (recompressed, 30),
+    "JPEG quality 60": (lambda photo: photo, 60),
+    "blurred": (blurred, 95),
+    "shaken": (shaken, 95),
+    "enlarged": (enlarged, 95),
+    "watermarked": (watermarked, 90),
+}  # and the quality that they are saved with
+
+
 def originals(folder: Path, count: int) -> list[Image.Image]:
     """Distinct originals: whole photos, or, where they are too few, one way of cutting them up."""
     files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png"})
@@ -99,6 +127,26 @@ def evaluate(
     return float(precision), float(by_kind.mean()), dict(zip(KINDS, by_kind, strict=True))
 
 
+def kept(photos: list[Image.Image]) -> None:
+    """Print how often an original, a JPEG of quality 90, is kept rather than a worse copy of it."""
+    print(f"{'the original is kept':24}{'by file size':>14}{'and sharpness':>15}")
+    for name, (alter, quality) in WORSE.items():
+        with tempfile.TemporaryDirectory() as folder:
+            for index, photo in enumerate(photos):
+                photo.save(f"{folder}/{index:03}-original.jpg", quality=90)
+                alter(photo).save(f"{folder}/{index:03}-copy.jpg", quality=quality)
+            features = penult.extract(folder, out=f"{folder}/t.lance")
+            pairs = [
+                (group.keep, drop)
+                for group in features.duplicates().groups
+                for drop in group.drop
+                if drop.key[:3] == group.keep.key[:3]
+            ]
+        larger = [(a.bytes > b.bytes) == ("original" in a.key) for a, b in pairs]
+        found = ["original" in keep.key for keep, _ in pairs]
+        print(f"{name:24}{np.mean(larger):14.1%}{np.mean(found):15.1%}  of {len(pairs)}")
+
+
 def main(folder: Path = PHOTOS, count: int = 500) -> None:
     """Compute features of all versions, and print a line a threshold."""
     model = penult.load_model()
@@ -126,6 +174,7 @@ def main(folder: Path = PHOTOS, count: int = 500) -> None:
             mark = " default" if compare and threshold == THRESHOLD else ""
             shares = "".join(f"{share:13.1%}" for share in kinds.values())
             print(f"{threshold:10.2f}{precision:11.1%}{recall:8.1%}  {shares}{mark}")
+    kept(whole)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.pixels import Pictures
+from penult.analysis.sharpness import sharpest_first
 from penult.analysis.vectors import Floats, unit_matrix
 from penult.changes import job
 from penult.errors import UsageError
@@ -109,16 +110,16 @@ def duplicates(
 ) -> Duplicates:
     """Find images that are nearly the same, and propose which to keep.
 
-    Kept is the image with the most pixels; of those with as many the larger file, which was
-    compressed less; then the first by name.
+    Kept is the image with the most pixels; of those with as many the sharpest, then the larger
+    file, which was compressed less, then the first by name.
 
     Args:
         table: A table, open or by its path.
         threshold: The cosine of their features from which on two images are near-duplicates.
         layer: The layer to compare, by default the table's first.
-        pixels: Whether images whose features are less alike are compared by their pixels, which
-            finds copies of half the size or of low quality. It reads each file once at most; where
-            one is gone or has changed, the features alone decide.
+        pixels: Whether to look at files too: images whose features are less alike are compared by
+            their pixels, which finds copies of half the size or of low quality, and sharpness is
+            measured. A file that is gone or has changed is passed over.
 
     Raises:
         UsageError: The threshold isn't above 0 and at most 1.
@@ -134,15 +135,22 @@ def duplicates(
     features = table if isinstance(table, Features) else open_features(table)
     layer = features.layer(layer)
     order = _order(features)
-    unit = unit_matrix(features, layer, order)
-    if pixels:
-        with Pictures(features, order) as pictures:
-            kept_for, similarity = assign(unit, threshold, pictures.alike)
-            unread = pictures.unread
-    else:
-        (kept_for, similarity), unread = assign(unit, threshold), 0
+    if not pixels:
+        groups = _groups(features, order, *assign(unit_matrix(features, layer, order), threshold))
+        return Duplicates(len(features), threshold, tuple(groups))
+
+    def compared(order: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
+        unit = unit_matrix(features, layer, order)
+        return assign(unit, threshold, lambda a, b: pictures.alike(order[a], order[b]))
+
+    with Pictures(features) as pictures:
+        kept_for, similarity = compared(order)
+        better = sharpest_first(features, order, kept_for)
+        if (better != order).any():
+            order = better
+            kept_for, similarity = compared(order)
     groups = _groups(features, order, kept_for, similarity)
-    return Duplicates(len(features), threshold, tuple(groups), unread)
+    return Duplicates(len(features), threshold, tuple(groups), pictures.unread)
 
 
 def assign(

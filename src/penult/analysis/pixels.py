@@ -5,7 +5,6 @@ be further away than another picture. The coarse edges stay where they are; comp
 the whole pictures, of one as a part of the other, and all of it mirrored.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -14,16 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from penult.changes import is_unchanged
-from penult.errors import ImageError
-from penult.images import Limits, from_key
+from penult.analysis.reader import Reader
 from penult.images.bilinear import RGB
-from penult.images.workers import Decoders
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
-    from penult.images.prepare import Prepared
     from penult.store import Features
 
 Floats = NDArray[np.float32]
@@ -33,7 +26,6 @@ SIDE = 32  # pixels of a copy, 1 KB an image
 WHOLE, PART = 16, 14  # pixels of what is compared: a part is 7/8 as wide and high, anywhere
 ALIKE = 0.75  # correlation of edges; benchmarks/duplicates.py
 PAIRS = 4096  # compared at once, in 50 MB
-AHEAD = 64  # files that are read together
 _UNREAD, _READ, _NONE = 0, 1, 2
 
 
@@ -64,54 +56,33 @@ class Pictures:
 
     Args:
         features: An open table.
-        order: Places in the order of keys, in the order of the rows that are compared.
 
     Attributes:
         unread: Images that were to be compared, but gave no picture or have changed.
     """
 
-    def __init__(self, features: "Features", order: NDArray[np.int64]) -> None:
-        from penult.machine import cores  # not above: decoder processes import this module
-
-        facts = features.facts(["path", "bytes", "mtime"]).take(order)
-        self._paths = facts["path"].to_pylist()
-        self._states = [facts[name].cast("int64").to_pylist() for name in ("bytes", "mtime")]
-        self._greys = np.zeros((len(order), SIDE, SIDE), np.uint8)
-        self._known = np.full(len(order), _UNREAD, np.int8)
-        self._decoders = Decoders(Grey(SIDE), "fast", Limits(), AHEAD, cores(), processes=True)
+    def __init__(self, features: "Features") -> None:
+        self._greys = np.zeros((len(features), SIDE, SIDE), np.uint8)
+        self._known = np.full(len(features), _UNREAD, np.int8)
+        self._reader = Reader(features, Grey(SIDE), "fast")
 
     @property
     def unread(self) -> int:
         """How many were to be compared and couldn't."""
         return int((self._known == _NONE).sum())
 
-    def alike(self, rows: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool]:
-        """Whether each of some rows shows the same as another; not if one can't be read."""
-        needed = np.union1d(rows, others)
+    def alike(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool]:
+        """Whether images show the same as others, by place; not if one can't be read."""
+        needed = np.union1d(some, others)
         needed = needed[self._known[needed] == _UNREAD]
-        for start in range(0, len(needed), AHEAD):
-            self._read(needed[start : start + AHEAD].tolist())
-        there = (self._known[rows] == _READ) & (self._known[others] == _READ)
-        found = np.zeros(len(rows), bool)
-        found[there] = agreement(self._greys[rows[there]], self._greys[others[there]]) >= ALIKE
+        self._known[needed] = _NONE
+        for place, grey in self._reader.read(needed):
+            self._greys[place] = grey[:, :, 0]
+            self._known[place] = _READ
+        there = (self._known[some] == _READ) & (self._known[others] == _READ)
+        found = np.zeros(len(some), bool)
+        found[there] = agreement(self._greys[some[there]], self._greys[others[there]]) >= ALIKE
         return found
-
-    def _read(self, rows: Iterable[int]) -> None:
-        futures: dict[int, Future[list[Prepared | ImageError]]] = {}
-        for row in rows:
-            self._known[row] = _NONE
-            if self._unchanged(row):
-                path = from_key(self._paths[row])
-                futures[row] = self._decoders.submit([path], len(futures))
-        for slot, (row, future) in enumerate(futures.items()):
-            [image] = future.result()
-            if not isinstance(image, ImageError):
-                self._greys[row] = self._decoders.inputs[slot, :, :, 0]
-                self._known[row] = _READ
-
-    def _unchanged(self, row: int) -> bool:
-        path, (size, mtime_ns) = self._paths[row], (column[row] for column in self._states)
-        return bool(path) and is_unchanged(from_key(path), size, mtime_ns)
 
     def __enter__(self) -> Self:
         return self
@@ -123,7 +94,7 @@ class Pictures:
         trace: TracebackType | None,
     ) -> None:
         """End the processes at once."""
-        self._decoders.__exit__(kind, error, trace)
+        self._reader.__exit__(kind, error, trace)
 
 
 def agreement(some: Greys, others: Greys) -> Floats:
