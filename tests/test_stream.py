@@ -116,7 +116,14 @@ def test_only_so_many_images_are_taken_ahead(outcomes, photos, monkeypatch):
     paths = photos(300, i100=HANG)
     with closing(outcomes(taken.append(path) or path for path in paths)) as found:
         for index, _ in enumerate(found):
-            assert len(taken) - index <= max(FEW, BLOCK * (2 * WORKERS + 2))
+            assert len(taken) - index <= max(FEW, BLOCK * (3 * WORKERS + 2))
+
+
+def test_batches_are_small_at_both_ends():
+    sizes = [[len(b) for b in module._batches(iter(range(n)), 4, 8, 2)] for n in (0, 3, 17, 49)]
+    assert sizes == [[], [3], [4, 4, 4, 4, 1], [4, 4, 4, 4, 8, 8, 8, 4, 4, 1]]
+    batches = module._batches(iter(range(49)), 4, 8, 2)
+    assert [each for batch in batches for each in batch] == [*range(49)]
 
 
 def test_images_overtake_one_that_hangs(outcomes, photos):

@@ -2,8 +2,8 @@
 
 Images go in batches through a few blocks of memory. A block is filled by a decoder, each input
 written in its place, then a thread runs the network on it, then it is free again: so nothing is
-copied, and whichever side is slower makes the other wait. Handing over has its price, so once all
-have work, a block is filled further than the network takes at a time.
+copied, and whichever side is slower makes the other wait. To hand over has its price: between the
+first and the last blocks, when all cores have work, twice as many images go at a time.
 
 An image that takes long keeps its block and its decoder only: others overtake it, and what came of
 them waits for its turn, as outcomes are small where inputs are large.
@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, islice, repeat, takewhile
+from itertools import chain, count, islice
 from queue import SimpleQueue
 from threading import Semaphore
 from time import perf_counter, thread_time
@@ -39,7 +39,7 @@ from penult.images.workers import Decoders
 Floats = NDArray[np.float32]
 
 BATCH = 4  # images to a call of the engine
-BLOCK = 2 * BATCH  # images to a block of memory, which a decoder gets at a time
+BLOCK = 2 * BATCH  # images to a block of memory
 FEW = 16  # images that are done before processes have started
 HELD = 32 << 20  # bytes of outcomes that may wait for one before them
 
@@ -89,8 +89,7 @@ def stream(
             preprocessing, decode, limits, blocks * size, workers, processes=not few
         ) as decoders,
     ):
-        sizes = chain(repeat(min(size, BATCH), blocks), repeat(size))
-        for batch in _batches(chain(first, images), sizes):
+        for batch in _batches(chain(first, images), min(size, BATCH), size, workers):
             start = free.get()
             prepared = decoders.submit(batch, start)
             inputs = decoders.inputs[start : start + len(batch)]
@@ -158,9 +157,19 @@ def _outcome(vectors: Mapping[str, Floats], image: Prepared) -> Outcome:
     return Outcome(vectors, image.width, image.height)
 
 
-def _batches(images: Iterable[ImageLike], sizes: Iterable[int]) -> Iterator[list[ImageLike]]:
-    images = iter(images)
-    return takewhile(bool, (list(islice(images, size)) for size in sizes))
+def _batches(
+    images: Iterator[ImageLike], small: int, large: int, workers: int
+) -> Iterator[list[ImageLike]]:
+    """Cut images into batches, small ones at both ends, where a large one is waited for."""
+    last = workers * large
+    ahead = deque(islice(images, last))
+    for number in count():
+        all_busy = number >= 2 * workers and len(ahead) == last
+        size = min(large if all_busy else small, len(ahead))
+        if not size:
+            return
+        yield [ahead.popleft() for _ in range(size)]
+        ahead.extend(islice(images, size))
 
 
 @contextmanager

@@ -27,6 +27,15 @@ def quoted(value: object) -> str:
     return f"'{one_line(str(value), 100 if isinstance(value, Path) else 60)}'"
 
 
+def plural(count: int, noun: str) -> str:
+    """Say how many there are of something.
+
+    >>> plural(1, "row"), plural(12_000, "row")
+    ('1 row', '12,000 rows')
+    """
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Name what `name` may have been meant to be, for the end of a message."""
     from difflib import get_close_matches

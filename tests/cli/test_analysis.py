@@ -122,7 +122,7 @@ def test_duplicates_prints_groups_and_a_sum(run):
     assert drop.split() == ["same", "1.000", "300×300", "28,744", "bytes", "copy.jpg"]
     assert end == ""
     assert result.stderr == (
-        "penult: few.lance: 4 images, of which 1 are near-duplicates of 1 others "
+        "penult: few.lance: 4 images, 1 near-duplicate of 1 to keep "
         "(1 by features, cosine 0.9 and above; 0 by pixels), 1 of them to the byte; "
         "28,744 bytes could be spared\n"
     )
@@ -131,7 +131,7 @@ def test_duplicates_prints_groups_and_a_sum(run):
 def test_duplicates_are_listed_and_linked(run, workplace):
     result = run("duplicates", "few.lance", "-o", "list.csv", "--hard-link", "dropped", "--json")
     assert json.loads(result.stdout)["images"][1]["key"] == "copy.jpg"
-    assert "dropped: 1 images linked here" in result.stderr
+    assert "dropped: 1 image linked here" in result.stderr
     assert (workplace / "dropped/copy.jpg").exists()
     assert len((workplace / "list.csv").read_text().splitlines()) == 3
 

@@ -54,6 +54,19 @@ def test_sections_are_clusters_and_noise_and_later_images_come_last(table):
     assert list(shown(table).items()) == list(wanted.items())
 
 
+def test_of_more_images_than_there_is_room_for_each_group_has_a_share(table):
+    keys = [f"many/{i:03}.jpg" for i in range(300)]
+    with FeatureTable.open(table) as open_:
+        vector = np.ones(2, np.float32)
+        open_.append([Row(key, 1, 1, vectors={"pool": vector}) for key in keys])
+    sections = of_table(open_table(table), 10)
+    assert [(each.title, len(each.items), each.text) for each in sections] == [
+        ("many", 6, "6 of 300"), ("t.lance", 1, ""), ("x", 2, ""), ("x/y", 1, ""),
+    ]  # fmt: skip
+    assert [item.key for item in sections[0].items] == keys[::50]
+    assert [len(each.items) for each in of_table(open_table(table), 2)] == [1, 1, 1, 1]
+
+
 def test_failures_are_counted_and_the_command_that_lists_them_is_named(table):
     with FeatureTable.open(table) as open_:
         open_.append([Row("bad.jpg", 1, 1, error="damaged: it ends early")])

@@ -18,7 +18,7 @@ from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
 from penult.store import Features, FeatureTable, open_features
-from penult.text import quoted
+from penult.text import plural, quoted
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
@@ -155,7 +155,9 @@ def _check(features: Features, k: int | None, method: str, metric: str, min_size
     if min_size < 2:
         raise UsageError(f"min_size must be at least 2, not {min_size}")
     if limit < 3:
-        raise UsageError(f"{quoted(features.path)} has {limit} rows: clusters need at least 3")
+        raise UsageError(
+            f"{quoted(features.path)} has {plural(limit, 'row')}: clusters need at least 3"
+        )
 
 
 def _kmeans(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:

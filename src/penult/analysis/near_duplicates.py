@@ -20,6 +20,7 @@ from penult.analysis.pixels import Pictures
 from penult.analysis.sharpness import sharpest_first
 from penult.analysis.vectors import Floats, unit_matrix
 from penult.changes import job
+from penult.counts import Steps
 from penult.errors import UsageError
 from penult.images import ImageFile, from_key
 from penult.store import Features, open_features
@@ -38,6 +39,7 @@ class DuplicatesOptions(TypedDict, total=False):
 
     layer: str | None
     pixels: bool
+    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ def duplicates(
     *,
     layer: str | None = None,
     pixels: bool = True,
+    progress: Steps | None = None,
 ) -> Duplicates:
     """Find images that are nearly the same, and propose which to keep.
 
@@ -120,6 +123,8 @@ def duplicates(
         pixels: Whether to look at files too: images whose features are less alike are compared by
             their pixels, which finds copies of half the size or of low quality, and sharpness is
             measured. A file that is gone or has changed is passed over.
+        progress: Called with the images compared and their number; from the start again with those
+            whose sharpness is measured, and where that changes what is kept, once more.
 
     Raises:
         UsageError: The threshold isn't above 0 and at most 1.
@@ -134,18 +139,19 @@ def duplicates(
         raise UsageError(f"threshold must be above 0 and at most 1, not {threshold}")
     features = table if isinstance(table, Features) else open_features(table)
     layer = features.layer(layer)
-    order = _order(features)
+    order, show = _order(features), progress or (lambda done, total: None)
     if not pixels:
-        groups = _groups(features, order, *assign(unit_matrix(features, layer, order), threshold))
+        unit = unit_matrix(features, layer, order)
+        groups = _groups(features, order, *assign(unit, threshold, progress=show))
         return Duplicates(len(features), threshold, tuple(groups))
 
     def compared(order: NDArray[np.int64]) -> tuple[NDArray[np.int64], Floats]:
         unit = unit_matrix(features, layer, order)
-        return assign(unit, threshold, lambda a, b: pictures.alike(order[a], order[b]))
+        return assign(unit, threshold, lambda a, b: pictures.alike(order[a], order[b]), show)
 
     with Pictures(features) as pictures:
         kept_for, similarity = compared(order)
-        better = sharpest_first(features, order, kept_for)
+        better = sharpest_first(features, order, kept_for, show)
         if (better != order).any():
             order = better
             kept_for, similarity = compared(order)
@@ -154,7 +160,10 @@ def duplicates(
 
 
 def assign(
-    unit: Floats, threshold: float, alike: Alike | None = None
+    unit: Floats,
+    threshold: float,
+    alike: Alike | None = None,
+    progress: Steps = lambda done, total: None,
 ) -> tuple[NDArray[np.int64], Floats]:
     """For each row the one that it is dropped for, itself if it is kept, and their product.
 
@@ -162,6 +171,7 @@ def assign(
         unit: Vectors of length 1, those most worth keeping first; what is kept moves to the front.
         threshold: The product from which on a row is dropped.
         alike: Tells of pairs of rows, whose product is less, whether one is dropped all the same.
+        progress: Called with the rows done and their number.
     """
     rows = len(unit)
     kept_for, similarity = np.arange(rows), np.ones(rows, np.float32)
@@ -193,6 +203,7 @@ def assign(
                 new.append(row)
         unit[count : count + len(new)] = block[new]
         count += len(new)
+        progress(start + len(block), rows)
     return kept_for, similarity
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
 from penult.store import Features, open_features
-from penult.text import quoted
+from penult.text import plural, quoted
 
 NEIGHBOURS = 10  # a handful of odd images that are alike are found too
 COMPARED = 20_000  # rows that all are compared with: a sample of a larger table
@@ -50,7 +50,7 @@ def outliers(
     features = table if isinstance(table, Features) else open_features(table)
     if len(features) < 3:
         raise UsageError(
-            f"{quoted(features.path)} has {len(features)} rows: outliers need at least 3"
+            f"{quoted(features.path)} has {plural(len(features), 'row')}: outliers need at least 3"
         )
     distances = _distances(features, features.layer(layer))
     far = np.argsort(-distances, kind="stable")[:n]

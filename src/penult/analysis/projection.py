@@ -17,7 +17,7 @@ from penult.counts import Steps
 from penult.errors import UsageError
 from penult.machine import cores
 from penult.store import Features, FeatureTable, open_features
-from penult.text import quoted
+from penult.text import plural, quoted
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA
@@ -98,7 +98,9 @@ def project(
     if method not in get_args(MapMethod):
         raise UsageError(f"method must be one of {', '.join(get_args(MapMethod))}, not {method!r}")
     if len(features) < 3:
-        raise UsageError(f"{quoted(features.path)} has {len(features)} rows: a map needs 3")
+        raise UsageError(
+            f"{quoted(features.path)} has {plural(len(features), 'row')}: a map needs 3"
+        )
     features.require_names(columns or ())
     method = method if len(features) >= FEWEST else "pca"
     sample = sampled(len(features), LAID_OUT, seed)

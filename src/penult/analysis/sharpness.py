@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from penult.analysis.reader import Reader
+from penult.counts import Steps
 from penult.images.bilinear import RGB
 
 if TYPE_CHECKING:
@@ -46,7 +47,10 @@ class Contrast:
 
 
 def sharpest_first(
-    features: "Features", order: NDArray[np.int64], kept_for: NDArray[np.int64]
+    features: "Features",
+    order: NDArray[np.int64],
+    kept_for: NDArray[np.int64],
+    progress: Steps = lambda done, total: None,
 ) -> NDArray[np.int64]:
     """Put the sharpest image of each group, if it isn't the one that is kept, before that one.
 
@@ -57,6 +61,7 @@ def sharpest_first(
         features: An open table.
         order: Places of images, those most worth keeping first.
         kept_for: For each of `order` the row in it of the one that it is dropped for.
+        progress: Called with the images read and their number.
     """
     facts = features.facts(["width", "height", "bytes"]).columns
     width, height, size = (column.to_numpy().astype(np.int64)[order] for column in facts)
@@ -66,10 +71,12 @@ def sharpest_first(
         return order
     tied = tied[np.argsort(kept_for[tied], kind="stable")]
     groups = {keep: [keep, *rows] for keep, rows in groupby(tied, key=kept_for.__getitem__)}
+    read = order[np.concatenate([*groups.values()])]
     contrast = np.zeros(len(features))  # and of what can't be read
     with Reader(features, Contrast(), "exact") as reader:
-        for place, value in reader.read(order[np.concatenate([*groups.values()])]):
+        for done, (place, value) in enumerate(reader.read(read), 1):
             contrast[place] = value.item()
+            progress(done, len(read))
     rank = np.arange(len(order), dtype=np.float64)
     for keep, group in groups.items():
         found = contrast[order[group]]

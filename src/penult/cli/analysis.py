@@ -10,7 +10,9 @@ import penult
 from penult.cli import show
 from penult.cli.commands import AsJson, TablePath, app, opened
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
+from penult.cli.progress import StepProgress
 from penult.errors import UsageError
+from penult.text import plural
 
 if TYPE_CHECKING:
     from penult.analysis.near_duplicates import Duplicates
@@ -109,7 +111,8 @@ def duplicates(
     pixels: Annotated[
         bool,
         typer.Option(
-            "--pixels/--no-pixels", help="Compare pixels too where features are less alike."
+            "--pixels/--no-pixels",
+            help="Read files too: compare pixels where features are less alike, and sharpness.",
         ),
     ] = True,
     out: OutList = None,
@@ -130,7 +133,8 @@ def duplicates(
         raise UsageError("--move and --hard-link can't both be done: choose one")
     require(out, html)
     features = opened(table)
-    found = features.duplicates(threshold, layer=layer, pixels=pixels)
+    with StepProgress() as bar:
+        found = features.duplicates(threshold, layer=layer, pixels=pixels, progress=bar.show)
     show.duplicates(table, found, as_json=as_json)
     if html:
         from penult.viewer.findings import of_duplicates
@@ -146,6 +150,7 @@ def _file(found: "Duplicates", out: Path | None, move: Path | None, hard_link: P
         write_list(list(filing.rows(found)), filing.COLUMNS, out)
     if move:
         moved = filing.move(found, move)
-        show.say(f"{move}: {moved} images moved here; extract --prune removes their rows")
+        show.say(f"{move}: {plural(moved, 'image')} moved here; extract --prune removes their rows")
     if hard_link:
-        show.say(f"{hard_link}: {filing.hard_link(found, hard_link)} images linked here")
+        linked = filing.hard_link(found, hard_link)
+        show.say(f"{hard_link}: {plural(linked, 'image')} linked here")

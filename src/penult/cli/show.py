@@ -8,7 +8,7 @@ from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
 from penult.counts import Counts
-from penult.text import printable
+from penult.text import plural, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -294,10 +294,10 @@ def duplicates(table: "Path", found: "Duplicates", *, as_json: bool) -> None:
         say(f"{found.unread} files are gone, changed or unreadable: their features alone decided")
     dropped = found.dropped
     say(
-        f"{table}: {found.images} images, of which {len(dropped)} are near-duplicates of "
-        f"{len(found.groups)} others ({len(dropped) - found.by_pixels} by features, cosine "
-        f"{found.threshold:g} and above; {found.by_pixels} by pixels), "
-        f"{sum(image.exact for image in dropped)} of them to the byte; "
+        f"{table}: {plural(found.images, 'image')}, {plural(len(dropped), 'near-duplicate')} of "
+        f"{len(found.groups):,} to keep ({len(dropped) - found.by_pixels:,} by features, cosine "
+        f"{found.threshold:g} and above; {found.by_pixels:,} by pixels), "
+        f"{sum(image.exact for image in dropped):,} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
     )
 

@@ -33,7 +33,7 @@ def view(
     """Look at a table in the browser: pictures, a map, what is near to what; Ctrl-C ends it.
 
     The page is served to this machine only, and only to who has the address. What --html writes
-    needs neither penult nor the table: up to 3,000 pictures by cluster, or by folder.
+    needs neither penult nor the table: 3,000 pictures at most, of each cluster or folder.
 
     Example: penult view photos.lance
     """

@@ -1,6 +1,6 @@
 """What was found in a table, as sections of a contact sheet."""
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
 from penult.store import Features
-from penult.viewer.sheet import Item, Section
+from penult.viewer.sheet import LIMIT, Item, Section
 
 
 def of_matches(
@@ -39,19 +39,36 @@ def of_matches(
     return sections if queries or exclude else sections[1:]
 
 
-def of_table(features: Features) -> list[Section]:
-    """All images: a section a cluster, or a folder if the table has no column `cluster`."""
+def of_table(features: Features, limit: int = LIMIT) -> list[Section]:
+    """A section a cluster, or a folder if the table has no column `cluster`.
+
+    Where images are more than the limit, as many of each are shown as there is room for.
+    """
     groups: dict[Any, list[str]] = {}
     for key, group in zip(features.keys, _groups(features), strict=True):
         groups.setdefault(group, []).append(key)
     clusters = "cluster" in features.columns
+    most = _share([*map(len, groups.values())], limit)
     sections = [
-        Section(_cluster(group) if clusters else group, _items(features, groups[group]))
+        _some(features, _cluster(group) if clusters else group, groups[group], most)
         for group in sorted(groups, key=lambda group: (group in (None, -1), group is None, group))
     ]
     failed = len(features.failures)
     text = f"{failed:,} gave no features; `penult failures {features.path.name}` lists them"
     return [*sections, Section("Failed", (), text)] if failed else sections
+
+
+def _share(sizes: Sequence[int], limit: int) -> int:
+    """How many of each group at most make so many in all; one of each is the least."""
+    shares = range(1, max(sizes, default=0) + 1)
+    return max(1, bisect_right(shares, limit, key=lambda n: sum(min(n, size) for size in sizes)))
+
+
+def _some(features: Features, title: str, keys: Sequence[str], most: int) -> Section:
+    """A section of some images of a group, from all over it."""
+    shown = min(most, len(keys))
+    items = _items(features, [keys[i * len(keys) // shown] for i in range(shown)])
+    return Section(title, items, f"{shown:,} of {len(keys):,}" if shown < len(keys) else "")
 
 
 def _groups(features: Features) -> list[Any]:

@@ -18,7 +18,7 @@ import penult
 from penult.errors import ImageError, UsageError
 from penult.store.export import replacing
 from penult.store.messages import translated
-from penult.text import quoted
+from penult.text import plural, quoted
 from penult.viewer import figures
 from penult.viewer.figures import markup
 from penult.viewer.thumbnails import Thumbnails
@@ -82,7 +82,7 @@ class Sheet:
     def __str__(self) -> str:
         missing = f", {self.missing:,} of them without a picture" if self.missing else ""
         left_out = f"; {self.left_out:,} more are left out" if self.left_out else ""
-        images = _number(self.images, "image") if self.images else "written"
+        images = plural(self.images, "image") if self.images else "written"
         return f"{self.path}: {images}{missing}{left_out}"
 
 
@@ -171,7 +171,7 @@ def _counted(sections: Sequence[Section], left_out: int) -> str:
     if not images:
         return "Nothing was found"
     more = f"; {left_out:,} more are left out" if left_out else ""
-    return f"{_number(images, 'image')} in {_number(len(sections), 'section')}{more}"
+    return f"{plural(images, 'image')} in {plural(len(sections), 'section')}{more}"
 
 
 def _head(title: str, facts: str) -> str:
@@ -238,7 +238,3 @@ def _picture(key: str, picture: bytes | ImageError, badge: str) -> str:
         f'<div class="picture"><img src="data:image/jpeg;base64,{data}" alt="{markup(key)}"'
         f' decoding="async">{badge}</div>'
     )
-
-
-def _number(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

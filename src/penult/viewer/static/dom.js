@@ -39,12 +39,19 @@ const UNITS = ["bytes", "kB", "MB", "GB"];
 /** A column's value in words. */
 export function inWords(name, value) {
   if (value === null || Number.isNaN(value)) return "—";
+  if (name === "cluster") return groupName(name, value);
   if (name === "mtime") return new Date(value * 1000).toLocaleString();
   if (name === "bytes") {
     const power = Math.min(3, Math.max(0, Math.floor(Math.log10(value || 1) / 3)));
     return `${Number((value / 1000 ** power).toPrecision(3))} ${UNITS[power]}`;
   }
   return typeof value === "number" ? figure(value) : shown(value);
+}
+
+/** The name of a group, which a column's value makes. */
+export function groupName(column, value) {
+  if (value === null) return "none";
+  return column === "cluster" && value === -1 ? "noise" : shown(String(value));
 }
 
 const TITLES = { width: "Width", height: "Height", bytes: "File size", mtime: "Date", key: "Name" };

@@ -148,6 +148,7 @@ function onlySelected() {
 /** End what is open or chosen, one thing at a time. */
 function back() {
   if (document.body.classList.contains("filtering")) openFilters(false);
+  else if (viewed() === "map" && map.lassoing()) map.toggleLasso();
   else if (state.selected.includes(1)) unselect();
   else if (state.ranking) search.end();
 }

@@ -74,7 +74,8 @@ function chooseColour() {
   const names = ["folder", ...state.columns.keys()].filter((name) => !["x", "y"].includes(name));
   const options = names.map((name) => new Option(title(name), name));
   $("#colour").replaceChildren(new Option("None", ""), ...options);
-  $("#colour").value = names.find((name) => categories(name)?.list.length <= MANY) ?? "";
+  const few = (name) => categories(name)?.list.length <= MANY;
+  $("#colour").value = ["cluster", ...names].find(few) ?? "";
 }
 
 function wire() {
@@ -90,7 +91,7 @@ function wire() {
     hover,
     leave: tip.hide,
     click,
-    draws: (event) => event.shiftKey || $("#use-lasso").ariaPressed === "true",
+    draws: (event) => event.shiftKey || lassoing(),
     lasso,
     drawn: (corners, event) => select(enclosed(corners), !event.altKey),
   });
@@ -182,8 +183,11 @@ export function fit() {
   if (dots) drawSoon();
 }
 
+/** Whether the mouse or a finger draws, rather than moves the map. */
+export const lassoing = () => $("#use-lasso").ariaPressed === "true";
+
 export function toggleLasso() {
-  const pressed = $("#use-lasso").ariaPressed !== "true";
+  const pressed = !lassoing();
   $("#use-lasso").ariaPressed = pressed;
   $("#map").classList.toggle("lassoing", pressed);
 }

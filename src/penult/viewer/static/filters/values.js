@@ -1,6 +1,6 @@
 // A column's values, to tick.
 
-import { count, el, shown, title } from "../dom.js";
+import { count, el, groupName, title } from "../dom.js";
 import { palette } from "../colours.js";
 import { filter } from "../state.js";
 import { shortened } from "./list.js";
@@ -18,7 +18,7 @@ export function values(name, { list, codes }) {
       filter(name, ticked.size && ((row) => ticked.has(codes[row])));
     });
     boxes.push(box);
-    return item(value, box, colours[i]);
+    return item(groupName(name, value.label), value.count, box, colours[i]);
   });
   const clear = () => {
     ticked.clear();
@@ -28,10 +28,10 @@ export function values(name, { list, codes }) {
   return { element: el("section", {}, el("h3", {}, title(name)), shortened(items, title(name))), clear };
 }
 
-function item({ label, count: n }, box, colour) {
+function item(label, n, box, colour) {
   const swatch = el("i", { className: "swatch" });
   swatch.style.background = colour;
-  const word = el("span", {}, label === null ? "none" : shown(String(label)));
+  const word = el("span", {}, label);
   const number = el("small", {}, count(n));
   return el("li", {}, el("label", { className: "item" }, box, swatch, word, number));
 }

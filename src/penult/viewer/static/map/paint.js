@@ -3,7 +3,7 @@
 import { extent, mapped } from "../arrays.js";
 import { categories } from "../categories.js";
 import { palette, ramp, rampCss, rgb } from "../colours.js";
-import { el, figure, shown } from "../dom.js";
+import { el, figure, groupName } from "../dom.js";
 import { state } from "../state.js";
 
 export const MANY = 40; // values of a legend
@@ -23,7 +23,7 @@ export const css = (colour) => `rgb(${[0, 8, 16].map((bits) => (colour >> bits) 
  */
 export function coloured(name) {
   const found = name && categories(name);
-  if (found) return byCategory(found);
+  if (found) return byCategory(name, found);
   const values = state.columns.get(name)?.values;
   if (values) return byNumber(values);
   return { ink: new Uint32Array(state.keys.length).fill(packed(PLAIN)), legend: [] };
@@ -46,14 +46,14 @@ export function shaded(ink, visible, selected) {
   return colours;
 }
 
-function byCategory({ list, codes }) {
+function byCategory(name, { list, codes }) {
   const colours = palette(list.length);
   const byCode = []; // some codes may have no rows
   list.forEach(({ code }, i) => (byCode[code] = packed(rgb(colours[i]))));
   const entry = ({ label }, i) => {
     const swatch = el("i", { className: "swatch" });
     swatch.style.background = colours[i];
-    return el("li", {}, swatch, label === null ? "none" : shown(String(label)));
+    return el("li", {}, swatch, groupName(name, label));
   };
   const ink = mapped(Uint32Array, codes, (code) => byCode[code]);
   return { ink, legend: list.length <= MANY ? list.map(entry) : [] };
