@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from penult.viewer.server import Viewer, ViewOptions
 
 BATCH_BYTES = 8 << 20  # read at a time; Lance reads some of them ahead
-PROBES = 20  # parts of an index that a query looks into
+PROBES = 64  # parts of an index that a query looks into; benchmarks/search.py
 REFINE = 4  # times as many candidates as asked for whose exact distance is computed
 
 
