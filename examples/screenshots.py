@@ -2,8 +2,8 @@
 
     python examples/screenshots.py [TABLE or FOLDER OF PHOTOS [OUT]]
 
-A table is shown with the places that `penult map` gave it. Needs penult[analysis], Chromium and
-Playwright for Python.
+A table is shown with the places that `penult map` gave it, a folder's photos with clusters too.
+Needs penult[analysis], Chromium and Playwright for Python.
 """
 
 import shutil
@@ -28,6 +28,7 @@ def main(source: Path, out: Path) -> None:
         if source.suffix != ".lance":
             path = Path(temporary) / f"{source.name}.lance"
             penult.extract(source, out=path)
+            penult.cluster(path)
             penult.map(path)
         with penult.view(path) as viewer, sync_playwright() as running:
             browser = running.chromium.launch(

@@ -1,5 +1,6 @@
 """The command line: a thin shell over the public Python API."""
 
+import gc
 import os
 import sys
 import warnings
@@ -27,6 +28,7 @@ def main() -> NoReturn:
     """Run the command line; an error is one line, with a traceback only under --debug."""
     warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what fails is reported as such
     one_heap()
+    gc.set_threshold(50_000)  # imports make no garbage: to look for it took a twentieth of a start
     code = _run()
     with suppress(BrokenPipeError):  # whoever read the output has seen enough
         sys.stdout.flush()
