@@ -16,7 +16,6 @@ decoder there ends the run.
 """
 
 import json
-import mmap
 import os
 import pickle
 import signal
@@ -33,6 +32,7 @@ from types import TracebackType
 from typing import IO, Self, TypeAlias, TypeGuard, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from penult.errors import ImageError, PenultError
@@ -41,9 +41,9 @@ from penult.images.limits import Limits
 from penult.images.names import reason
 from penult.images.prepare import Prepared, prepare
 from penult.images.preprocess import Preprocessing
+from penult.images.shared import DONE, mapped, size
 
 AVAILABLE = os.name == "posix" and bool(sys.executable)
-_REPLY = 4096  # bytes, more than any is long
 _SERVE = "from penult.images.worker import serve; serve()"
 ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",  # NumPy's threads would take memory
@@ -53,6 +53,7 @@ ENVIRONMENT = {
 }
 
 File: TypeAlias = str | os.PathLike[str] | bytes
+_Job: TypeAlias = tuple[int, bytes]  # a slot, and the message that asks for its input
 
 
 class Decoders:
@@ -86,14 +87,14 @@ class Decoders:
         self._decode = decode
         self._limits = limits
         shape = (slots, *preprocessing(Image.new("RGB", (64, 64))).shape)
-        self._memory = _nameless_file(4 * int(np.prod(shape)))
-        self.inputs = np.frombuffer(mmap.mmap(self._memory, 0), np.float32).reshape(shape)
+        self._memory = _nameless_file(size(shape))
+        self.inputs, answers = mapped(self._memory, shape)
         self._threads = ThreadPoolExecutor(count)
         self._workers: list[_Worker] = []
         self._idle: LifoQueue[_Worker] = LifoQueue()  # so that few images start few processes
         if processes and AVAILABLE:
             setup = pickle.dumps((preprocessing, decode, limits, self._memory, shape))
-            self._workers = [_Worker(setup, self._memory, limits) for _ in range(count)]
+            self._workers = [_Worker(setup, self._memory, answers, limits) for _ in range(count)]
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -143,9 +144,12 @@ class Decoders:
 class _Worker:
     """A decoder process, started when it is first needed and again when it has died."""
 
-    def __init__(self, setup: bytes, memory: int, limits: Limits) -> None:
+    def __init__(
+        self, setup: bytes, memory: int, answers: NDArray[np.bytes_], limits: Limits
+    ) -> None:
         self._setup = setup
         self._memory = memory
+        self._answers = answers
         self._limits = limits
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
@@ -153,21 +157,20 @@ class _Worker:
 
     def prepare(self, files: Mapping[int, File]) -> Iterator[Prepared | ImageError]:
         """Yield what becomes of files whose inputs belong in these slots."""
-        jobs = [pickle.dumps((slot, os.fspath(file))) for slot, file in files.items()]
+        jobs = [(slot, pickle.dumps((slot, os.fspath(file)))) for slot, file in files.items()]
         while jobs:
-            replies = self._ask(jobs)
-            yield from map(_answer, replies)
-            jobs = jobs[len(replies) :]
+            done = self._done(jobs)
+            yield from done
+            jobs = jobs[len(done) :]
             if jobs:
                 yield self._after_death(jobs.pop(0))
 
-    def _after_death(self, job: bytes) -> Prepared | ImageError:
+    def _after_death(self, job: _Job) -> Prepared | ImageError:
         """Say what becomes of a file that the process has died of."""
         status = self.reap()
         if status != -signal.SIGALRM:
-            replies = self._ask([job])
-            if replies:
-                return _answer(replies[0])
+            for image in self._done([job]):
+                return image
             status = self.reap()
         if status == -signal.SIGALRM:
             return ImageError("timeout", f"decoding takes longer than {self._limits.seconds:g} s")
@@ -188,8 +191,12 @@ class _Worker:
         process.communicate()
         return process.returncode
 
-    def _ask(self, jobs: Sequence[bytes]) -> list[bytes]:
-        return _replies(self._process or self._start(), jobs)
+    def _done(self, jobs: Sequence[_Job]) -> list[Prepared | ImageError]:
+        """Return what becomes of files, in order; of fewer if the process dies of the next."""
+        process, slots = self._process or self._start(), [slot for slot, _ in jobs]
+        self._answers[slots] = b""
+        _wait_for(process, pickle.dumps(len(jobs)), *(job for _, job in jobs))
+        return [_answer(text) for text in takewhile(bool, self._answers[slots].tolist())]
 
     def _start(self) -> "subprocess.Popen[bytes]":
         with self._lock:
@@ -199,7 +206,7 @@ class _Worker:
                 process = self._process = _started(self._memory)
             except OSError as error:
                 raise PenultError(f"a decoder process doesn't start: {reason(error)}") from error
-        if not _replies(process, [self._setup]) and not self._stopped:
+        if not _wait_for(process, self._setup) and not self._stopped:
             status = _named(self.reap())
             raise PenultError(f"a decoder process ended with {status} before it had any image")
         return process
@@ -217,18 +224,17 @@ def _started(memory: int) -> "subprocess.Popen[bytes]":
     )
 
 
-def _replies(process: "subprocess.Popen[bytes]", messages: Sequence[bytes]) -> list[bytes]:
-    """Return the lines that answer messages, in order; fewer if the process has died instead."""
+def _wait_for(process: "subprocess.Popen[bytes]", *messages: bytes) -> bool:
+    """Say something to a process; whether it has done it, or died instead."""
     to, back = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
     with suppress(BrokenPipeError):
         to.writelines(messages)
         to.flush()
-    lines = (back.readline(_REPLY) for _ in messages)
-    return list(takewhile(lambda line: line.endswith(b"\n"), lines))
+    return back.read(len(DONE)) == DONE
 
 
-def _answer(reply: bytes) -> Prepared | ImageError:
-    values = json.loads(reply)
+def _answer(text: bytes) -> Prepared | ImageError:
+    values = json.loads(text)
     return ImageError(**values) if "code" in values else Prepared(**values)
 
 

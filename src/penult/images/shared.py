@@ -1,0 +1,21 @@
+"""The memory that decoders share with the process that they decode for."""
+
+import mmap
+
+import numpy as np
+from numpy.typing import NDArray
+
+DONE = b"."  # what a decoder says when it is ready, and when the images that it got are done
+ANSWER = np.dtype("S4096")  # JSON, which is shorter
+
+
+def size(shape: tuple[int, ...]) -> int:
+    """Bytes that it takes for inputs of a shape, the first dimension being their number."""
+    return int(np.prod(shape)) * np.dtype(np.float32).itemsize + shape[0] * ANSWER.itemsize
+
+
+def mapped(memory: int, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.bytes_]]:
+    """Map a file descriptor's memory: the inputs, and for each what became of its image."""
+    buffer = mmap.mmap(memory, size(shape))
+    inputs = np.frombuffer(buffer, np.float32, int(np.prod(shape))).reshape(shape)
+    return inputs, np.frombuffer(buffer, ANSWER, shape[0], offset=inputs.nbytes)
