@@ -37,10 +37,10 @@ def main(source: Path, out: Path) -> None:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.goto(viewer.url)
             page.wait_for_selector(".tile.loaded")
-            for name, key in (("grid", "g"), ("map", "m")):
-                page.keyboard.press(key)
+            for name in ("Grid", "Map"):
+                page.get_by_role("tab", name=name).click()
                 page.wait_for_timeout(2500)  # for all pictures in sight
-                _save(page.screenshot(), out / f"view-{name}.webp")
+                _save(page.screenshot(), out / f"view-{name.lower()}.webp")
             browser.close()
 
 
