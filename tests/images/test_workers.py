@@ -17,7 +17,7 @@ from penult.errors import ImageError, PenultError, UsageError
 from penult.images import Limits, workers
 from penult.images.workers import Decoders
 
-CRASH, HANG, GREED, KILL, CHATTER, RAISE = range(1, 7)  # the red of a marked image
+CRASH, HANG, GREED, KILL, CHATTER, RAISE, PROLIX = range(1, 8)  # the red of a marked image
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Poisoned:
             os.write(1, b"a library's warning\n")
         if red == RAISE:
             raise ZeroDivisionError
+        if red == PROLIX:
+            raise ImageError("damaged", "very " * 1000)
         return np.full((1, 1, 3), red, np.float32)
 
 
@@ -93,6 +95,7 @@ def test_an_input_is_written_where_it_belongs(decoders, tmp_path):
         (HANG, "timeout: decoding takes longer than 2 s"),
         (GREED, "memory: Unable to allocate 1.00 GiB for an array"),
         (RAISE, "damaged: ZeroDivisionError"),
+        (PROLIX, "decoder_crash: the decoder ended with status 0, twice"),
     ],
 )
 def test_a_poisonous_image_fails_and_the_next_one_does_not(decoders, red, message):

@@ -196,7 +196,7 @@ class _Worker:
         process, slots = self._process or self._start(), [slot for slot, _ in jobs]
         self._answers[slots] = b""
         _wait_for(process, pickle.dumps(len(jobs)), *(job for _, job in jobs))
-        return [_answer(text) for text in takewhile(bool, self._answers[slots].tolist())]
+        return list(map(_answer, takewhile(_is_whole, self._answers[slots].tolist())))
 
     def _start(self) -> "subprocess.Popen[bytes]":
         with self._lock:
@@ -231,6 +231,11 @@ def _wait_for(process: "subprocess.Popen[bytes]", *messages: bytes) -> bool:
         to.writelines(messages)
         to.flush()
     return back.read(len(DONE)) == DONE
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether an answer is there, and not cut by death or for its length."""
+    return text.endswith(b"}")
 
 
 def _answer(text: bytes) -> Prepared | ImageError:
