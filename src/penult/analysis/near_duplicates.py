@@ -9,6 +9,7 @@ pairs.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
@@ -149,7 +150,7 @@ def duplicates(
         unit = unit_matrix(features, layer, order)
         return assign(unit, threshold, lambda a, b: pictures.alike(order[a], order[b]), show)
 
-    with Pictures(features) as pictures:
+    with closing(Pictures(features)) as pictures:
         kept_for, similarity = compared(order)
         better = sharpest_first(features, order, kept_for, show)
         if (better != order).any():

@@ -6,8 +6,7 @@ the whole pictures, of one as a part of the other, and all of it mirrored.
 """
 
 from dataclasses import dataclass
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,17 +83,9 @@ class Pictures:
         found[there] = agreement(self._greys[some[there]], self._greys[others[there]]) >= ALIKE
         return found
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the processes at once."""
-        self._reader.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """End the processes."""
+        self._reader.close()
 
 
 def agreement(some: Greys, others: Greys) -> Floats:

@@ -1,8 +1,7 @@
 """Reading the files of a table's images once more, within the pipeline's limits."""
 
 from collections.abc import Iterator
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +52,6 @@ class Reader:
         path, (size, mtime_ns) = self._paths[place], (int(each[place]) for each in self._states)
         return bool(path) and is_unchanged(from_key(path), size, mtime_ns)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """End the processes at once."""
-        self._decoders.__exit__(kind, error, trace)
+    def close(self) -> None:
+        """End the processes."""
+        self._decoders.__exit__(None, None, None)

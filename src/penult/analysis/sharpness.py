@@ -5,6 +5,7 @@ copy was out of focus, shaken or enlarged. Compression changes them little, and 
 blocks have edges of their own; of copies that are about as sharp, the largest file is the best.
 """
 
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -73,7 +74,7 @@ def sharpest_first(
     groups = {keep: [keep, *rows] for keep, rows in groupby(tied, key=kept_for.__getitem__)}
     read = order[np.concatenate([*groups.values()])]
     contrast = np.zeros(len(features))  # and of what can't be read
-    with Reader(features, Contrast(), "exact") as reader:
+    with closing(Reader(features, Contrast(), "exact")) as reader:
         for done, (place, value) in enumerate(reader.read(read), 1):
             contrast[place] = value.item()
             progress(done, len(read))
