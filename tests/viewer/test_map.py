@@ -131,6 +131,23 @@ def test_a_lasso_with_alt_unselects(map_page):
     assert map_page.locator("#selection b").inner_text() == "7 selected"
 
 
+def test_escape_ends_the_lasso_before_the_selection(map_page):
+    map_page.keyboard.press("Control+a")
+    map_page.keyboard.press("l")
+    button = map_page.locator("#use-lasso")
+    assert button.get_attribute("aria-pressed") == "true"
+    map_page.keyboard.press("Escape")
+    assert button.get_attribute("aria-pressed") == "false"
+    assert map_page.locator("#selection b").inner_text() == "8 selected"
+
+
+def test_dots_have_the_colours_of_clusters_and_noise_has_its_name(map_page):
+    assert map_page.locator("#colour").input_value() == "cluster"
+    assert map_page.locator("#legend li").all_inner_texts() == ["0", "1", "2"]
+    name = map_page.evaluate("""async () => (await import("/dom.js")).groupName("cluster", -1)""")
+    assert name == "noise"
+
+
 PACE = """async () => {
     const { Pace } = await import("/map/pace.js");
     let now = 0;
