@@ -1,4 +1,5 @@
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -137,6 +138,29 @@ def test_a_classifier_of_ones_own_has_its_own_classes(weights, tmp_path, photo):
     assert model.classes == ["0", "1", "2", "3", "4"]
     assert model.layers["head"] == (5,)
     assert model.logits([photo]).shape == (1, 5)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux what is in memory")
+@pytest.mark.parametrize("suffix", [".safetensors", ".onnx"])
+def test_a_weights_file_leaves_memory_when_the_engine_has_it(suffix, weights, tmp_path, photo):
+    path = tmp_path / f"net{suffix}"
+    if suffix == ".onnx":
+        penult.load_model().write_onnx(path)
+    else:
+        save_file(weights, path)
+    model = penult.load_model(weights=path)
+    first = model.features([photo])
+    assert resident(path) < path.stat().st_size / 4
+    model.network.digest()
+    assert resident(path) < path.stat().st_size / 4
+    again = penult.Model(model.network)
+    assert np.array_equal(again.features([photo]), first)
+
+
+def resident(path):
+    """Bytes of a mapped file that are in memory."""
+    _, _, ours = Path("/proc/self/smaps").read_text(encoding="utf-8").partition(str(path))
+    return int(re.search(r"Rss: +(\d+) kB", ours).group(1)) * 1024
 
 
 def test_features_need_no_classifier(weights, tmp_path, photo):

@@ -6,6 +6,7 @@ version 2 in one tree, of version 1 in a tree for each kind. A limit above holds
 
 import ctypes
 import math
+import mmap
 import os
 import sys
 from collections.abc import Iterator
@@ -57,6 +58,12 @@ def one_heap() -> None:
 def return_memory() -> None:
     """Give the system back what is free, as after work of another kind; glibc would keep it."""
     _glibc("malloc_trim", 0)
+
+
+def unload(file: mmap.mmap) -> None:
+    """Give the system back what is in memory of a mapped file; what is needed, it reads again."""
+    if hasattr(mmap, "MADV_DONTNEED"):  # Windows has none
+        file.madvise(mmap.MADV_DONTNEED)
 
 
 def _glibc(function: str, *arguments: int) -> None:

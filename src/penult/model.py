@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from penult import __version__
 from penult.counts import Timings
-from penult.engine import Engine, Pool
+from penult.engine import Cut, Engine, Pool
 from penult.errors import ImageError, UsageError
 from penult.graph.origin import Origin
 from penult.images import Decode, ImageLike, Limits
@@ -81,7 +81,7 @@ class Model:
         cut = network.cut([network.layer_name(n) for n in layers] or network.features, pool)
         self.outputs = cut.outputs
         self._workers = workers(sum(array.nbytes for array in cut.weights.values()))
-        self._engine = _soon(Engine, cut.model, cut.weights, [*cut.outputs], quoted(network.path))
+        self._engine = _soon(_engine, network, cut)
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
         """Return one row of features an image.
@@ -264,6 +264,12 @@ def load_classifier(
     limits = Limits.of(max_pixels, max_bytes)
     network = load_network(model, weights, size, ema=ema, exact=exact)
     return Model(network, [network.logits], preprocess=preprocess, decode=decode, limits=limits)
+
+
+def _engine(network: Network, cut: Cut) -> Engine:
+    engine = Engine(cut.model, cut.weights, [*cut.outputs], quoted(network.path))
+    network.unload()
+    return engine
 
 
 def _preprocess(network: Network, asked: str | None) -> str:

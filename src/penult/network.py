@@ -76,6 +76,10 @@ class Network(Protocol):
         """Make a model of what some layers need; NetworkError if the weights lack it."""
         ...
 
+    def unload(self) -> None:
+        """Give the system back what is in memory of the weights file."""
+        ...
+
 
 class CheckpointNetwork:
     """A network of the registry with the weights of a checkpoint.
@@ -115,6 +119,10 @@ class CheckpointNetwork:
         if not self.exact:
             values = winograd(values)
         return Cut(*to_onnx(values, read), {name: value.shape for name, value in values.items()})
+
+    def unload(self) -> None:
+        """Give the system back what is in memory of the weights file."""
+        self.checkpoint.unload()
 
     def write(
         self, path: Path, layers: Sequence[str], pool: Pool, metadata: Mapping[str, str]
@@ -176,6 +184,10 @@ class OnnxNetwork:
     def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
         """Make a model of what some layers need."""
         return self.file.cut(layers, pool, self.size)
+
+    def unload(self) -> None:
+        """Give the system back what is in memory of the weights file."""
+        self.file.unload()
 
 
 def load_network(

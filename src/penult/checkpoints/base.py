@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from penult.errors import CheckpointError, UnsafeError
+from penult.machine import unload
 from penult.text import quoted
 
 Array = NDArray[Any]
@@ -148,6 +149,11 @@ class Checkpoint(Mapping[str, Array]):
         self.shapes = MappingProxyType({name: it.shape for name, it in tensors.items()})
         self.dtypes = MappingProxyType({name: it.dtype for name, it in tensors.items()})
 
+    def unload(self) -> None:
+        """Give the system back what is in memory of the files."""
+        for file in self.files:
+            unload(file.data)
+
     def digest(self) -> str:
         """The file's SHA-256 in hexadecimal; computed at the first call.
 
@@ -159,6 +165,7 @@ class Checkpoint(Mapping[str, Array]):
             digests = [hashlib.sha256(file.data) for file in self.files]
             several = hashlib.sha256(b"".join(each.digest() for each in digests))
             self._digest = (several if len(digests) > 1 else digests[0]).hexdigest()
+            self.unload()
         return self._digest
 
 

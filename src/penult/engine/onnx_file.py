@@ -21,6 +21,7 @@ from penult.engine.runtime import Engine
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph.onnx_parts import Attribute, external, node, opset, value_info
 from penult.graph.origin import Origin
+from penult.machine import unload
 from penult.protobuf import MalformedError, encode
 from penult.text import nearest, quoted
 
@@ -118,7 +119,13 @@ class OnnxFile:
         """The file's SHA-256 in hexadecimal."""
         import hashlib
 
-        return hashlib.sha256(self._data).hexdigest()
+        found = hashlib.sha256(self._data).hexdigest()
+        self.unload()
+        return found
+
+    def unload(self) -> None:
+        """Give the system back what is in memory of the file."""
+        unload(self._data)
 
     def cut(self, layers: Sequence[str], pool: Pool = "avg", size: int | None = None) -> Cut:
         """Make a model of what some layers need, with images (n, size, size, channels) as input.
