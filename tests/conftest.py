@@ -4,6 +4,7 @@ import signal
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 import penult
@@ -14,6 +15,18 @@ collect_ignore_glob = ["*/make_*.py"]  # they made what tests compare with, and 
 
 # a shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def children():
+    """Lists the decoder processes that run now and were started by the test."""
+
+    def decoders():
+        every = psutil.Process().children()
+        return {each for each in every if any("images.worker" in part for part in each.cmdline())}
+
+    before = decoders()
+    return lambda: decoders() - before
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,6 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import numpy as np
-import psutil
 import pytest
 from PIL import Image
 
@@ -77,15 +76,6 @@ def photos(tmp_path):
     return write
 
 
-def decoders():
-    """The decoder processes that run now."""
-    return [
-        each
-        for each in psutil.Process().children()
-        if any("worker" in part for part in each.cmdline())
-    ]
-
-
 def vectors(outcomes):
     return [None if outcome.error else outcome.vectors["sum"].tolist() for outcome in outcomes]
 
@@ -97,7 +87,7 @@ def test_outcomes_come_in_order_however_many(outcomes, photos, count):
 
 
 @pytest.mark.parametrize("poison", [range(100, 101), range(3, 200, 20)])
-def test_poison_costs_its_own_images_only(outcomes, photos, poison):
+def test_poison_costs_its_own_images_only(outcomes, photos, poison, children):
     kinds = {i: "timeout" if i % 100 == 3 else "decoder_crash" for i in poison}
     colours = {"timeout": HANG, "decoder_crash": CRASH}
     marked = {f"i{i}": colours[kind] for i, kind in kinds.items()}
@@ -107,7 +97,7 @@ def test_poison_costs_its_own_images_only(outcomes, photos, poison):
     found = list(outcomes(photos(200, **marked), seconds=4))  # a busy machine stops for seconds
     assert vectors(found) == expected
     assert {i: outcome.error.code for i, outcome in enumerate(found) if outcome.error} == kinds
-    assert not decoders()
+    assert not children()
 
 
 def test_only_so_many_images_are_taken_ahead(outcomes, photos, monkeypatch):
@@ -148,22 +138,22 @@ def test_outcomes_that_wait_for_one_before_them_are_bounded(outcomes, photos, mo
     found.close()
 
 
-def test_to_close_it_stops_what_hangs(outcomes, photos):
+def test_to_close_it_stops_what_hangs(outcomes, photos, children):
     images = outcomes(photos(100, i20=HANG, i21=HANG), seconds=60)
     next(images)
     start = time.monotonic()
     images.close()
     assert time.monotonic() - start < 10
-    assert not decoders()
+    assert not children()
 
 
 @pytest.mark.parametrize("count", [2, 40])
-def test_errors_that_are_no_images_end_it(outcomes, photos, count):
+def test_errors_that_are_no_images_end_it(outcomes, photos, count, children):
     with pytest.raises(NetworkError, match="refuses 13"):
         list(outcomes([*photos(count), Image.new("RGB", (5, 6), (13, 13, 13))]))
     with pytest.raises(UsageError, match="a float isn't an image"):
         list(outcomes([*photos(count), 1.5]))
-    assert not decoders()
+    assert not children()
 
 
 def test_threads_end_with_it(outcomes, photos):

@@ -15,7 +15,7 @@ of threads: seen of EfficientNet-Lite0, ResNet-50 and VGG-16, not promised by ON
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count, islice
@@ -85,8 +85,8 @@ def stream(
     running = Semaphore(workers)
     with (
         _threads(blocks) as threads,
-        Decoders(
-            preprocessing, decode, limits, blocks * size, workers, processes=not few
+        closing(
+            Decoders(preprocessing, decode, limits, blocks * size, workers, processes=not few)
         ) as decoders,
     ):
         for batch in _batches(chain(first, images), min(size, BATCH), size, workers):

@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -53,7 +54,7 @@ def png(red):
 
 def made(seconds=2, **options):
     options = {"slots": 5, "count": 1, "processes": True} | options
-    return Decoders(Poisoned(), "exact", Limits(seconds=seconds, memory=2**29), **options)
+    return closing(Decoders(Poisoned(), "exact", Limits(seconds=seconds, memory=2**29), **options))
 
 
 @pytest.fixture
@@ -71,12 +72,6 @@ def failure(decoders, source):
     error = one(decoders, source)
     assert isinstance(error, ImageError)
     return str(error)
-
-
-def children():
-    """The decoder processes that run now."""
-    every = psutil.Process().children(recursive=True)
-    return [each for each in every if any("images.worker" in part for part in each.cmdline())]
 
 
 def test_an_input_is_written_where_it_belongs(decoders, tmp_path):
@@ -128,7 +123,7 @@ def test_what_libraries_print_is_neither_shown_nor_taken_for_an_answer(decoders,
     assert capfd.readouterr() == ("", "")
 
 
-def test_images_in_memory_and_handfuls_start_no_process():
+def test_images_in_memory_and_handfuls_start_no_process(children):
     with made() as decoders:
         one(decoders, Image.new("RGB", (8, 4)))
         assert not children()
@@ -137,7 +132,7 @@ def test_images_in_memory_and_handfuls_start_no_process():
         assert not children()
 
 
-def test_to_leave_gives_up_what_hangs_and_leaves_no_process():
+def test_to_leave_gives_up_what_hangs_and_leaves_no_process(children):
     start = time.monotonic()
     with made(seconds=60, count=2) as decoders:
         hanging = [decoders.submit([png(HANG)], slot) for slot in range(4)]
@@ -162,13 +157,13 @@ def test_no_file_stays_open():
 
 def test_processes_die_with_the_parent(tmp_path):
     script = """
-import sys, time
+import psutil, sys, time
 sys.path.insert(0, sys.argv[1])
-from test_workers import HANG, children, made, png
+from test_workers import HANG, made, png
 with made(seconds=5, count=2) as decoders:
     hanging = decoders.submit([png(HANG)], 0)
     decoders.submit([png(9)], 1).result()
-    print(*(child.pid for child in children()), flush=True)
+    print(*(child.pid for child in psutil.Process().children()), flush=True)
     time.sleep(60)
 """
     command = [sys.executable, "-c", script, Path(__file__).parent]

@@ -1,5 +1,6 @@
 """Pictures of bounded size, also of files that are gone, changed or hostile."""
 
+from contextlib import closing
 from io import BytesIO
 
 import pytest
@@ -12,7 +13,7 @@ from penult.viewer.thumbnails import Thumbnails
 
 @pytest.fixture(scope="module")
 def thumbnails():
-    with Thumbnails(side=64, count=2) as thumbnails:
+    with closing(Thumbnails(side=64, count=2)) as thumbnails:
         yield thumbnails
 
 
@@ -74,7 +75,7 @@ def test_a_changed_file_is_decoded_again(thumbnails, tmp_path):
 
 def test_memory_holds_what_was_asked_for_last(tmp_path):
     paths = [saved(tmp_path / f"{i}.png", colour=(i, 0, 0)) for i in range(3)]
-    with Thumbnails(side=64, count=1, cache_bytes=1500) as thumbnails:
+    with closing(Thumbnails(side=64, count=1, cache_bytes=1500)) as thumbnails:
         jpegs = [thumbnails.of(path) for path in paths]
         assert 500 < len(jpegs[0]) < 750, "room for two"
         assert thumbnails.of(paths[2]) is jpegs[2]
@@ -103,7 +104,7 @@ def test_what_gives_no_picture_says_why(thumbnails, tmp_path, content, code):
 def test_limits_are_those_of_the_pipeline(tmp_path):
     path = saved(tmp_path / "a.png")
     with (
-        Thumbnails(limits=Limits(pixels=100), count=1) as thumbnails,
+        closing(Thumbnails(limits=Limits(pixels=100), count=1)) as thumbnails,
         pytest.raises(ImageError, match="too_large: 200 × 100 pixels, the limit is 100"),
     ):
         thumbnails.of(path)

@@ -54,4 +54,4 @@ class Reader:
 
     def close(self) -> None:
         """End the processes."""
-        self._decoders.__exit__(None, None, None)
+        self._decoders.close()

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterator
+from contextlib import closing
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
@@ -88,7 +89,7 @@ def _sheet(features: Features, out: Path) -> int:
     sheet = Image.new("RGB", (across * side, math.ceil(max(1, len(features)) / across) * side))
     pieces = features.tables(["path", "bytes", "mtime"], [])
     files = chain.from_iterable(map(unchanged, pieces))
-    with Thumbnails(side, cache_bytes=0) as thumbnails:
+    with closing(Thumbnails(side, cache_bytes=0)) as thumbnails:
         pictures = thumbnails.each(str(file or "") for file in files)
         for place, made in enumerate(pictures):
             if not isinstance(made, ImageError):

@@ -1,6 +1,7 @@
 """Parquet for Embedding Atlas and Renumics Spotlight: a row an image, in the order of keys."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,7 +53,7 @@ def atlas(features: Features, layer: str, out: Path) -> None:
         lists = [_lists(values[start : start + len(piece)]) for values in found]
         return [images, pa.StructArray.from_arrays(lists, fields=list(near))]
 
-    with Thumbnails(cache_bytes=0) as thumbnails:
+    with closing(Thumbnails(cache_bytes=0)) as thumbnails:
         _write(features, layer, out, pa.schema(fields), more)
 
 

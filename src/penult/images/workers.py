@@ -28,8 +28,7 @@ from itertools import takewhile
 from queue import LifoQueue
 from tempfile import TemporaryFile
 from threading import Lock
-from types import TracebackType
-from typing import IO, Self, TypeAlias, TypeGuard, cast
+from typing import IO, TypeAlias, TypeGuard, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -122,15 +121,7 @@ class Decoders:
         except ImageError as error:
             return ImageError(error.code, error.detail)  # its frames would keep the image in memory
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """Stop at once; what is being decoded is given up."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for worker in self._workers:

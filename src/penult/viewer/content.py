@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -119,14 +118,7 @@ class Content:
             raise ImageError("changed", "the file isn't the one that the features are of")
         return path
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the processes that make pictures."""
         for thumbnails in (self._small, self._large):
-            thumbnails.__exit__(kind, error, trace)
+            thumbnails.close()

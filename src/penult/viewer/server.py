@@ -120,7 +120,7 @@ class Viewer:
         try:
             self._server = _Server(port, content)
         except (OSError, OverflowError) as error:
-            content.__exit__(None, None, None)
+            content.close()
             raise UsageError(f"can't listen at port {port}: {error}; choose another") from error
         self.url = f"http://127.0.0.1:{self._server.server_port}/?token={self._server.access.token}"
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
@@ -136,7 +136,7 @@ class Viewer:
         """Stop serving."""
         self._server.shutdown()
         self._server.server_close()
-        self._content.__exit__(None, None, None)
+        self._content.close()
 
     def __enter__(self) -> Self:
         return self

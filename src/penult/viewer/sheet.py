@@ -9,6 +9,7 @@ direction of writing is spelled out.
 import base64
 import hashlib
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -158,7 +159,7 @@ def _first(sections: Sequence[Section], limit: int) -> Iterator[Section]:
 
 def _pictures(items: Sequence[Item]) -> Iterator[bytes | ImageError]:
     """The picture of each item, or why there is none; a few are made ahead."""
-    with Thumbnails(SIDE, cache_bytes=0) as thumbnails:
+    with closing(Thumbnails(SIDE, cache_bytes=0)) as thumbnails:
         for start in range(0, len(items), AHEAD):
             some = items[start : start + AHEAD]
             made = thumbnails.each(str(item.path) for item in some if item.path is not None)

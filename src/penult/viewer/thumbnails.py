@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from queue import LifoQueue
 from threading import Lock
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +67,8 @@ def fitted(width: int, height: int, side: int) -> tuple[int, int]:
 class Thumbnails:
     """Makes JPEGs of images that can't be trusted, as many at a time as there are cores.
 
-    >>> with Thumbnails(side=64) as thumbnails:
+    >>> from contextlib import closing
+    >>> with closing(Thumbnails(side=64)) as thumbnails:
     ...     jpeg = thumbnails.of("examples/photos/cat_chelsea.jpg")
     >>> Image.open(BytesIO(jpeg)).size
     (64, 64)
@@ -148,17 +147,9 @@ class Thumbnails:
         except ImageError as error:
             return ImageError(error.code, error.detail)  # its frames would keep the pixels
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         """End the processes at once."""
-        self._decoders.__exit__(kind, error, trace)
+        self._decoders.close()
 
 
 class _Cache:
