@@ -155,7 +155,7 @@ class OnnxNetwork:
 
     @cached_property
     def layers(self) -> Mapping[str, Shape]:
-        """All layers, in order, each with its shape; the file is run to find out."""
+        """All layers, in order, each with its shape; the file may be run to find out."""
         return self.file.shapes(self.size)
 
     @property

@@ -250,16 +250,30 @@ def test_the_digest_is_that_of_the_file(save):
     assert OnnxFile(path).digest == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def test_layers_that_are_not_features_are_named(opened):
+@pytest.mark.parametrize(("layer", "runs"), [("vector", 0), ("map", 0), ("result", 1)])
+def test_a_file_is_run_only_where_shapes_cannot_be_inferred(opened, layer, runs, monkeypatch):
+    ran, run = [], Engine.run
+    monkeypatch.setattr(Engine, "run", lambda self, batch: ran.append(batch) or run(self, batch))
+    nodes = [node("Shape", ["map"], ["sizes"]), node("Reshape", ["map", "sizes"], ["result"])]
+    cut = opened([*classifier(), *nodes], "result").cut([layer], "max")
+    assert cut.outputs == {layer: (16,)}
+    assert len(ran) == runs
+
+
+@pytest.mark.parametrize("batch", ["n", 1])
+def test_layers_that_are_not_features_are_named(opened, batch):
+    n = 2 if batch == "n" else 1
     nodes = [*classifier(), node("Shape", ["map"], ["sizes"]), node("Cast", ["x"], ["whole"], to=7)]
     nodes += [node("ReduceMax", ["x"], ["most"], keepdims=0), node("Relu", ["matrix"], ["const"])]
-    file = opened(nodes)
+    file = opened(nodes, shape=(batch, 3, 6, 6))
     assert list(file.shapes()) == ["map", "mean", "vector", "logits", "probabilities"]
     with pytest.raises(NetworkError, match="layer 'whole' is int64, not float32"):
         file.cut(["whole"])
-    with pytest.raises(NetworkError, match=r"layer 'const' of 2 images is \(5, 16\), not a vector"):
+    with pytest.raises(
+        NetworkError, match=rf"layer 'const' of {n} images is \(5, 16\), not a vector"
+    ):
         file.cut(["const"])
-    with pytest.raises(NetworkError, match=r"layer 'most' of 2 images is \(\), not a vector"):
+    with pytest.raises(NetworkError, match=rf"layer 'most' of {n} images is \(\), not a vector"):
         file.cut(["most"])
     with pytest.raises(UsageError, match=r"net\.onnx' has no layer 'vecto'; nearest: vector"):
         file.cut(["vecto"])

@@ -1,5 +1,6 @@
 """The command that shows a table in the browser."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -44,5 +45,6 @@ def view(
         write_sheet(html, features.path.name, of_table(features))
         return
     viewer = features.view(port=port, layer=layer, weights=weights, browser=browser)
-    show.served(viewer.url)
-    viewer.wait()
+    with suppress(KeyboardInterrupt):  # as soon as the address is there to be read
+        show.served(viewer.url)
+        viewer.wait()

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager, suppress
 from functools import cached_property
+from math import prod
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -29,6 +30,8 @@ Pool = Literal["avg", "max", "none"]
 Shape = tuple[int, ...]
 
 IMAGES, OUTPUT = "penult/images", "penult/output"  # names that no other program gives
+BATCH = "penult/batch"  # likewise, of a number of images
+FLOAT32 = "float32"
 MAX_BYTES = 2**31 - 1  # what Protocol Buffers read
 MAX_SIZE = 4096  # pixels, of the square input
 SMALL = 1024  # bytes of an initializer that stays in the model: shapes, scales and the like
@@ -46,6 +49,19 @@ class Cut(NamedTuple):
     model: bytes
     weights: dict[str, NDArray[np.float32]]  # views of the file where it has them aligned
     outputs: dict[str, Shape]  # the layers, in the order of the model's outputs; of one image
+
+
+class _Result(NamedTuple):
+    """What a layer is for some images."""
+
+    dtype: str
+    shape: Shape
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it was inferred in full; without sizes it may be of any shape."""
+        sizes = bool(self.shape) and all(isinstance(size, int) for size in self.shape)
+        return sizes and self.dtype == FLOAT32
 
 
 class OnnxFile:
@@ -154,7 +170,7 @@ class OnnxFile:
                 )
         pooled = {
             name: _pooled(name, self._shape(name, result), pool, f"{OUTPUT}/{index}")
-            for index, (name, result) in enumerate(self._probed(layers, size).items())
+            for index, (name, result) in enumerate(self._results(layers, size).items())
         }
         nodes = [node for each in pooled.values() for node in each.nodes]
         model, weights = self._model(layers, nodes, [each.output for each in pooled.values()], size)
@@ -168,7 +184,7 @@ class OnnxFile:
             NetworkError: ONNX Runtime can't run the file.
         """
         found = {}
-        for name, result in self._probed(self.layers, self.checked_size(size)).items():
+        for name, result in self._results(self.layers, self.checked_size(size)).items():
             with suppress(NetworkError):
                 found[name] = _pooled(name, self._shape(name, result), "none", name).shape
         return found
@@ -188,27 +204,41 @@ class OnnxFile:
             raise UsageError(f"{quoted(self.path)}: a size of {found} isn't from 1 to {MAX_SIZE}")
         return found
 
-    def _probed(self, layers: Sequence[str], size: int) -> dict[str, object]:
-        """Run it on black images: what a file says of its shapes needn't be there, nor be true."""
-        engine = Engine(*self._model(layers, [], layers, size), name=quoted(self.path))
-        return {**engine.run(np.zeros((self._probes, size, size, self.channels), np.float32))}
+    def _results(self, layers: Sequence[str], size: int) -> dict[str, "_Result"]:
+        """Find out what layers are, as ONNX Runtime infers it or else by running black images.
+
+        What a file says of its shapes needn't be there, nor be true, so the model is without it.
+        """
+        name = quoted(self.path)
+        engine = Engine(*self._model(layers, [], layers, size), name=name, once=True)
+        inferred = {
+            name: _Result(dtype, tuple(self._probes if each == BATCH else each for each in shape))
+            for name, (dtype, shape) in engine.inferred.items()
+        }
+        if all(result.is_certain for result in inferred.values()):
+            return inferred
+        found = engine.run(np.zeros((self._probes, size, size, self.channels), np.float32))
+        return {
+            name: _Result(str(getattr(result, "dtype", "no tensor")), getattr(result, "shape", ()))
+            for name, result in found.items()
+        }
 
     @property
     def _probes(self) -> int:
         """How many black images: where the batch may be of any size, two tell it from others."""
         return self._graph.input.shape[0] or 2
 
-    def _shape(self, name: str, result: object) -> Shape:
+    def _shape(self, name: str, result: "_Result") -> Shape:
         """Return the shape of a layer for one image."""
-        if not isinstance(result, np.ndarray) or result.dtype != np.float32:
-            found = getattr(result, "dtype", "no tensor")
-            raise NetworkError(f"{quoted(self.path)}: layer {quoted(name)} is {found}, not float32")
-        if not 2 <= result.ndim <= 4 or len(result) != self._probes or not result.size:
+        dtype, shape = result
+        if dtype != FLOAT32:
+            raise NetworkError(f"{quoted(self.path)}: layer {quoted(name)} is {dtype}, not float32")
+        if not 2 <= len(shape) <= 4 or shape[0] != self._probes or not prod(shape):
             raise NetworkError(
                 f"{quoted(self.path)}: layer {quoted(name)} of {self._probes} images is"
-                f" {result.shape}, not a vector, tokens or a map for each: choose another (-l)"
+                f" {shape}, not a vector, tokens or a map for each: choose another (-l)"
             )
-        return tuple(result.shape[1:])
+        return shape[1:]
 
     def _model(
         self, layers: Sequence[str], after: Sequence[bytes], outputs: Sequence[str], size: int
@@ -219,7 +249,7 @@ class OnnxFile:
         used = {name: each for name, each in graph.initializers.items() if name in names}
         large = {name: each for name, each in used.items() if _is_large(each)}
         perm = [0, 3, 1, 2] if self.layout == "NCHW" else []
-        batch = graph.input.shape[0] or "n"
+        batch = graph.input.shape[0] or BATCH
         encoded = encode(
             (1, _turned(IMAGES, graph.input.name, perm)),
             *((1, bytes(each.encoded)) for each in nodes),

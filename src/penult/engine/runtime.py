@@ -32,6 +32,11 @@ class Engine:
             soon as ONNX Runtime has laid them out anew.
         outputs: Names for its outputs, in order; by default those in the model.
         name: What to call the model in errors.
+        once: Whether it is for one batch or none: ready sooner, but slower.
+
+    Attributes:
+        inferred: Type and shape of each output, as far as they follow from the model: "float32",
+            sizes, and the names of sizes that vary.
 
     Raises:
         NetworkError: ONNX Runtime refuses the model.
@@ -43,11 +48,16 @@ class Engine:
         weights: dict[str, NDArray[np.float32]],
         outputs: list[str] | None = None,
         name: str = "the network",
+        *,
+        once: bool = False,
     ) -> None:
         self._name = name
         options = ort.SessionOptions()
         options.log_severity_level = NOTHING
         options.intra_op_num_threads = 1
+        if once:
+            options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.add_session_config_entry("session.disable_prepacking", "1")
         values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
         weights.clear()
@@ -61,7 +71,9 @@ class Engine:
         del values, options
         return_memory()  # of ResNet-50 85 MB
         self._input = self._session.get_inputs()[0]
-        self.outputs = outputs or [output.name for output in self._session.get_outputs()]
+        found = self._session.get_outputs()
+        self.outputs = outputs or [output.name for output in found]
+        self.inferred = {each.name: (_dtype(each.type), each.shape) for each in found}
 
     def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
         """Return each output for a batch of network inputs (n, height, width, channels).
@@ -69,7 +81,7 @@ class Engine:
         Raises:
             NetworkError: ONNX Runtime can't run the model on it.
         """
-        if self._input.shape[0] == 1:  # a model that was exported without a batch dimension
+        if self._input.shape[0] == 1 < len(batch):  # exported without a batch dimension
             single = [self._run(batch[i : i + 1]) for i in range(len(batch))]
             results = [np.concatenate(rows) for rows in zip(*single, strict=True)]
         else:
@@ -88,3 +100,7 @@ class Engine:
         except Exception as exc:  # ONNX Runtime's errors share no other base
             reason = one_line(re.sub(_PLACE, "", " ".join(str(exc).split())))
             raise NetworkError(f"{self._name}: ONNX Runtime can't run it: {reason}") from exc
+
+
+def _dtype(declared: str) -> str:
+    return "float32" if declared == "tensor(float)" else declared
