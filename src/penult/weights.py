@@ -1,7 +1,7 @@
 """Bring weights and networks together: find a network's file, or the network of a file."""
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -122,13 +122,18 @@ def recognise(checkpoint: Checkpoint, size: int | None = None) -> NetSpec:
 
 
 def candidates(shapes: Shapes) -> list[NetSpec]:
-    """List the networks whose features can be computed from variables of these shapes."""
-    return [NETS[name] for name, found in _fits(shapes).items() if not found.differences]
+    """List the networks whose features can be computed from variables of these shapes.
+
+    Those whose classifier is there too are looked at first: to describe all takes a tenth of a
+    second.
+    """
+    likely = [spec for spec in NETS.values() if _classifier(spec, shapes) in shapes]
+    return _fitting(likely, shapes) or _fitting(NETS.values(), shapes)
 
 
 def unknown(checkpoint: Checkpoint) -> str:
     """Say what a checkpoint that fits no network holds instead."""
-    fits = _fits(checkpoint.shapes)
+    fits = {spec.name: _fit(spec, checkpoint.shapes) for spec in NETS.values()}
     name, best = max(fits.items(), key=lambda item: item[1].share)
     if best.share:
         return best.refusal(f"network that is known, {name} is nearest", checkpoint.path)
@@ -141,7 +146,7 @@ def unknown(checkpoint: Checkpoint) -> str:
 
 def classes(spec: NetSpec, shapes: Shapes) -> int:
     """Count the classes that a checkpoint's classifier has; those published if it has none."""
-    shape = shapes.get(_scope(spec.classifier, shapes) + spec.classifier)
+    shape = shapes.get(_classifier(spec, shapes))
     return shape[0] if shape else spec.classes
 
 
@@ -151,13 +156,22 @@ def fit(needed: Sequence[Variable], shapes: Shapes) -> Fit:
     return Fit(scope, len(needed), tuple(_differences(needed, scope, shapes)))
 
 
-def _fits(shapes: Shapes) -> dict[str, Fit]:
-    return {spec.name: fit(_feature_variables(spec), shapes) for spec in NETS.values()}
+def _fitting(specs: Iterable[NetSpec], shapes: Shapes) -> list[NetSpec]:
+    return [spec for spec in specs if not _fit(spec, shapes).differences]
+
+
+def _fit(spec: NetSpec, shapes: Shapes) -> Fit:
+    return fit(_feature_variables(spec), shapes)
 
 
 @cache
 def _feature_variables(spec: NetSpec) -> tuple[Variable, ...]:
     return tuple(variables([spec.layers()[spec.features]]))
+
+
+def _classifier(spec: NetSpec, shapes: Shapes) -> str:
+    """What the classifier's variable is called in a checkpoint that has it."""
+    return _scope(spec.classifier, shapes) + spec.classifier
 
 
 def _scope(variable: str, shapes: Shapes) -> str:
