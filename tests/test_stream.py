@@ -106,14 +106,17 @@ def test_only_so_many_images_are_taken_ahead(outcomes, photos, monkeypatch):
     paths = photos(300, i100=HANG)
     with closing(outcomes(taken.append(path) or path for path in paths)) as found:
         for index, _ in enumerate(found):
-            assert len(taken) - index <= max(FEW, BLOCK * (3 * WORKERS + 2))
+            assert len(taken) - index <= max(FEW, BLOCK * (4 * WORKERS + 2))
 
 
 def test_batches_are_small_at_both_ends():
-    sizes = [[len(b) for b in module._batches(iter(range(n)), 4, 8, 2)] for n in (0, 3, 17, 49)]
-    assert sizes == [[], [3], [4, 4, 4, 4, 1], [4, 4, 4, 4, 8, 8, 8, 4, 4, 1]]
-    batches = module._batches(iter(range(49)), 4, 8, 2)
-    assert [each for batch in batches for each in batch] == [*range(49)]
+    sizes = [[len(b) for b in module._batches(iter(range(n)), 8, 2)] for n in (0, 3, 17, 60)]
+    assert sizes[:2] == [[], [1, 1, 1]]
+    assert sizes[2] == [1, 1, 2, 2, 3, 2, 2, 1, 1, 1, 1]
+    assert sizes[3] == [1, 1, 2, 2, 4, 4, 8, 8, 8, 6, 4, 3, 3, 2, 1, 1, 1, 1]
+    assert {len(b) for b in module._batches(iter(range(9)), 1, 2)} == {1}
+    batches = module._batches(iter(range(60)), 8, 2)
+    assert [each for batch in batches for each in batch] == [*range(60)]
 
 
 def test_images_overtake_one_that_hangs(outcomes, photos):
@@ -134,7 +137,7 @@ def test_outcomes_that_wait_for_one_before_them_are_bounded(outcomes, photos, mo
     for _ in range(20):
         next(found)
     assert next(found).error.code == "timeout"
-    assert 100 <= len(taken) <= 20 + 100
+    assert 100 <= len(taken) <= 20 + 100 + 2 * WORKERS * BLOCK  # which are looked ahead at
     found.close()
 
 

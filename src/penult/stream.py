@@ -2,8 +2,8 @@
 
 Images go in batches through a few blocks of memory. A block is filled by a decoder, each input
 written in its place, then a thread runs the network on it, then it is free again: so nothing is
-copied, and whichever side is slower makes the other wait. To hand over has its price: between the
-first and the last blocks, when all cores have work, twice as many images go at a time.
+copied, and whichever side is slower makes the other wait. To hand over has its price, so batches
+are large, but for the first and the last ones, on which a core would wait for another.
 
 An image that takes long keeps its block and its decoder only: others overtake it, and what came of
 them waits for its turn, as outcomes are small where inputs are large.
@@ -19,6 +19,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain, count, islice
+from math import ceil
 from queue import SimpleQueue
 from threading import Semaphore
 from time import perf_counter, thread_time
@@ -89,7 +90,7 @@ def stream(
             Decoders(preprocessing, decode, limits, blocks * size, workers, processes=not few)
         ) as decoders,
     ):
-        for batch in _batches(chain(first, images), min(size, BATCH), size, workers):
+        for batch in _batches(chain(first, images), size, workers):
             start = free.get()
             prepared = decoders.submit(batch, start)
             inputs = decoders.inputs[start : start + len(batch)]
@@ -157,15 +158,13 @@ def _outcome(vectors: Mapping[str, Floats], image: Prepared) -> Outcome:
     return Outcome(vectors, image.width, image.height)
 
 
-def _batches(
-    images: Iterator[ImageLike], small: int, large: int, workers: int
-) -> Iterator[list[ImageLike]]:
-    """Cut images into batches, small ones at both ends, where a large one is waited for."""
-    last = workers * large
-    ahead = deque(islice(images, last))
+def _batches(images: Iterator[ImageLike], large: int, workers: int) -> Iterator[list[ImageLike]]:
+    """Cut images into batches, which double at first and become smaller again at the end."""
+    shares = 2 * workers
+    ahead = deque(islice(images, shares * large))
     for number in count():
-        all_busy = number >= 2 * workers and len(ahead) == last
-        size = min(large if all_busy else small, len(ahead))
+        first = 2 ** (number // workers)
+        size = min(first, large, ceil(len(ahead) / shares))
         if not size:
             return
         yield [ahead.popleft() for _ in range(size)]
