@@ -109,14 +109,29 @@ def test_only_so_many_images_are_taken_ahead(outcomes, photos, monkeypatch):
             assert len(taken) - index <= max(FEW, BLOCK * (4 * WORKERS + 2))
 
 
-def test_batches_are_small_at_both_ends():
-    sizes = [[len(b) for b in module._batches(iter(range(n)), 8, 2)] for n in (0, 3, 17, 60)]
-    assert sizes[:2] == [[], [1, 1, 1]]
-    assert sizes[2] == [1, 1, 2, 2, 3, 2, 2, 1, 1, 1, 1]
-    assert sizes[3] == [1, 1, 2, 2, 4, 4, 8, 8, 8, 6, 4, 3, 3, 2, 1, 1, 1, 1]
-    assert {len(b) for b in module._batches(iter(range(9)), 1, 2)} == {1}
-    batches = module._batches(iter(range(60)), 8, 2)
-    assert [each for batch in batches for each in batch] == [*range(60)]
+def sizes(count, seconds=0.0, most=16):
+    batches = module._Batches(iter(range(count)), most, workers=2)
+    found = []
+    for number, batch in enumerate(batches):
+        assert batch == [*range(sum(found), sum(found) + len(batch))]
+        found.append(len(batch))
+        if number % 2:
+            batches.learn(len(batch), seconds * len(batch))
+    assert sum(found) == count
+    return found
+
+
+def test_batches_grow_and_shrink():
+    assert sizes(0) == []
+    assert sizes(3) == [1, 1, 1]
+    assert sizes(18) == [1, 1, 2, 2, 3, 3, 2, 1, 1, 1, 1]
+    assert sizes(100) == [1, 1, 2, 2, 4, 4, 8, 8, 16, 14, 10, 8, 6, 4, 3, 3, 2, 1, 1, 1, 1]
+    assert set(sizes(100, most=1)) == {1}
+
+
+def test_batches_of_a_slow_network_stay_small():
+    assert max(sizes(100, seconds=module.QUICK)) == module.BATCH
+    assert max(sizes(100, seconds=module.QUICK / module.BATCH / 1.5)) == 2 * module.BATCH
 
 
 def test_images_overtake_one_that_hangs(outcomes, photos):

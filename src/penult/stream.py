@@ -3,7 +3,7 @@
 Images go in batches through a few blocks of memory. A block is filled by a decoder, each input
 written in its place, then a thread runs the network on it, then it is free again: so nothing is
 copied, and whichever side is slower makes the other wait. To hand over has its price, so batches
-are large, but for the first and the last ones, on which a core would wait for another.
+grow where the network is fast, and shrink at the end, where a core would wait for another.
 
 An image that takes long keeps its block and its decoder only: others overtake it, and what came of
 them waits for its turn, as outcomes are small where inputs are large.
@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import chain, count, islice
+from itertools import chain, islice
 from math import ceil
 from queue import SimpleQueue
 from threading import Semaphore
@@ -40,7 +40,8 @@ from penult.images.workers import Decoders
 Floats = NDArray[np.float32]
 
 BATCH = 4  # images to a call of the engine
-BLOCK = 2 * BATCH  # images to a block of memory
+BLOCK = 4 * BATCH  # images to a block of memory at most
+QUICK = 0.25  # seconds of a core that a batch may take the network, for the next to be larger
 FEW = 16  # images that are done before processes have started
 HELD = 32 << 20  # bytes of outcomes that may wait for one before them
 
@@ -61,6 +62,29 @@ class _Done(NamedTuple):
     network: float  # seconds of a core
 
 
+class _Batches:
+    """Cuts images into batches of up to `most`, small at first and at the end."""
+
+    def __init__(self, images: Iterator[ImageLike], most: int, workers: int) -> None:
+        self._images = images
+        self._most = most
+        self._workers = workers
+        self._size = 1
+
+    def __iter__(self) -> Iterator[list[ImageLike]]:
+        shares = 2 * self._workers
+        ahead = deque(islice(self._images, shares * self._most))
+        while ahead:
+            size = min(self._size, ceil(len(ahead) / shares))
+            yield [ahead.popleft() for _ in range(size)]
+            ahead.extend(islice(self._images, size))
+
+    def learn(self, images: int, seconds: float) -> None:
+        """Take what a batch took the network: if that was little, the next ones are larger."""
+        if images == self._size and (images < BATCH or seconds < QUICK):
+            self._size = min(2 * images, self._most)
+
+
 def stream(
     images: Iterable[ImageLike],
     preprocessing: Preprocessing,
@@ -78,7 +102,7 @@ def stream(
     first = list(islice(images, FEW))
     few = len(first) < FEW
     size = 1 if few else BLOCK
-    blocks = 2 * workers + 2  # as many as workers with the network, the others with decoders
+    blocks = 2 * workers + 1  # as many as workers with the network, the others with decoders
     most = max(blocks, HELD // (size * outcome_bytes))
     free: SimpleQueue[int] = SimpleQueue()
     for start in range(0, blocks * size, size):
@@ -90,7 +114,8 @@ def stream(
             Decoders(preprocessing, decode, limits, blocks * size, workers, processes=not few)
         ) as decoders,
     ):
-        for batch in _batches(chain(first, images), size, workers):
+        batches = _Batches(chain(first, images), size, workers)
+        for batch in batches:
             start = free.get()
             prepared = decoders.submit(batch, start)
             inputs = decoders.inputs[start : start + len(batch)]
@@ -98,18 +123,19 @@ def stream(
             done.add_done_callback(partial(_release, free, start))
             waiting.append(done)
             while waiting and (len(waiting) == most or waiting[0].done()):
-                yield from _next(waiting, timings)
+                yield from _next(waiting, batches, timings)
         while waiting:
-            yield from _next(waiting, timings)
+            yield from _next(waiting, batches, timings)
 
 
 def _release(free: SimpleQueue[int], start: int, _: Future[_Done]) -> None:
     free.put(start)
 
 
-def _next(waiting: deque[Future[_Done]], timings: Timings) -> list[Outcome]:
+def _next(waiting: deque[Future[_Done]], batches: _Batches, timings: Timings) -> list[Outcome]:
     start = perf_counter()
     done = waiting.popleft().result()
+    batches.learn(len(done.images), done.network)
     timings.waiting += perf_counter() - start
     timings.network += done.network
     for image in done.images:
@@ -156,19 +182,6 @@ def _outcome(vectors: Mapping[str, Floats], image: Prepared) -> Outcome:
             error = ImageError("nonfinite", f"layer {name} holds values that are not finite")
             return Outcome(width=image.width, height=image.height, error=error)
     return Outcome(vectors, image.width, image.height)
-
-
-def _batches(images: Iterator[ImageLike], large: int, workers: int) -> Iterator[list[ImageLike]]:
-    """Cut images into batches, which double at first and become smaller again at the end."""
-    shares = 2 * workers
-    ahead = deque(islice(images, shares * large))
-    for number in count():
-        first = 2 ** (number // workers)
-        size = min(first, large, ceil(len(ahead) / shares))
-        if not size:
-            return
-        yield [ahead.popleft() for _ in range(size)]
-        ahead.extend(islice(images, size))
 
 
 @contextmanager
