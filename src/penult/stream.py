@@ -40,7 +40,7 @@ from penult.images.workers import Decoders
 Floats = NDArray[np.float32]
 
 BATCH = 4  # images to a call of the engine
-BLOCK = 4 * BATCH  # images to a block of memory at most
+BLOCK = 3 * BATCH  # images to a block of memory at most
 QUICK = 0.25  # seconds of a core that a batch may take the network, for the next to be larger
 FEW = 16  # images that are done before processes have started
 HELD = 32 << 20  # bytes of outcomes that may wait for one before them
