@@ -204,7 +204,7 @@ class OnnxFile:
             raise UsageError(f"{quoted(self.path)}: a size of {found} isn't from 1 to {MAX_SIZE}")
         return found
 
-    def _results(self, layers: Sequence[str], size: int) -> dict[str, "_Result"]:
+    def _results(self, layers: Sequence[str], size: int) -> dict[str, _Result]:
         """Find out what layers are, as ONNX Runtime infers it or else by running black images.
 
         What a file says of its shapes needn't be there, nor be true, so the model is without it.
@@ -228,7 +228,7 @@ class OnnxFile:
         """How many black images: where the batch may be of any size, two tell it from others."""
         return self._graph.input.shape[0] or 2
 
-    def _shape(self, name: str, result: "_Result") -> Shape:
+    def _shape(self, name: str, result: _Result) -> Shape:
         """Return the shape of a layer for one image."""
         dtype, shape = result
         if dtype != FLOAT32:
