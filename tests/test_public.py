@@ -1,5 +1,6 @@
 """The public surface: what `import penult` offers, and what it costs."""
 
+import os
 import subprocess
 import sys
 
@@ -18,3 +19,14 @@ def test_importing_penult_loads_nothing_heavy():
     loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     heavy = {"numpy", "PIL", "lance", "onnx", "onnxruntime", "pyarrow", "rich", "typer"}
     assert not heavy & set(loaded.stdout.decode().split())
+
+
+def test_nothing_but_the_table_is_written(photos, tmp_path):
+    home, out = tmp_path / "home", tmp_path / "photos.lance"
+    home.mkdir()
+    environment = {name: text for name, text in os.environ.items() if not name.startswith("XDG_")}
+    environment.pop("ORT_DISABLE_TELEMETRY")
+    command = [sys.executable, "-m", "penult", "extract", photos, "-o", out]
+    subprocess.run(command, env=environment | {"HOME": str(home)}, capture_output=True, check=True)
+    assert list(home.iterdir()) == []
+    assert [each.name for each in tmp_path.iterdir() if each != home] == ["photos.lance"]

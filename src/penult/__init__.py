@@ -9,6 +9,7 @@
 below is loaded when it is first used, so that importing Penult costs next to nothing.
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -50,6 +51,10 @@ if TYPE_CHECKING:
     from penult.viewer.server import Viewer, view
 
 __version__ = "0.1.0"
+
+# ONNX Runtime reads this when it is loaded; it would write a device id into the home and send
+# events to its vendor.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __all__ = [
     "CheckpointError",

@@ -17,7 +17,7 @@ from penult.errors import NetworkError
 from penult.machine import return_memory
 from penult.text import one_line
 
-ort.disable_telemetry_events()  # official Windows builds would send them
+ort.disable_telemetry_events()  # of versions that do not know ORT_DISABLE_TELEMETRY
 _PLACE = r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/\S+:\d+ .*?\) )?"  # and the place in its source
 NOTHING = 4  # of ONNX Runtime's log levels: its errors are raised, so they needn't be printed too
 ort.set_default_logger_severity(NOTHING)
