@@ -27,7 +27,7 @@ from PIL import Image
 
 import penult
 from penult.images import load
-from penult.machine import cores
+from penult.util.machine import cores
 
 PHOTOS = 200
 SIZE, TILE, ACROSS = (4000, 3000), (500, 375), 8

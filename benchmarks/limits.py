@@ -38,15 +38,15 @@ from safetensors.numpy import save_file
 
 import penult
 from penult import nets
-from penult.counts import Timings
+from penult.extraction.run import COMMIT_ROWS, provenance
 from penult.graph import variables
 from penult.images import load
 from penult.images.preprocess import Preprocessing
 from penult.images.workers import ENVIRONMENT
-from penult.machine import cores
-from penult.pipeline import COMMIT_ROWS, provenance
+from penult.models.stream import BATCH, BLOCK
 from penult.store import FeatureTable, Row
-from penult.stream import BATCH, BLOCK
+from penult.util.machine import cores
+from penult.util.progress import Timings
 
 ROOT = Path(__file__).parents[1]
 PHOTOS = [p for p in sorted(ROOT.glob("examples/photos/**/*")) if p.suffix in (".jpg", ".png")]

@@ -24,8 +24,8 @@ from PIL import Image
 from poison import HARMS, Poisoned
 
 import penult
-from penult.counts import Counts
-from penult.machine import cores, one_heap
+from penult.util.machine import cores, one_heap
+from penult.util.progress import Counts
 
 INPUTS = run_path(str(Path(__file__).parent / "peers/inputs.py"))
 SIZE, DIFFERENT = INPUTS["PHOTOS"]["500×375"]

@@ -12,7 +12,7 @@ from runpy import run_path
 import cramjam
 
 from penult.analysis.probe_file import DIGEST, DOCUMENT
-from penult.protobuf import encode_varint, varint
+from penult.util.protobuf import encode_varint, varint
 
 WRITER = run_path(str(Path(__file__).parents[1] / "tests/checkpoints/tensorflow_writer.py"))
 ENDS = 4 << 10  # bytes at both ends of a large file, where half of the changes are

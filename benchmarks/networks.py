@@ -33,12 +33,12 @@ import penult
 from penult import nets
 from penult.engine import Engine
 from penult.graph import Variable, to_nhwc
-from penult.graph.onnx import to_onnx
 from penult.graph.products import products
 from penult.graph.winograd import winograd
-from penult.machine import cores
+from penult.models.stream import BATCH
 from penult.nets import NetSpec, speed
-from penult.stream import BATCH
+from penult.onnx.writer import to_onnx
+from penult.util.machine import cores
 
 ROOT = Path(__file__).parents[1]
 README, REFERENCE = ROOT / "README.md", ROOT / "tests/reference"

@@ -21,9 +21,9 @@ import numpy as np
 
 from penult import nets
 from penult.graph import variables
-from penult.graph.onnx import to_onnx
 from penult.graph.products import products
 from penult.graph.winograd import winograd
+from penult.onnx.writer import to_onnx
 
 ROOT = Path(__file__).parents[1]
 PHOTO = ROOT / "examples/photos/hens.jpg"

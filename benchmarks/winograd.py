@@ -23,8 +23,8 @@ import onnxruntime as ort
 
 from penult import nets
 from penult.graph import Constant, Value, conv, relu, to_nhwc
-from penult.graph.onnx import Read, to_onnx
 from penult.graph.winograd import pays, winograd
+from penult.onnx.writer import Read, to_onnx
 
 LAYERS = [  # channels, filters, size
     (64, 64, 56),

@@ -10,7 +10,7 @@ import numpy as np
 import penult
 from penult.errors import ImageError
 from penult.images import ImageLike, Limits, decode
-from penult.model import Outcome
+from penult.models.model import Outcome
 
 
 class Means(penult.Model):

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import penult
-from penult.pipeline import provenance
+from penult.extraction.run import provenance
 from penult.store import FeatureTable
 
 from .means import Means
@@ -27,13 +27,13 @@ RUN = """
 import importlib, itertools, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 import penult
-from penult import pipeline
+from penult.extraction import run
 from penult.store import table
 from means import Means
 from pathlib import Path
 
 folder, out, log, point, when, count = sys.argv[2:8]
-pipeline.COMMIT_ROWS, table.TOO_MANY = int(sys.argv[8]), 5
+run.COMMIT_ROWS, table.TOO_MANY = int(sys.argv[8]), 5
 calls = itertools.count(1)
 
 def killing(function):
@@ -69,7 +69,7 @@ POINTS = [
     "penult.store.durable:compact",
     "penult.store.durable:_clean",
     "lance:LanceDataset.commit",
-    "penult.pipeline:_commit",
+    "penult.extraction.run:_commit",
 ]
 
 

@@ -14,7 +14,7 @@ RUN = """
 import json, sys
 import psutil
 import penult
-from penult.machine import one_heap
+from penult.util.machine import one_heap
 
 def memory():
     tree = (process, *process.children(recursive=True))

@@ -25,6 +25,7 @@ from penult.errors import (
     UnsafeError,
     UsageError,
 )
+from penult.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from penult.analysis.clusters import Cluster, Clusters, cluster
@@ -37,20 +38,18 @@ if TYPE_CHECKING:
     from penult.analysis.projection import Map
     from penult.analysis.projection import project as map  # noqa: A004 -- the word for it
     from penult.analysis.sampling import sample
-    from penult.handover.programs import export
-    from penult.inspection import Inspection, inspect
-    from penult.model import Model, load_model
+    from penult.exports.programs import export
+    from penult.extraction.legacy import compute_features, load_features
+    from penult.extraction.run import classify, extract
+    from penult.extraction.verification import Verification, verify
+    from penult.models.inspection import Inspection, inspect
+    from penult.models.model import Model, load_model
+    from penult.models.published import Download, download
     from penult.nets import describe
     from penult.nets import find as models
-    from penult.original import compute_features, load_features
-    from penult.pipeline import classify, extract
-    from penult.published import Download, download
     from penult.store import Features
     from penult.store import open_features as open  # noqa: A004 -- the word for it
-    from penult.verification import Verification, verify
     from penult.viewer.server import Viewer, view
-
-__version__ = "0.1.0"
 
 # ONNX Runtime reads this when it is loaded; it would write a device id into the home and send
 # events to its vendor.
@@ -112,32 +111,32 @@ _LAZY = {
     "Cluster": ("penult.analysis.clusters", "Cluster"),
     "Clusters": ("penult.analysis.clusters", "Clusters"),
     "Comparison": ("penult.analysis.comparison", "Comparison"),
-    "Download": ("penult.published", "Download"),
+    "Download": ("penult.models.published", "Download"),
     "Duplicates": ("penult.analysis.near_duplicates", "Duplicates"),
     "Features": ("penult.store", "Features"),
     "IndexReport": ("penult.analysis.neighbours", "IndexReport"),
-    "Inspection": ("penult.inspection", "Inspection"),
+    "Inspection": ("penult.models.inspection", "Inspection"),
     "Map": ("penult.analysis.projection", "Map"),
     "Match": ("penult.analysis.neighbours", "Match"),
-    "Model": ("penult.model", "Model"),
+    "Model": ("penult.models.model", "Model"),
     "Outlier": ("penult.analysis.outliers", "Outlier"),
     "Probe": ("penult.analysis.probe_file", "Probe"),
     "ProbeReport": ("penult.analysis.probes", "ProbeReport"),
-    "Verification": ("penult.verification", "Verification"),
+    "Verification": ("penult.extraction.verification", "Verification"),
     "Viewer": ("penult.viewer.server", "Viewer"),
-    "classify": ("penult.pipeline", "classify"),
+    "classify": ("penult.extraction.run", "classify"),
     "cluster": ("penult.analysis.clusters", "cluster"),
     "compare": ("penult.analysis.comparison", "compare"),
-    "compute_features": ("penult.original", "compute_features"),
+    "compute_features": ("penult.extraction.legacy", "compute_features"),
     "describe": ("penult.nets", "describe"),
-    "download": ("penult.published", "download"),
+    "download": ("penult.models.published", "download"),
     "duplicates": ("penult.analysis.near_duplicates", "duplicates"),
-    "export": ("penult.handover.programs", "export"),
-    "extract": ("penult.pipeline", "extract"),
+    "export": ("penult.exports.programs", "export"),
+    "extract": ("penult.extraction.run", "extract"),
     "index": ("penult.analysis.neighbours", "index"),
-    "inspect": ("penult.inspection", "inspect"),
-    "load_features": ("penult.original", "load_features"),
-    "load_model": ("penult.model", "load_model"),
+    "inspect": ("penult.models.inspection", "inspect"),
+    "load_features": ("penult.extraction.legacy", "load_features"),
+    "load_model": ("penult.models.model", "load_model"),
     "map": ("penult.analysis.projection", "project"),
     "models": ("penult.nets", "find"),
     "open": ("penult.store", "open_features"),
@@ -146,7 +145,7 @@ _LAZY = {
     "probe": ("penult.analysis.probes", "probe"),
     "sample": ("penult.analysis.sampling", "sample"),
     "search": ("penult.analysis.neighbours", "search"),
-    "verify": ("penult.verification", "verify"),
+    "verify": ("penult.extraction.verification", "verify"),
     "view": ("penult.viewer.server", "view"),
 }
 

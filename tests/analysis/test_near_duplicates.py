@@ -11,8 +11,8 @@ from PIL import Image, ImageOps
 import penult
 from penult.analysis import near_duplicates, vectors
 from penult.analysis.near_duplicates import THRESHOLD, assign
-from penult.changes import job
 from penult.errors import StoreError, UsageError
+from penult.extraction.changes import job
 from penult.images import ImageFile
 
 

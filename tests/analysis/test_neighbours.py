@@ -230,7 +230,7 @@ def test_a_small_table_needs_no_index(compass):
 def test_an_index_is_on_the_disk_before_a_version_names_it(make_table, monkeypatch):
     events = []
     monkeypatch.setattr(neighbours, "EXACT_BELOW", 300)
-    monkeypatch.setattr("penult.store.durable._sync", events.append)
+    monkeypatch.setattr("penult.util.files.sync_one", events.append)
     random = np.random.default_rng(0)
     features = make_table({f"{i:03}": random.standard_normal(16) for i in range(300)})
     events.clear()

@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from penult.analysis import sharpness
 from penult.analysis.sharpness import Contrast
-from penult.changes import job
+from penult.extraction.changes import job
 from penult.images import ImageFile
 
 

@@ -6,7 +6,7 @@ import google_crc32c
 import numpy as np
 
 from penult.checkpoints.tensor_slices import slice_key
-from penult.protobuf import encode_varint as varint
+from penult.util.protobuf import encode_varint as varint
 
 MAGIC = bytes.fromhex("57fb808b247547db")
 BLOCK = 256 << 10  # bytes after which TensorFlow ends a block

@@ -14,7 +14,7 @@ from penult.checkpoints.table import Table
 from penult.checkpoints.tensor_protos import read_shape, read_values
 from penult.checkpoints.tensor_slices import joined, partition, read_slice, slice_key
 from penult.errors import CheckpointError
-from penult.protobuf import MalformedError, Message, encode, encode_varint, varint
+from penult.util.protobuf import MalformedError, Message, encode, encode_varint, varint
 
 from .tensorflow_writer import block, extents, shape, stored, table
 

@@ -14,7 +14,7 @@ from penult.checkpoints.base import WeightsFile
 from penult.checkpoints.table import Table
 from penult.checkpoints.tensor_slices import slice_key
 from penult.errors import CheckpointError
-from penult.protobuf import encode_varint as varint
+from penult.util.protobuf import encode_varint as varint
 
 from .tensorflow_writer import (
     HEADER,

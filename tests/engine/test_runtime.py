@@ -2,7 +2,7 @@ import numpy as np
 
 from penult import graph
 from penult.engine import Engine
-from penult.graph.onnx import to_onnx
+from penult.onnx.writer import to_onnx
 
 
 def test_outputs_come_by_name_for_any_batch():

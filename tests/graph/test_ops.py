@@ -7,7 +7,7 @@ import pytest
 from penult import graph
 from penult.engine import Engine
 from penult.graph import Constant, Value, Variable
-from penult.graph.onnx import OnnxModel, to_onnx
+from penult.onnx.writer import OnnxModel, to_onnx
 
 RANDOM = np.random.default_rng(0)
 

@@ -5,7 +5,7 @@ import numpy as np
 from penult import graph
 from penult.engine import Engine
 from penult.graph import Value
-from penult.graph.onnx import to_onnx
+from penult.onnx.writer import to_onnx
 
 BATCH = np.random.default_rng(0).normal(scale=4, size=(2, 5, 5, 3)).astype(np.float32)
 X = BATCH.transpose(0, 3, 1, 2)

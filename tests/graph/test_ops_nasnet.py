@@ -5,7 +5,7 @@ import numpy as np
 from penult import graph
 from penult.engine import Engine
 from penult.graph import Constant
-from penult.graph.onnx import to_onnx
+from penult.onnx.writer import to_onnx
 
 
 def test_conv_without_bias_equals_one_with_a_bias_of_zeros():

@@ -7,9 +7,9 @@ from penult import graph
 from penult.engine import Engine
 from penult.graph import Constant, Value, Variable
 from penult.graph import products as module
-from penult.graph.onnx import to_onnx
 from penult.graph.products import products
 from penult.graph.values import walk
+from penult.onnx.writer import to_onnx
 
 RANDOM = np.random.default_rng(0)
 CHANNELS, FILTERS = 96, 257

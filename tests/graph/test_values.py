@@ -3,7 +3,7 @@ import onnx
 
 from penult import graph
 from penult.graph import Value, Variable
-from penult.graph.onnx import to_onnx
+from penult.onnx.writer import to_onnx
 
 
 def layer(x: Value, name: str, filters: int) -> Value:

@@ -7,9 +7,9 @@ import pytest
 from penult import graph, nets
 from penult.engine import Engine
 from penult.graph import Constant, Value, Variable
-from penult.graph.onnx import to_onnx
 from penult.graph.values import walk
 from penult.graph.winograd import pays, winograd
+from penult.onnx.writer import to_onnx
 
 RANDOM = np.random.default_rng(0)
 CHANNELS, FILTERS = 5, 7

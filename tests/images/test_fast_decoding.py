@@ -10,12 +10,12 @@ from PIL import Image
 
 import penult
 from penult.cli import show
-from penult.counts import Counts, Timings
 from penult.errors import ImageError, StoreError, UsageError
 from penult.images import Limits
 from penult.images.decode import load_for
 from penult.images.preprocess import PREPROCESSING, CentreBicubic, Inception
-from penult.model import load_classifier
+from penult.models.model import load_classifier
+from penult.util.progress import Counts, Timings
 
 LIMITS = Limits()
 PHOTO = Path(__file__).parents[2] / "examples/photos/castle_chambord.jpg"
@@ -208,7 +208,7 @@ def test_timings_tell_what_fast_would_have_saved(model, fast, large):
 def test_long_runs_of_mostly_decoding_are_told_of_the_option(
     monkeypatch, capsys, reducible, seconds, hinted
 ):
-    monkeypatch.setattr("penult.counts.monotonic", lambda: 100.0)
+    monkeypatch.setattr("penult.util.progress.monotonic", lambda: 100.0)
     timings = Timings(decoding=6, reducible=reducible, preprocessing=1, network=3)
     counts = Counts(listed=1, ok=1, started=100.0 - seconds, timings=timings)
     features = SimpleNamespace(path=Path("t.lance"), failures={})

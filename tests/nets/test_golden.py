@@ -16,10 +16,10 @@ from penult import nets
 from penult.checkpoints import open_checkpoint
 from penult.engine import Engine
 from penult.graph import variables
-from penult.graph.onnx import to_onnx
 from penult.images.preprocess import PREPROCESSING
-from penult.network import load_network
-from penult.weights import candidates
+from penult.models.matching import candidates
+from penult.models.network import load_network
+from penult.onnx.writer import to_onnx
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 weight = run_path(str(REFERENCE / "weights_by_name.py"))["weight"]

@@ -18,7 +18,7 @@ from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
 from penult.store import Features, FeatureTable, open_features
-from penult.text import plural, quoted
+from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans

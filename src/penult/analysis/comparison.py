@@ -14,9 +14,9 @@ from penult.analysis.extra import one_thread
 from penult.analysis.sides import Places, Side, Tables, aligned, sides
 from penult.analysis.similarity import Matrix, Statistic
 from penult.analysis.statistics import holm
-from penult.counts import Steps
 from penult.errors import UsageError
-from penult.text import quoted
+from penult.util.progress import Steps
+from penult.util.text import quoted
 
 Measure = Literal["cka", "rsa", "knn", "procrustes"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)

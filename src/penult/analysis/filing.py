@@ -7,10 +7,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from penult.analysis.near_duplicates import Duplicates, Image
-from penult.changes import is_unchanged
 from penult.errors import SourceError
+from penult.extraction.changes import is_unchanged
 from penult.images import from_key
-from penult.text import quoted
+from penult.util.text import quoted
 
 COLUMNS = ("group", "action", "key", "similarity", "exact", "width", "height", "bytes", "path")
 

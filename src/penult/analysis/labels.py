@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from penult.errors import UsageError
-from penult.text import one_line, quoted
+from penult.util.text import one_line, quoted
 
 Labels: TypeAlias = str | Path | Mapping[str, str] | Mapping[str, int]
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from penult.changes import is_unchanged
 from penult.errors import UsageError
+from penult.extraction.changes import is_unchanged
 from penult.images import from_key
 from penult.store import Features
-from penult.store.export import replacing
 from penult.store.messages import translated
-from penult.text import quoted
+from penult.util.files import replacing
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from penult.analysis.pixels import Pictures
 from penult.analysis.sharpness import sharpest_first
 from penult.analysis.vectors import Floats, unit_matrix
-from penult.changes import job
-from penult.counts import Steps
 from penult.errors import UsageError
+from penult.extraction.changes import job
 from penult.images import ImageFile, from_key
 from penult.store import Features, open_features
+from penult.util.progress import Steps
 
 THRESHOLD = 0.9  # cosine; benchmarks/duplicates.py shows what it finds and what it mistakes
 PERHAPS = 0.5  # cosine from which on the pictures themselves are compared

@@ -14,7 +14,7 @@ from penult.analysis.queries import Queries, Reader, combined, several
 from penult.analysis.vectors import Block, Floats, blocks
 from penult.errors import UsageError
 from penult.store import Features, FeatureTable, open_features
-from penult.text import quoted
+from penult.util.text import quoted
 
 Metric = Literal["cosine", "l2", "dot"]
 

@@ -8,7 +8,7 @@ import numpy as np
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
 from penult.store import Features, open_features
-from penult.text import plural, quoted
+from penult.util.text import plural, quoted
 
 NEIGHBOURS = 10  # a handful of odd images that are alike are found too
 COMPARED = 20_000  # rows that all are compared with: a sample of a larger table

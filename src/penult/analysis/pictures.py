@@ -10,9 +10,9 @@ from PIL import Image, ImageDraw, ImageFont
 from penult.analysis.comparison import Comparison
 from penult.analysis.probes import Probed, ProbeReport
 from penult.errors import UsageError
-from penult.store.export import replacing
 from penult.store.messages import translated
-from penult.text import printable, quoted
+from penult.util.files import replacing
+from penult.util.text import printable, quoted
 
 # from dark to light in even steps of OKLab's lightness, 0.25 to 0.95, the hue going from violet to
 # yellow; so it reads as well in grey

@@ -24,13 +24,13 @@ from penult.analysis.labels import MAX_LABEL
 from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, UsageError
+from penult.extraction.run import Classification, Sources, classified
+from penult.extraction.verification import rebuild
 from penult.images import find_images
 from penult.images.limits import Limits
-from penult.pipeline import Classification, Sources, classified
-from penult.store.export import replacing
 from penult.store.messages import translated
-from penult.text import quoted
-from penult.verification import rebuild
+from penult.util.files import replacing
+from penult.util.text import quoted
 
 FORMAT = 1
 DOCUMENT, DIGEST = "penult_probe", "penult_sha256"

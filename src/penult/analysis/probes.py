@@ -16,9 +16,9 @@ from penult.analysis.probe_file import Probe
 from penult.analysis.sides import Places, Side, Tables, aligned, sides
 from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcnemar, wilson
 from penult.analysis.vectors import Floats
-from penult.counts import Steps
 from penult.errors import UsageError
-from penult.text import quoted
+from penult.util.progress import Steps
+from penult.util.text import quoted
 
 Method = Literal["linear", "knn"]
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
-from penult.counts import Steps
 from penult.errors import UsageError
-from penult.machine import cores
 from penult.store import Features, FeatureTable, open_features
-from penult.text import plural, quoted
+from penult.util.machine import cores
+from penult.util.progress import Steps
+from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA

@@ -10,12 +10,12 @@ import numpy as np
 
 from penult.analysis.vectors import Floats
 from penult.errors import ImageError, UsageError
-from penult.fetch import fetch_bytes
+from penult.extraction.verification import rebuilt
 from penult.images import ImageLike
-from penult.model import Model
+from penult.models.model import Model
 from penult.store import Features
-from penult.text import nearest, one_line, quoted
-from penult.verification import rebuilt
+from penult.util.http import fetch_bytes
+from penult.util.text import nearest, one_line, quoted
 
 Query: TypeAlias = ImageLike | Floats
 Queries: TypeAlias = Query | Sequence[Query]

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.changes import is_unchanged
 from penult.errors import ImageError
+from penult.extraction.changes import is_unchanged
 from penult.images import Decode, Limits, from_key
 from penult.images.preprocess import Preprocessing
 from penult.images.workers import Decoders
@@ -28,7 +28,7 @@ class Reader:
     """
 
     def __init__(self, features: "Features", preprocessing: Preprocessing, decode: Decode) -> None:
-        from penult.machine import cores  # not above: decoder processes import this module
+        from penult.util.machine import cores  # not above: decoder processes import this module
 
         facts = features.facts(["path", "bytes", "mtime"])
         self._paths = facts["path"].to_pylist()

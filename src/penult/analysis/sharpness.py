@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from penult.analysis.reader import Reader
-from penult.counts import Steps
 from penult.images.bilinear import RGB
+from penult.util.progress import Steps
 
 if TYPE_CHECKING:
     from penult.store import Features

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from penult.analysis.vectors import Floats, not_finite
 from penult.errors import UsageError
 from penult.store import Features, open_features
-from penult.text import quoted
+from penult.util.text import quoted
 
 Table: TypeAlias = Features | str | Path
 Tables: TypeAlias = Table | Sequence[Table]

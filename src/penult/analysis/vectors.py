@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penult.errors import StoreError
 from penult.store import Features
 from penult.store.messages import translated
-from penult.text import quoted
+from penult.util.text import quoted
 
 Floats = NDArray[np.float32]
 

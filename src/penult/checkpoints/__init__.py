@@ -24,7 +24,7 @@ from penult.checkpoints import (
 from penult.checkpoints.base import Checkpoint, WeightsFile
 from penult.checkpoints.tensorflow_files import archived, located
 from penult.errors import CheckpointError
-from penult.text import quoted
+from penult.util.text import quoted
 
 __all__ = ["Checkpoint", "open_checkpoint"]
 

@@ -19,7 +19,7 @@ from typing import IO, NamedTuple, cast
 
 from penult.checkpoints.base import WeightsFile
 from penult.errors import CheckpointError
-from penult.text import one_line, quoted
+from penult.util.text import one_line, quoted
 
 MAX_DIRECTORY = 2 << 20  # bytes; a record takes about 70
 MAX_UNPACKED = 2 << 30  # bytes of a record; VGG-19 takes 0.6 GB

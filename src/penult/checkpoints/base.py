@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from numpy.typing import NDArray
 
 from penult.errors import CheckpointError, UnsafeError
-from penult.machine import unload
-from penult.text import quoted
+from penult.util.machine import unload
+from penult.util.text import quoted
 
 Array = NDArray[Any]
 

@@ -21,7 +21,7 @@ from penult.checkpoints.archive import Archive, contents
 from penult.checkpoints.base import Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.hdf5_objects import SIGNATURE, Dataset, Group, Objects
 from penult.checkpoints.hdf5_values import Values, values
-from penult.text import quoted
+from penult.util.text import quoted
 
 MAX_TENSORS = 20_000
 

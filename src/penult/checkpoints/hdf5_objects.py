@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 from penult.checkpoints.base import MAX_NAME, WeightsFile
-from penult.text import quoted
+from penult.util.text import quoted
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 MAX_METADATA = 8 << 20  # bytes; ResNet-152 with its optimizer has 2 MB

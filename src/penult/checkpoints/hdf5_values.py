@@ -15,7 +15,7 @@ from penult.checkpoints.arrays import array_at
 from penult.checkpoints.base import Array
 from penult.checkpoints.elements import MAX_DIMENSIONS
 from penult.checkpoints.hdf5_objects import NOWHERE, Chunk, Dataset, Objects, Piece
-from penult.text import quoted
+from penult.util.text import quoted
 
 MAX_VALUES = 4 << 30  # bytes of a tensor in packed chunks
 MAX_EXPANSION = 1000  # times the packed size, beyond `_SMALL`

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 
 from penult.checkpoints.base import MAX_NAME, WeightsFile
 from penult.checkpoints.torch_objects import TensorView
-from penult.text import quoted
+from penult.util.text import quoted
 
 WRAPPERS = (
     "state_dict",

@@ -22,7 +22,7 @@ from penult.checkpoints.archive import Archive, contents
 from penult.checkpoints.arrays import array_at
 from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.elements import MAX_DIMENSIONS
-from penult.text import quoted
+from penult.util.text import quoted
 
 MAX_HEADER = 10_000  # bytes; NumPy's own limit
 

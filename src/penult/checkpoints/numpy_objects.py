@@ -16,7 +16,7 @@ from penult.checkpoints.base import Array
 from penult.checkpoints.elements import MAX_DIMENSIONS
 from penult.checkpoints.torch_objects import mapping
 from penult.checkpoints.unpickle import MalformedError, Stateful, UnsupportedError
-from penult.text import one_line
+from penult.util.text import one_line
 
 CODES = ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f2", "f4", "f8")
 

@@ -24,7 +24,7 @@ from penult.checkpoints.elements import read_array
 from penult.checkpoints.nesting import named_tensors
 from penult.checkpoints.torch_objects import NAMES, Block, Blocks, TensorView
 from penult.checkpoints.unpickle import MAX_PICKLES, Unpickler
-from penult.text import quoted
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     from penult.checkpoints.archive import Archive

@@ -19,7 +19,7 @@ from typing import NamedTuple, NoReturn, TypeGuard
 
 from penult.checkpoints.base import Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.elements import is_possible, item_size, read_array
-from penult.text import one_line, quoted
+from penult.util.text import one_line, quoted
 
 MAX_HEADER = 100_000_000  # bytes; the format's own limit
 

@@ -18,8 +18,8 @@ from typing import NamedTuple
 import numpy as np
 
 from penult.checkpoints.base import WeightsFile
-from penult.protobuf import MalformedError, encode_varint, varint
-from penult.text import one_line
+from penult.util.protobuf import MalformedError, encode_varint, varint
+from penult.util.text import one_line
 
 MAX_KEY = 2048  # bytes; a name of 1024 characters and the place of a slice need less
 MAX_ENTRIES = 20_000  # in a block; TensorFlow ends one after 256 KiB

@@ -14,7 +14,7 @@ from typing import IO, cast
 from penult.checkpoints import tensorflow_v1, tensorflow_v2
 from penult.checkpoints.base import Checkpoint, Format, WeightsFile
 from penult.checkpoints.tensorflow_files import MAX_STATE, STATE, chosen
-from penult.text import one_line, quoted
+from penult.util.text import one_line, quoted
 
 Folders = dict[str, dict[str, mmap]]  # contents of files by their names, by folder
 

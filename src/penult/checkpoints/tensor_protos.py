@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from penult.checkpoints.base import Array
 from penult.checkpoints.elements import is_possible, item_size, read_array
-from penult.protobuf import MalformedError, Message
+from penult.util.protobuf import MalformedError, Message
 
 STRING = "string"  # its arrays hold bytes objects
 NO_TENSORS = (20, 21)  # types of handles and objects in a running program; they have no values

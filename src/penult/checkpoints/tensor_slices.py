@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penult.checkpoints.base import Array
-from penult.protobuf import MalformedError, Message
+from penult.util.protobuf import MalformedError, Message
 
 ALL = -1  # in place of a length
 Slice = tuple[tuple[int, int], ...]  # for each dimension, start and length

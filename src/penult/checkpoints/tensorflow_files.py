@@ -13,8 +13,8 @@ from pathlib import Path
 
 from penult.checkpoints.base import WeightsFile
 from penult.errors import CheckpointError
-from penult.protobuf import MalformedError
-from penult.text import quoted
+from penult.util.protobuf import MalformedError
+from penult.util.text import quoted
 
 MAX_SHARDS = 10_000
 STATE = "checkpoint"  # the text file

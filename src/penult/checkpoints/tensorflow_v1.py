@@ -15,8 +15,8 @@ from penult.checkpoints.table import Table, is_table
 from penult.checkpoints.tensor_protos import NO_TENSORS, TYPES, read_shape, read_values
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import described, shards
-from penult.protobuf import MalformedError, Message
-from penult.text import quoted
+from penult.util.protobuf import MalformedError, Message
+from penult.util.text import quoted
 
 _LIST = "the list of variables"
 

@@ -36,8 +36,8 @@ from penult.checkpoints.tensor_protos import (
 )
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import MAX_SHARDS, beside, described
-from penult.protobuf import MalformedError, Message, text, varint
-from penult.text import quoted
+from penult.util.protobuf import MalformedError, Message, text, varint
+from penult.util.text import quoted
 
 MAX_ENTRIES = 20_000  # slices included
 _SLICE = b"\0"  # first byte of a slice's key

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, NoReturn
 
 from penult.checkpoints.base import WeightsFile
 from penult.checkpoints.opcodes import Instruction, Stream
-from penult.text import one_line, quoted
+from penult.util.text import one_line, quoted
 
 MAX_PICKLES = 4 << 20  # bytes; a network of 1000 tensors needs 0.15 MB
 MAX_STEPS = 400_000  # about 60 a tensor: 2000 weights with the two moments of an optimizer fit

@@ -19,7 +19,7 @@ from penult.cli import (  # noqa: F401 -- they add their commands
 from penult.cli.commands import REFUSED, app
 from penult.cli.show import say
 from penult.errors import PenultError
-from penult.machine import one_heap
+from penult.util.machine import one_heap
 
 __all__ = ["app", "main"]
 

@@ -12,7 +12,7 @@ from penult.cli.commands import AsJson, TablePath, app, opened
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.errors import UsageError
-from penult.text import plural
+from penult.util.text import plural
 
 if TYPE_CHECKING:
     from penult.analysis.near_duplicates import Duplicates

@@ -9,7 +9,7 @@ import penult
 from penult.cli import show
 from penult.cli.progress import DownloadProgress, Progress
 from penult.errors import UsageError
-from penult.stops import Terminated, raise_on_sigterm
+from penult.util.signals import Terminated, raise_on_sigterm
 
 if TYPE_CHECKING:
     from penult.store import Features
@@ -271,7 +271,7 @@ def export(
 
     Example: penult export photos.lance map.parquet --for atlas
     """
-    from penult.handover.programs import opening
+    from penult.exports.programs import opening
 
     features = opened(table)
     features.export(out, layer=layer, program=program)

@@ -12,7 +12,7 @@ from penult.cli.outputs import OutList, OutSheet, require, write_list, write_she
 from penult.cli.progress import StepProgress
 from penult.cli.show import print_json, say
 from penult.errors import UsageError
-from penult.text import printable
+from penult.util.text import printable
 
 if TYPE_CHECKING:
     from penult.analysis.clusters import Clusters

@@ -12,7 +12,7 @@ import penult
 from penult.cli import show
 from penult.cli.commands import INTERRUPTED, SOME_FAILED, AsJson, app
 from penult.cli.progress import Progress
-from penult.text import printable
+from penult.util.text import printable
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

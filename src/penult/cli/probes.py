@@ -10,7 +10,7 @@ from penult.cli.commands import AsJson, LayerNames, app
 from penult.cli.outputs import OutList, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.cli.show import columns, print_json, print_table, say
-from penult.text import printable
+from penult.util.text import printable
 
 if TYPE_CHECKING:
     from penult.analysis.comparison import Comparison, Measure

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from penult.counts import Counts
+from penult.util.progress import Counts
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
-from penult.counts import Counts
-from penult.text import plural, printable
+from penult.util.progress import Counts
+from penult.util.text import plural, printable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from penult.analysis.near_duplicates import Duplicates
     from penult.analysis.neighbours import IndexReport, Match, Metric
-    from penult.inspection import Inspection
+    from penult.extraction.run import Classification
+    from penult.extraction.verification import Verification
+    from penult.models.inspection import Inspection
+    from penult.models.published import Download
     from penult.nets import Description
-    from penult.pipeline import Classification
-    from penult.published import Download
     from penult.store import Features
-    from penult.verification import Verification
 
 FAILURES_SHOWN = 5
 MISSING_SHOWN = 3
@@ -74,7 +74,7 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
 
 def profile(counts: Counts) -> None:
     """Say where the time of a run went; cores that did nothing else were idle or at other work."""
-    from penult.machine import cores
+    from penult.util.machine import cores
 
     timings, available = counts.timings, cores() * counts.seconds
     shares = {

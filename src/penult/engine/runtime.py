@@ -7,20 +7,28 @@ no kernel waits for the slowest part of another, nor fights the decoders for its
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
 from penult.errors import NetworkError
-from penult.machine import return_memory
-from penult.text import one_line
+from penult.util.machine import return_memory
+from penult.util.text import one_line
 
 ort.disable_telemetry_events()  # of versions that do not know ORT_DISABLE_TELEMETRY
 _PLACE = r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/\S+:\d+ .*?\) )?"  # and the place in its source
 NOTHING = 4  # of ONNX Runtime's log levels: its errors are raised, so they needn't be printed too
 ort.set_default_logger_severity(NOTHING)
+
+
+class Cut(NamedTuple):
+    """A model for `Engine`, cut out of a network."""
+
+    model: bytes
+    weights: dict[str, NDArray[np.float32]]  # views of the file where it has them aligned
+    outputs: dict[str, tuple[int, ...]]  # the layers, in the model's order; shapes of one image
 
 
 class Engine:

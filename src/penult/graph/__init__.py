@@ -2,7 +2,7 @@
 
 A network is a function that takes `images(size)` and returns its layers, each a `Value` that knows
 what it was made from. Layers, parameters and multiply-adds are read off these values; only
-`penult.graph.onnx` asks for weights, and only for those that the layers asked for depend on.
+`penult.onnx.writer` asks for weights, and only for those that the layers asked for depend on.
 """
 
 from penult.graph.ops import (

@@ -30,7 +30,7 @@ from penult.images.colour import to_rgb
 from penult.images.formats import open_lazily
 from penult.images.limits import DEFAULT, Limits
 from penult.images.names import reason
-from penult.text import one_line
+from penult.util.text import one_line
 
 CODES = {
     "changed": "the file changed while it was read, or isn't the one that was expected",

@@ -22,7 +22,7 @@ from typing import TypeAlias
 
 from penult.errors import SourceError, UsageError
 from penult.images.names import as_key, reason
-from penult.text import quoted
+from penult.util.text import quoted
 
 IMAGE_SUFFIXES = (
     *(".apng", ".avif", ".avifs", ".bmp", ".gif", ".heic", ".heics", ".heif", ".heifs", ".hif"),

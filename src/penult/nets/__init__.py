@@ -26,7 +26,7 @@ from penult.nets import (
     vgg,
 )
 from penult.nets.spec import Description, Layer, Layers, NetSpec, PackagedWeights, PublishedWeights
-from penult.text import nearest, quoted
+from penult.util.text import nearest, quoted
 
 __all__ = [
     "DEFAULT",

@@ -1,8 +1,8 @@
-"""The feature store: a table of vectors that survives kills, and its exports.
+"""The feature store: a table of vectors that survives kills.
 
 Writing: `FeatureTable` with `Row`, and `File`, `Known` and `Heir` for what has changed since.
-Reading: `Features`. Exports: `penult.store.export`. Lance and Arrow are imported where a table is
-first opened, not by this package.
+Reading: `Features`. Lance and Arrow are imported where a table is first opened, not by this
+package.
 """
 
 from penult.store.features import Features, open_features

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from penult.errors import UsageError
 from penult.store.layout import RESERVED, Kind, column
-from penult.text import quoted
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,7 +4,6 @@ Lance puts a version's files in place by renaming them and syncs none of them. H
 syncs what a manifest names before that manifest exists, and the manifest before it returns.
 """
 
-import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from penult.errors import StoreError
-from penult.machine import return_memory
 from penult.store.messages import translated
 from penult.store.versions import files, manifest, uri
+from penult.util.files import sync, sync_one
+from penult.util.machine import return_memory
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,8 +33,8 @@ def create(path: Path, schema: "pa.Schema") -> None:
     shutil.rmtree(path / "_versions", ignore_errors=True)
     lance.write_dataset(schema.empty_table(), uri(path), mode="create")
     sync(file for file in path.rglob("*") if file.is_file())
-    _sync(path)
-    _sync(path.parent)
+    sync_one(path)
+    sync_one(path.parent)
 
 
 def commit(
@@ -210,29 +210,9 @@ def _clean(path: Path, dataset: "LanceDataset", keep: int, grace: timedelta) -> 
             leftover.unlink()
 
 
-def sync(paths: Iterable[Path]) -> None:
-    """Wait until files, and their names in their folders, are on the disk."""
-    paths = list(paths)
-    for file in paths:
-        _sync(file)
-    for folder in dict.fromkeys(file.parent for file in paths):
-        _sync(folder)
-
-
 def _sync_versions(path: Path, before: int, after: int) -> None:
     """Sync manifests and transactions of the versions behind `before`."""
     steps = range(before, after)
     transactions = [t for v in steps for t in (path / "_transactions").glob(f"{v}-*.txn")]
     sync(transactions + [manifest(path, v + 1) for v in steps])
-    _sync(path)
-
-
-def _sync(path: Path) -> None:
-    """Sync a file or, where the system knows such a thing, a folder."""
-    if os.name == "nt" and path.is_dir():  # pragma: no cover
-        return
-    descriptor = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_one(path)

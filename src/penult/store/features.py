@@ -17,7 +17,7 @@ from penult.store.columns import described, require_name
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, translated
 from penult.store.versions import local, newest, require_table, versions
-from penult.text import matching, quoted
+from penult.util.text import matching, quoted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from penult.analysis.queries import Queries
     from penult.analysis.sampling import SampleOptions
     from penult.analysis.sides import Table
-    from penult.handover.programs import ProgramName
+    from penult.exports.programs import ProgramName
     from penult.viewer.server import Viewer, ViewOptions
 
 BATCH_BYTES = 8 << 20  # read at a time; Lance reads some of them ahead

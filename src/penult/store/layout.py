@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from penult.errors import StoreError
 from penult.store.messages import translated
-from penult.text import one_line, quoted
+from penult.util.text import one_line, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa

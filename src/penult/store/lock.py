@@ -8,7 +8,7 @@ from pathlib import Path
 
 from penult.errors import StoreError
 from penult.store.messages import translated
-from penult.text import one_line, quoted
+from penult.util.text import one_line, quoted
 
 if sys.platform == "win32":  # pragma: no cover
     import msvcrt

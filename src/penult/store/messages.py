@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from penult.errors import PenultError, StoreError
-from penult.text import one_line
+from penult.util.text import one_line
 
 _FOREIGN = (OSError, ValueError, RuntimeError, LookupError, TypeError, ArithmeticError)
 _LANCE_NOISE = re.compile(r"^((External error|LanceError\(\w+\)|Encountered internal error): )+")

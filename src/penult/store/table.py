@@ -25,7 +25,8 @@ from penult.store.versions import (
     set_aside,
     versions,
 )
-from penult.text import quoted
+from penult.util.files import sync
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -131,7 +132,7 @@ class FeatureTable:
                 "write to another table (-o) or delete this one"
             )
         if set_aside(self.path, self._dataset.version):
-            durable.sync([manifest(self.path, self._dataset.version)])
+            sync([manifest(self.path, self._dataset.version)])
         self._count_small()
 
     def known(self) -> Mapping[str, Known]:

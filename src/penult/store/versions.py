@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from penult.errors import StoreError
 from penult.store.messages import DamageError, translated
-from penult.text import quoted
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     from lance import FragmentMetadata, LanceDataset

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import penult
-from penult import changes
 from penult.analysis.neighbours import Match, search
 from penult.errors import ImageError
+from penult.extraction import changes
 from penult.images import ImageFile, from_key
+from penult.images.thumbnails import Thumbnails
 from penult.store import Features, Known
+from penult.version import __version__
 from penult.viewer.columns import Column, column
-from penult.viewer.thumbnails import Thumbnails
 
 NEAR = 100  # rows that a search finds
 LARGE = 1600  # pixels of the longer side of an image that is looked at alone
@@ -65,7 +65,7 @@ class Content:
                 for name, column in self.columns.items()
             ],
             "provenance": {name: str(value) for name, value in features.provenance.items()},
-            "version": penult.__version__,
+            "version": __version__,
         }
 
     def keys(self) -> list[str]:

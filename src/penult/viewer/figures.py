@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from penult.analysis.pictures import LIGHT, coloured
-from penult.text import printable
+from penult.util.text import printable
 
 Values = NDArray[np.floating]
 

@@ -15,14 +15,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-import penult
 from penult.errors import ImageError, UsageError
-from penult.store.export import replacing
+from penult.images.thumbnails import Thumbnails
 from penult.store.messages import translated
-from penult.text import plural, quoted
+from penult.util.files import replacing
+from penult.util.text import plural, quoted
+from penult.version import __version__
 from penult.viewer import figures
 from penult.viewer.figures import markup
-from penult.viewer.thumbnails import Thumbnails
 
 LIMIT = 3000  # images of a sheet: 50 MB, which a browser still shows at once
 WIDE = 6  # images that fill a line of a large window
@@ -199,7 +199,7 @@ style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'">
 
 
 _FOOT = f"""</main>
-<footer>Made by Penult {penult.__version__}</footer>
+<footer>Made by Penult {__version__}</footer>
 </body>
 </html>
 """

@@ -1,0 +1,115 @@
+"""Parquet for Embedding Atlas and Renumics Spotlight: a row an image, in the order of keys."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from penult.analysis.listing import unchanged
+from penult.errors import ImageError
+from penult.exports.neighbours import neighbours
+from penult.images import from_key
+from penult.store import Features
+from penult.util.files import replacing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from penult.images.thumbnails import Thumbnails
+
+NEAR = 15  # neighbours of a row, as many as Embedding Atlas looks for itself
+NEAR_BELOW = 100_000  # rows: the time grows with their square
+
+More = Callable[["pa.Table", int], list["pa.Array"]]  # of some rows from a place on
+
+
+def has_neighbours(features: Features) -> bool:
+    """Whether a file for Embedding Atlas gets each row's neighbours."""
+    return len(features) < NEAR_BELOW
+
+
+def atlas(features: Features, layer: str, out: Path) -> None:
+    """Thumbnails as `image`, vectors, added columns (`x` and `y` are the map), and `neighbors`.
+
+    Format: packages/docs/data-formats.md and tool.md of github.com/apple/embedding-atlas. An
+    `image` is what Hugging Face's data sets call one, so others know it too; it is null where the
+    file has gone, has changed or can't be read. `ids` of neighbours are rows, counted from 0.
+    """
+    import pyarrow as pa
+
+    from penult.images.thumbnails import Thumbnails
+
+    image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    near = pa.struct({"ids": pa.list_(pa.int32()), "distances": pa.list_(pa.float32())})
+    fields = {"image": image} | ({"neighbors": near} if has_neighbours(features) else {})
+    found = neighbours(features, layer, NEAR) if has_neighbours(features) else None
+
+    def more(piece: pa.Table, start: int) -> list[pa.Array]:
+        images = pa.array([*_pictures(piece, thumbnails)], image)
+        if found is None:
+            return [images]
+        lists = [_lists(values[start : start + len(piece)]) for values in found]
+        return [images, pa.StructArray.from_arrays(lists, fields=list(near))]
+
+    with closing(Thumbnails(cache_bytes=0)) as thumbnails:
+        _write(features, layer, out, pa.schema(fields), more)
+
+
+def spotlight(features: Features, layer: str, out: Path) -> None:
+    """Vectors, added columns, and the images by `path`: Spotlight finds out which column is what.
+
+    Format: renumics/spotlight/io/pandas.py of github.com/Renumics/spotlight, `infer_dtype`.
+    """
+    import pyarrow as pa
+
+    def more(piece: pa.Table, start: int) -> list[pa.Array]:
+        return [pa.array(_paths(piece), pa.string())]
+
+    _write(features, layer, out, pa.schema({"path": pa.string()}), more)
+
+
+def _write(features: Features, layer: str, out: Path, fields: "pa.Schema", more: More) -> None:
+    """Write what the table knows of its images, the layer, and the columns that `more` makes."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    known = {
+        "key": pa.string(),
+        "width": pa.int32(),
+        "height": pa.int32(),
+        "bytes": pa.int64(),
+        "mtime": pa.timestamp("ns"),
+    }
+    known |= {name: pa.type_for_alias(kind) for name, kind in features.columns.items()}
+    vector = pa.list_(pa.float32(), int(np.prod(features.layers[layer])))
+    schema = pa.schema(
+        [*pa.schema(known | {layer: vector}), *fields], metadata={"penult": features.document}
+    )
+    with replacing(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
+        start = 0
+        for piece in features.tables(["path", *known], [layer]):
+            columns = [*piece.columns[1:], *more(piece, start)]
+            writer.write_table(pa.table(columns, schema=schema))
+            start += len(piece)
+
+
+def _paths(piece: "pa.Table") -> list[str]:
+    """Where the images are; empty, which is no file, if the table doesn't say."""
+    return ["" if path is None else from_key(path) for path in piece["path"].to_pylist()]
+
+
+def _pictures(
+    piece: "pa.Table", thumbnails: "Thumbnails"
+) -> Iterator[dict[str, bytes | None] | None]:
+    for made in thumbnails.each(str(file or "") for file in unchanged(piece)):
+        yield None if isinstance(made, ImageError) else {"bytes": made, "path": None}
+
+
+def _lists(values: "np.typing.NDArray[np.generic]") -> "pa.ListArray":
+    """Rows of a matrix as lists."""
+    import pyarrow as pa
+
+    rows, width = values.shape
+    return pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32) * width, values.ravel())

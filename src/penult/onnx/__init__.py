@@ -1,0 +1,1 @@
+"""ONNX: graphs written as models, files of any program read, checked and cut."""

@@ -1,0 +1,175 @@
+"""What an ONNX file of another program holds, checked before an engine sees it.
+
+Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Only what a network of plain
+layers needs is let through: ONNX's own operators, float32 images in, all weights in the file
+itself, and no control flow, which is where a model can loop for ever.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from types import MappingProxyType
+
+from penult.util.protobuf import MalformedError, Message
+from penult.util.text import quoted
+
+DOMAINS = ("", "ai.onnx")  # two names of the same
+FLOAT = 1
+DTYPES = {  # TensorProto.DataType -> name, bytes
+    1: ("float32", 4),
+    2: ("uint8", 1),
+    3: ("int8", 1),
+    4: ("uint16", 2),
+    5: ("int16", 2),
+    6: ("int32", 4),
+    7: ("int64", 8),
+    9: ("bool", 1),
+    10: ("float16", 2),
+    11: ("float64", 8),
+    12: ("uint32", 4),
+    13: ("uint64", 8),
+    16: ("bfloat16", 2),
+}
+MAX_DIMENSION = 2**31
+
+
+class UnsupportedError(Exception):
+    """A good file, for all that is known, but not one that is run; says why and what to try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One operator: what it reads and makes, by name, and all of it as it is in the file."""
+
+    op: str
+    inputs: Sequence[str]
+    outputs: Sequence[str]
+    encoded: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One initializer; `raw` are its numbers, little-endian, unless they are listed one by one."""
+
+    dtype: int
+    shape: tuple[int, ...]
+    raw: memoryview
+    encoded: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The model's input; None for a size that varies."""
+
+    name: str
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A model that has passed all checks."""
+
+    ir_version: int
+    opset: int
+    metadata: Mapping[str, str]
+    nodes: Sequence[Node]
+    initializers: Mapping[str, Tensor]
+    input: Input
+    outputs: Sequence[str]
+
+
+def read_graph(data: memoryview) -> Graph:
+    """Read a model and check all that it consists of.
+
+    Raises:
+        MalformedError: These bytes aren't an ONNX model.
+        UnsupportedError: They are one that isn't run.
+    """
+    model = Message(data)
+    if 7 not in model:
+        raise MalformedError("no graph, so not an ONNX model")
+    if 25 in model:
+        raise UnsupportedError("has functions: inline them with onnx.inliner first")
+    graph = model.message(7)
+    if 15 in graph:
+        raise UnsupportedError("has sparse weights")
+    if 12 not in graph:
+        raise MalformedError("a graph without outputs")
+    initializers = {Message(each).name(8): _tensor(each) for each in graph.contents(5)}
+    return Graph(
+        ir_version=model.number(1),
+        opset=_opset(model),
+        metadata=_metadata(model),
+        nodes=[_node(each) for each in graph.contents(1)],
+        initializers=MappingProxyType(initializers),
+        input=_input([each for each in graph.messages(11) if each.name(1) not in initializers]),
+        outputs=[each.name(1) for each in graph.messages(12)],
+    )
+
+
+def _opset(model: Message) -> int:
+    versions = [each.number(2) for each in model.messages(8) if each.name(1) in DOMAINS]
+    if len(versions) != 1:
+        raise MalformedError("no version of ONNX's operators, or several")
+    return versions[0]
+
+
+def _metadata(model: Message) -> Mapping[str, str]:
+    pairs = model.messages(14)
+    return MappingProxyType({each.name(1): _long_text(each.content(2)) for each in pairs})
+
+
+def _long_text(content: memoryview) -> str:
+    return bytes(content).decode(errors="replace")
+
+
+def _node(encoded: memoryview) -> Node:
+    node = Message(encoded)
+    op, domain = node.name(4), node.name(7)
+    if domain not in DOMAINS:
+        raise UnsupportedError(f"uses the operator {quoted(op)} of {quoted(domain)}, not of ONNX")
+    for attribute in node.messages(5):
+        if 6 in attribute or 11 in attribute:
+            raise UnsupportedError(
+                f"has control flow ({quoted(op)}): simplify it first, with onnxsim for instance"
+            )
+        if 22 in attribute or 23 in attribute:
+            raise UnsupportedError("has sparse weights")
+        for tensor in [*attribute.contents(5), *attribute.contents(10)]:
+            _tensor(tensor)
+    return Node(op, node.names(1), node.names(2), encoded)
+
+
+def _tensor(encoded: memoryview) -> Tensor:
+    tensor = Message(encoded)
+    shape, dtype, raw = tuple(tensor.numbers(1)), tensor.number(2), tensor.content(9)
+    name = quoted(tensor.name(8))
+    if 13 in tensor or tensor.number(14):
+        raise UnsupportedError(
+            f"keeps {name} in another file: save it as one file, with onnx.save for instance"
+        )
+    if dtype not in DTYPES or 3 in tensor:
+        raise UnsupportedError(f"has {name} of data type {dtype}, which isn't read")
+    if not all(0 <= size < MAX_DIMENSION for size in shape):
+        raise MalformedError(f"tensor {name} of shape {shape}")
+    elements, (_, size) = prod(shape), DTYPES[dtype]
+    if 9 in tensor and elements * size != len(raw):
+        raise MalformedError(
+            f"tensor {name} has {len(raw)} bytes where {elements * size} were expected"
+        )
+    if elements > len(encoded):  # one by one, each takes a byte at least
+        raise MalformedError(f"tensor {name} of {elements} elements in {len(encoded)} bytes")
+    return Tensor(dtype, shape, raw, encoded)
+
+
+def _input(required: Sequence[Message]) -> Input:
+    if len(required) != 1:
+        names = ", ".join(quoted(each.name(1)) for each in required[:3]) or "none"
+        raise UnsupportedError(f"takes {len(required)} inputs ({names}), not one batch of images")
+    info = required[0]
+    tensor = info.message(2).message(1)
+    name, _ = DTYPES.get(tensor.number(1), ("something else", 0))
+    if tensor.number(1) != FLOAT:
+        raise UnsupportedError(f"takes {name}, not float32: export it in float32")
+    sizes = (size.number(1) for size in tensor.message(2).messages(1))
+    return Input(info.name(1), tuple(size if size > 0 else None for size in sizes))

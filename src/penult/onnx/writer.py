@@ -1,0 +1,149 @@
+"""Write a graph as an ONNX model: for the engine with its weights beside it, or as a file.
+
+By hand rather than with the `onnx` package, which takes as long to import as the model takes to
+load; the tests hold the result against that package's checker.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from math import prod
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.errors import UsageError
+from penult.graph.values import Array, Constant, Value, Variable, constants, walk
+from penult.onnx.messages import external, node, opset, tensor, value_info
+from penult.util.files import replacing
+from penult.util.protobuf import encode, opening
+from penult.util.text import quoted
+from penult.version import __version__
+
+OPSET = 17  # the newest that OpenVINO, TensorRT and CoreML of recent years all read
+IR_VERSION = 8
+INPUT = "images"
+MAX_BYTES = 2**31 - 1  # what Protocol Buffers read
+
+Read: TypeAlias = Callable[[Variable], Array]
+
+_HEADER = (1, IR_VERSION), (2, "penult"), (3, __version__)
+_OPSET = 8, opset(OPSET)
+
+
+class OnnxModel(NamedTuple):
+    """A serialised ONNX model whose initializers are external, and these by their names."""
+
+    graph: bytes
+    weights: dict[str, NDArray[np.float32]]
+
+
+def to_onnx(outputs: Mapping[str, Value], read: Read) -> OnnxModel:
+    """Write the part of a graph that `outputs` need, for an engine.
+
+    Args:
+        outputs: The layers to compute, by the names that the model's outputs shall have.
+        read: Gives a variable's array, of the variable's shape.
+
+    Returns:
+        A model; its input is `images`, float32 (n, height, width, channels).
+    """
+    nodes, used, ends = _parts(outputs)
+    initializers = ((5, external(name, constant.shape)) for name, constant in used.items())
+    graph = nodes + encode(*initializers) + ends
+    weights = {name: _array(constant, read) for name, constant in used.items()}
+    return OnnxModel(encode(*_HEADER, (7, graph), _OPSET), weights)
+
+
+def write_onnx(
+    path: Path, outputs: Mapping[str, Value], read: Read, metadata: Mapping[str, str]
+) -> None:
+    """Write the part of a graph that `outputs` need as a file of its own, weights included.
+
+    At most one constant of the graph is in memory at a time. The file is written beside its final
+    name, synced and renamed, so that an existing one is replaced whole or not at all.
+
+    Args:
+        path: The file.
+        outputs: The layers to compute, by the names that the model's outputs shall have.
+        read: Gives a variable's array, of the variable's shape.
+        metadata: What the file shall say of itself; see `penult.onnx.origin`.
+
+    Raises:
+        UsageError: The file can't be written, or would be larger than ONNX allows.
+    """
+    nodes, used, ends = _parts(outputs)
+    graph = [nodes, *_embedded(used), ends]
+    properties = ((14, encode((1, key), (2, value))) for key, value in metadata.items())
+    header = encode(*_HEADER, _OPSET, *properties) + opening(7, sum(map(_bytes, graph)))
+    total = sum(map(_bytes, [header, *graph]))
+    if total > MAX_BYTES:
+        raise UsageError(
+            f"{quoted(path)} would have {total} bytes, but an ONNX file at most {MAX_BYTES}: "
+            "choose an earlier layer (-l)"
+        )
+    try:
+        _write(path, [header, *graph], read)
+    except OSError as exc:
+        reason = exc.strerror or str(exc)
+        raise UsageError(f"can't write {quoted(path)}: {reason.lower()}") from exc
+
+
+class _Parts(NamedTuple):
+    """A graph without its initializers; what stands before and after them, encoded."""
+
+    nodes: bytes
+    constants: dict[str, Constant]
+    ends: bytes  # inputs and outputs
+
+
+_Piece: TypeAlias = bytes | Constant  # of a file: as it is, or the constant's numbers
+
+
+def _parts(outputs: Mapping[str, Value]) -> _Parts:
+    used = {f"initializer_{i}": each for i, each in enumerate(constants(outputs.values()))}
+    names: dict[Value | Constant, str] = {constant: name for name, constant in used.items()}
+    nodes = []
+    for index, value in enumerate(walk(outputs.values())):
+        if value.op == "Input":
+            names[value] = INPUT
+            inputs = value_info(INPUT, ("n", *value.shape))
+        else:
+            names[value] = f"{value.op.lower()}_{index}"
+            sources = [names[each] for each in value.inputs]
+            nodes.append(node(value.op, sources, names[value], value.attributes))
+    nodes += [node("Identity", [names[value]], name, {}) for name, value in outputs.items()]
+    results = (value_info(name, ("n", *value.shape)) for name, value in outputs.items())
+    return _Parts(
+        encode(*((1, each) for each in nodes), (2, "penult")),
+        used,
+        encode((11, inputs), *((12, each) for each in results)),
+    )
+
+
+def _embedded(used: Mapping[str, Constant]) -> Iterator[_Piece]:
+    """Initializers with their numbers."""
+    for name, constant in used.items():
+        numbers = _bytes(constant)
+        before = tensor(name, constant.shape) + opening(9, numbers)
+        yield opening(5, len(before) + numbers) + before
+        yield constant
+
+
+def _bytes(piece: _Piece) -> int:
+    return len(piece) if isinstance(piece, bytes) else 4 * prod(piece.shape)
+
+
+def _array(constant: Constant, read: Read) -> NDArray[np.float32]:
+    array = constant.compute(*map(read, constant.variables))
+    whole = np.require(array, np.float32, ["C", "ALIGNED"])  # the engine takes it as it lies
+    return whole.reshape(constant.shape)
+
+
+def _write(path: Path, pieces: list[_Piece], read: Read) -> None:
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for piece in pieces:
+            if isinstance(piece, Constant):
+                file.write(_array(piece, read).astype("<f4", copy=False).data)
+            else:
+                file.write(piece)

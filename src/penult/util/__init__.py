@@ -1,0 +1,1 @@
+"""What any part may need, and knows of no other: files, HTTP, messages, the machine, signals."""

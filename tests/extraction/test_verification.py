@@ -1,0 +1,128 @@
+"""`verify` tells features that differ from images that do."""
+
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+import penult
+from penult.errors import CheckpointError, StoreError, UsageError
+from penult.store import FeatureTable, Row
+
+PHOTOS = ("espresso.jpg", "hens.jpg", "koala.jpg", "tripod.jpg")
+
+
+@pytest.fixture
+def folder(photos, tmp_path):
+    (tmp_path / "few").mkdir()
+    for name in PHOTOS:
+        shutil.copy(photos / name, tmp_path / "few")
+    return tmp_path / "few"
+
+
+@pytest.fixture
+def table(model, folder, tmp_path):
+    (folder / "bad.jpg").touch()
+    return penult.extract(folder, model, out=tmp_path / "t.lance").path
+
+
+def tampered(table, key, factor=1.0, **provenance):
+    """Write the table anew, one vector multiplied, the provenance changed."""
+    features = penult.open(table)
+    kind, rows = features.provenance | provenance, zip(features.keys, features.numpy(), strict=True)
+    with FeatureTable.open(table) as old:
+        paths, known = old.paths(), dict(old.known())
+    shutil.rmtree(table)
+    with FeatureTable.open_or_create(table, features.layers, kind) as new:
+        for name, vector in rows:
+            vectors = {"pooled_features": vector * np.float32(factor if name == key else 1)}
+            row = known[name]
+            new.append([Row(name, row.bytes, row.mtime_ns, paths[name], vectors=vectors)])
+
+
+def test_a_table_that_is_right(table):
+    found = penult.verify(table)
+    assert found.compared == 4
+    assert found.largest <= 1e-6
+    assert found.key in PHOTOS
+    assert (found.changed, found.vanished, found.failures, found.ok) == ([], [], {}, True)
+
+
+def test_a_difference_is_found_and_named(table):
+    tampered(table, "koala.jpg", factor=1.01)
+    found = penult.verify(table, n=None)
+    assert found.key == "koala.jpg"
+    assert found.largest == pytest.approx(0.01 / 1.01, rel=1e-3)
+    assert not found.ok
+
+
+def test_images_that_changed_or_vanished_are_no_difference(table, folder):
+    os.utime(folder / "hens.jpg", ns=(1, 1))
+    (folder / "koala.jpg").unlink()
+    found = penult.verify(table)
+    assert (found.changed, found.vanished) == (["hens.jpg"], ["koala.jpg"])
+    assert (found.compared, found.ok) == (2, True)
+
+
+def test_content_tells_changed_images_where_it_is_known(model, table, folder):
+    penult.extract(folder, model, out=table, checksum=True)
+    os.utime(folder / "hens.jpg", ns=(1, 1))
+    assert penult.verify(table).changed == []
+
+
+def test_nothing_to_compare_is_not_right(table, folder):
+    shutil.rmtree(folder)
+    found = penult.verify(table)
+    assert (found.compared, len(found.vanished), found.ok) == (0, 4, False)
+
+
+def test_rows_are_drawn_by_a_seed(table):
+    seen = [penult.verify(table, n=1, seed=seed).key for seed in (0, 0, 1, 2, 3, 4)]
+    assert seen[0] == seen[1]
+    assert len(set(seen)) > 1
+
+
+def test_progress_counts_each_image(table, folder):
+    (folder / "koala.jpg").unlink()
+    seen = []
+    penult.verify(table, progress=seen.append)
+    assert (seen[-1].listed, seen[-1].ok, seen[-1].skipped) == (4, 3, 1)
+
+
+def test_layers_pool_and_size_are_those_of_the_table(folder, tmp_path):
+    layers = ["block_1", "block_3/expansion_output"]
+    out = tmp_path / "t.lance"
+    penult.extract(folder, layer=layers, pool="max", size=96, preprocess="raw", out=out)
+    found = penult.verify(out)
+    assert (found.compared, found.ok) == (4, True)
+
+
+def test_weights_of_a_package_are_found_wherever_it_lies(table):
+    tampered(table, None, weights_path="/nowhere/w.pth")
+    assert penult.verify(table).ok
+
+
+def test_weights_that_have_gone_are_asked_for(model, table, monkeypatch):
+    tampered(table, None, weights_path="/nowhere/w.pth")
+    monkeypatch.setattr("penult.extraction.verification.NETS", {})
+    with pytest.raises(CheckpointError, match=r"w.pth'.*; say where the weights of .*are \(-w\)$"):
+        penult.verify(table)
+    assert penult.verify(table, weights=model.network.path).ok
+
+
+def test_other_weights_are_refused(table):
+    tampered(table, None, weights_sha256="ab" * 32)
+    with pytest.raises(UsageError, match=r"didn't make .*: weights_sha256 is 'ab.*\(-w\)$"):
+        penult.verify(table)
+
+
+def test_a_table_that_does_not_say_what_made_it_is_refused(table):
+    tampered(table, None, size="large", preprocess=None)
+    with pytest.raises(StoreError, match="doesn't say its size, preprocess: make it again"):
+        penult.verify(table)
+
+
+def test_at_least_one_row_is_asked_for(table):
+    with pytest.raises(UsageError, match="n must be at least 1, not 0"):
+        penult.verify(table, n=0)

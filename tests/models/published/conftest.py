@@ -1,0 +1,46 @@
+"""What the tests of downloads share."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+
+from penult.nets import NETS
+from penult.nets.spec import PublishedWeights
+from penult.util import http
+
+from .weights_server import GOOD, NAME, PLACE, SHA256, Handler, Server, serve
+
+
+@pytest.fixture
+def server():
+    with Server(("127.0.0.1", 0), Handler) as server:
+        server.script, server.always, server.asked = [], serve(), []
+        server.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def cache(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    monkeypatch.setenv("PENULT_CACHE", str(tmp_path))
+    monkeypatch.setenv("PENULT_MIRROR", server.url)
+    monkeypatch.setattr(http, "PAUSES", (0, 0))
+    monkeypatch.setattr(http, "CONNECT", 1)
+    monkeypatch.setattr(http, "STALL", 0.2)
+    monkeypatch.setattr(http, "_PIECE", 500)
+    return tmp_path / NAME
+
+
+@pytest.fixture
+def publish(monkeypatch):
+    """Make the network's weights be published with these facts."""
+
+    def set_weights(**facts):
+        weights = PublishedWeights(f"https://storage.googleapis.com{PLACE}", "Apache-2.0", **facts)
+        monkeypatch.setitem(NETS, NAME, replace(NETS[NAME], weights=weights))
+
+    set_weights(digest=SHA256, bytes=len(GOOD))
+    return set_weights

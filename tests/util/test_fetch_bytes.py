@@ -1,0 +1,134 @@
+"""An address as a query: bounded, and no way for a server into the local network."""
+
+import socket
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+import penult.util.http
+from penult.errors import DownloadError
+from penult.util.http import fetch_bytes
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        status, headers, body = self.server.answers[self.path]
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def server():
+    """Answers by path; `server.at` makes addresses, `server.asked` has the requests."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
+        http.answers = {"/image": (200, {}, b"12345")}
+        http.asked = []
+        http.at = lambda path: f"http://127.0.0.1:{http.server_port}{path}"
+        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
+        thread.start()
+        yield http
+        http.shutdown()
+        thread.join()
+
+
+def test_what_is_there(server):
+    assert fetch_bytes(server.at("/image"), limit=5) == b"12345"
+
+
+def test_too_many_bytes(server):
+    with pytest.raises(DownloadError, match="more than 4 bytes, the most for an image"):
+        fetch_bytes(server.at("/image"), limit=4)
+
+
+def test_too_slow(server, monkeypatch):
+    monkeypatch.setattr(penult.util.http, "DEADLINE", -1.0)
+    with pytest.raises(DownloadError, match="too slow"):
+        fetch_bytes(server.at("/image"), limit=5)
+
+
+def test_not_there(server):
+    server.answers["/none"] = (404, {}, b"")
+    with pytest.raises(DownloadError, match="/none: 404 Not Found, expected an image"):
+        fetch_bytes(server.at("/none"), limit=5)
+
+
+def test_redirects_are_followed(server):
+    server.answers["/old"] = (302, {"Location": "/image"}, b"")
+    assert fetch_bytes(server.at("/old"), limit=5) == b"12345"
+
+
+def test_redirects_end(server):
+    server.answers["/loop"] = (302, {"Location": "/loop"}, b"")
+    with pytest.raises(DownloadError, match="more than 5 redirects"):
+        fetch_bytes(server.at("/loop"), limit=5)
+
+
+@pytest.mark.parametrize("target", ["file:///etc/passwd", "ftp://127.0.0.1/x"])
+def test_redirects_to_other_schemes_are_refused(server, target):
+    server.answers["/away"] = (302, {"Location": target}, b"")
+    with pytest.raises(DownloadError, match="which isn't as safe"):
+        fetch_bytes(server.at("/away"), limit=5)
+
+
+def test_redirects_from_the_open_net_into_the_local_one_send_nothing(server, monkeypatch):
+    answers = iter([True, False])  # of the two connections
+    monkeypatch.setattr(penult.util.http, "_is_public", lambda address: next(answers))
+    server.answers["/trap"] = (302, {"Location": server.at("/image")}, b"")
+    with pytest.raises(DownloadError, match=r"/trap: leads to 127\.0\.0\.1, a private address"):
+        fetch_bytes(server.at("/trap"), limit=5)
+    assert server.asked == ["/trap"]
+
+
+def test_a_local_address_may_redirect_to_another(server):
+    server.answers["/old"] = (302, {"Location": server.at("/image")}, b"")
+    assert fetch_bytes(server.at("/old"), limit=5) == b"12345"
+
+
+def test_connections_are_judged_by_their_address_and_not_by_the_name(server, monkeypatch):
+    """What a name stands for may have changed since it was last asked for."""
+    judged = []
+    monkeypatch.setattr(penult.util.http, "_is_public", judged.append)
+    true = socket.getaddrinfo
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *rest: true("127.0.0.1" if host == "public.test" else host, *rest),
+    )
+    fetch_bytes(f"http://public.test:{server.server_port}/image", limit=5)
+    assert judged == ["127.0.0.1"]
+
+
+def test_a_server_that_is_not_there(server):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(DownloadError, match="connection refused"):
+        fetch_bytes(server.at("/image"), limit=5)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "192.168.0.1",
+        "169.254.169.254",
+        "::1",
+        "fe80::1",
+        "::ffff:10.0.0.1",
+    ],
+)
+def test_private_addresses_are_known(address):
+    assert not penult.util.http._is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8"])
+def test_public_addresses_are_known(address):
+    assert penult.util.http._is_public(address)
