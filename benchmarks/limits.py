@@ -38,7 +38,7 @@ from safetensors.numpy import save_file
 
 import penult
 from penult import nets
-from penult.extraction.run import COMMIT_ROWS, provenance
+from penult.extraction.run import COMMIT_ROWS
 from penult.graph import variables
 from penult.images import load
 from penult.images.preprocess import Preprocessing
@@ -127,7 +127,7 @@ class Stages:
 
     def _table(self) -> FeatureTable:
         out = Path(tempfile.mkdtemp(dir=self.folder)) / "t.lance"
-        return FeatureTable.open_or_create(out, self.model.outputs, provenance(self.model))
+        return FeatureTable.open_or_create(out, self.model.outputs, self.model.recipe.provenance)
 
 
 class Worker:

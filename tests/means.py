@@ -3,7 +3,6 @@
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -11,18 +10,22 @@ import penult
 from penult.errors import ImageError
 from penult.images import ImageLike, Limits, decode
 from penult.models.model import Outcome
+from penult.models.recipe import Recipe
 
 
 class Means(penult.Model):
     def __init__(self, log: Path | None = None, limits: Limits | None = None):
-        path = Path("means.pth")
-        self.network = SimpleNamespace(
-            name="means", path=path, size=8, ema=False, exact=True, digest=lambda: "0" * 64
-        )
         self.outputs = {"mean": (3,)}
-        self.pool, self.preprocess, self.preprocessing = "avg", "none", "none"
-        self.decode = "exact"
         self.limits = limits or Limits()
+        self.recipe = Recipe(
+            network="means",
+            layers=self.outputs,
+            weights_sha256="0" * 64,
+            size=8,
+            preprocess="raw",
+            preprocessing="none",
+            weights=Path("means.pth"),
+        )
         self.log = log
 
     def stream(self, images: Iterable[ImageLike], timings: object = None) -> Iterator[Outcome]:

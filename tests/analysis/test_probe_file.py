@@ -16,7 +16,6 @@ from penult.analysis import probe_file
 from penult.analysis.classifiers import Linear
 from penult.analysis.probe_file import DOCUMENT, Probe
 from penult.errors import CheckpointError, PenultError, StoreError, UsageError
-from penult.extraction import run
 
 
 @pytest.fixture
@@ -182,7 +181,7 @@ def told(provenance, tmp_path, **changes):
     ],
 )
 def test_what_a_stranger_says_of_the_model(model, photos, tmp_path, changes, message):
-    probe = told(run.provenance(model) | changes, tmp_path)
+    probe = told(model.recipe.provenance | model.recipe.notes | changes, tmp_path)
     with pytest.raises(PenultError, match=message) as caught:
         list(probe.classify(photos / "rocket.jpg"))
     assert str(caught.value).isprintable()
@@ -198,7 +197,7 @@ def test_what_a_stranger_says_of_the_model(model, photos, tmp_path, changes, mes
     ],
 )
 def test_a_layer_of_another_width_is_refused(model, photos, tmp_path, changes):
-    probe = told(run.provenance(model), tmp_path, **changes)
+    probe = told(model.recipe.provenance | model.recipe.notes, tmp_path, **changes)
     with pytest.raises(UsageError, match=r"didn't make '|has no layer 'nono"):
         probe.classify(photos / "rocket.jpg")
 
@@ -206,7 +205,7 @@ def test_a_layer_of_another_width_is_refused(model, photos, tmp_path, changes):
 def test_weights_as_large_as_can_be_give_probabilities(model, photos, tmp_path):
     largest = np.full((2, 1280), np.finfo(np.float32).max)
     linear = Linear(largest, largest[:, 0])
-    probe = told(run.provenance(model), tmp_path, linear=linear)
+    probe = told(model.recipe.provenance | model.recipe.notes, tmp_path, linear=linear)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         (found,) = probe.classify(photos / "rocket.jpg")
@@ -214,7 +213,7 @@ def test_weights_as_large_as_can_be_give_probabilities(model, photos, tmp_path):
 
 
 def test_names_of_classes_cannot_steer_a_terminal(model, photos, tmp_path):
-    told(run.provenance(model), tmp_path, classes=("\x1b[2Ja", "b\nc\u202e"))
+    told(model.recipe.provenance | model.recipe.notes, tmp_path, classes=("\x1b[2Ja", "b\nc\u202e"))
     command = [sys.executable, "-m", "penult", "classify", photos / "rocket.jpg", "--probe"]
     done = subprocess.run([*command, tmp_path / "p.safetensors"], capture_output=True, check=True)
     assert done.stdout == rb"rocket.jpg: \x1b[2Ja 50.0%, b\nc\u202e 50.0%" + b"\n"

@@ -134,7 +134,7 @@ def test_hdf5(tmp_path, two, provenance):
         assert np.array_equal(dataset[:], two.numpy("net/block1/unit.1"))
         assert dataset.attrs["layer"] == "net/block1/unit.1"
         assert json.loads(dataset.attrs["provenance"]) == provenance
-        assert json.loads(file.attrs["penult"])["format"] == 1
+        assert json.loads(file.attrs["penult"])["format"] == 2
 
 
 def test_hdf5_keeps_odd_keys(tmp_path, odd):

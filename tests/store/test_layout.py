@@ -78,7 +78,7 @@ def test_columns_of_layers_are_named_so_that_lance_takes_them():
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ({}, "metadata without layers or provenance"),
+        ({}, "metadata without layers"),
         ({"": (1,)}, "layer '' can't be a column's name"),
         ({"\x1b": (1,)}, r"layer '\\x1b' can't be a column's name"),
         ({"mtime": (1,)}, "layer 'mtime' can't be a column's name"),
@@ -124,7 +124,7 @@ def _forged(path, document, schema=None):
     return path
 
 
-GOOD = {"format": 1, "layers": {"pool": [4]}, "provenance": {}}
+GOOD = {"format": 2, "layers": {"pool": [4]}, "provenance": {}, "notes": {}}
 
 
 @pytest.mark.parametrize(
@@ -133,10 +133,12 @@ GOOD = {"format": 1, "layers": {"pool": [4]}, "provenance": {}}
         (None, "a Lance table that Penult didn't write: it has no 'penult' metadata"),
         ("{", "metadata that isn't JSON"),
         ("[" * 100_000, "metadata that isn't JSON"),
-        ([], r"store format '\[\]', expected 1: upgrade Penult"),
-        (GOOD | {"format": 2}, "store format '2', expected 1: upgrade Penult"),
-        (GOOD | {"layers": ["pool"]}, "metadata without layers or provenance"),
-        (GOOD | {"provenance": "me"}, "metadata without layers or provenance"),
+        ([], r"store format '\[\]', expected 2: upgrade Penult"),
+        (GOOD | {"format": 3}, "store format '3', expected 2: upgrade Penult"),
+        (GOOD | {"format": 1}, "expected 2: an earlier Penult made it: extract into another table"),
+        (GOOD | {"layers": ["pool"]}, "metadata without layers"),
+        (GOOD | {"provenance": "me"}, "metadata without provenance or notes"),
+        (GOOD | {"notes": None}, "metadata without provenance or notes"),
         (GOOD | {"layers": {"pool": "big"}}, "layer 'pool' has shape 'big', expected sizes"),
         (GOOD | {"layers": {"pool": [-4]}}, "expected sizes above 0"),
         (GOOD | {"layers": {"pool": [True]}}, "expected sizes above 0"),

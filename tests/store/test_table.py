@@ -144,8 +144,9 @@ def test_whatever_makes_other_vectors_is_refused(photos, begin, changed):
         begin(**{changed: "new"})
 
 
-def test_renamed_weights_and_newer_libraries_are_not(photos, begin):
-    begin(weights="renamed.ckpt", versions={"penult": "9.9"}).close()
+def test_other_notes_are_not(photos, layers, provenance):
+    notes = {"weights": "renamed.ckpt", "versions": {"penult": "9.9"}}
+    FeatureTable.open_or_create(photos, layers, provenance, notes).close()
 
 
 def test_a_refused_table_can_be_opened_again(photos, begin):

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -25,9 +25,10 @@ from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, UsageError
 from penult.extraction.run import Classification, Sources, classified
-from penult.extraction.verification import rebuild
 from penult.images import find_images
 from penult.images.limits import Limits
+from penult.models.model import rebuild
+from penult.models.recipe import Recipe
 from penult.store.messages import translated
 from penult.util.files import replacing
 from penult.util.text import quoted
@@ -122,8 +123,9 @@ class Probe:
         files = find_images(
             [sources] if isinstance(sources, str | Path) else sources, from_file=from_file
         )
-        model = rebuild(self.path, {self.layer: self.shape}, self.provenance, weights)
-        model.limits = Limits.of(max_pixels, max_bytes)
+        recipe = Recipe.read({self.layer: self.shape}, self.provenance, self.path)
+        limits = Limits.of(max_pixels, max_bytes)
+        model = rebuild(replace(recipe, limits=limits), self.path, weights)
 
         # in float64, in which no weights and features that are float32 overflow
         weight, bias = self.linear.weight.astype(np.float64), self.linear.bias

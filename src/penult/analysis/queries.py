@@ -10,7 +10,7 @@ import numpy as np
 
 from penult.analysis.vectors import Floats
 from penult.errors import ImageError, UsageError
-from penult.extraction.verification import rebuilt
+from penult.extraction.verification import rebuild_model
 from penult.images import ImageLike
 from penult.models.model import Model
 from penult.store import Features
@@ -82,7 +82,7 @@ class Reader:
     def _model(self) -> Model:
         weights, model = _models.get(self._features, (None, None))
         if model is None or weights != self._weights:
-            model = rebuilt(self._features, self._weights)
+            model = rebuild_model(self._features, self._weights)
             _models[self._features] = self._weights, model
         return model
 

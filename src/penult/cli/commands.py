@@ -7,14 +7,19 @@ import typer
 
 import penult
 from penult.cli import show
+from penult.cli.options import DECLARED, takes_options
 from penult.cli.progress import DownloadProgress, Progress
 from penult.errors import UsageError
 from penult.util.signals import Terminated, raise_on_sigterm
 
 if TYPE_CHECKING:
+    from penult.models.recipe import ModelOptions
     from penult.store import Features
 
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
+
+OF_NETWORKS = ("size", "preprocess", "decode", "ema", "exact")  # options of `classify`
+LIMITS = ("max_pixels", "max_bytes")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,42 +40,9 @@ FromFile = Annotated[
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")
 ]
-Weights = Annotated[
-    Path | None, typer.Option("--weights", "-w", help="Weights file, as its authors published it.")
-]
-LayerNames = Annotated[
-    list[str] | None, typer.Option("--layer", "-l", help="Layer; may be given several times.")
-]
-PoolName = Annotated[
-    Literal["avg", "max", "none"],
-    typer.Option(
-        "--pool", help="What to make of layers with height and width; none keeps the map."
-    ),
-]
 Size = Annotated[
     int | None,
     typer.Option(help="Pixels of the network's square input; by default those of its training."),
-]
-Preprocess = Annotated[
-    str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
-]
-DecodeHow = Annotated[
-    Literal["exact", "fast"],
-    typer.Option(
-        "--decode",
-        help="fast decodes large JPEGs to fewer pixels, enough for features that differ slightly.",
-    ),
-]
-Ema = Annotated[bool, typer.Option("--ema", help="Take the moving averages that a training kept.")]
-Exact = Annotated[
-    bool,
-    typer.Option("--exact", help="Leave out what is faster but moves features, by up to 3e-6."),
-]
-MaxPixels = Annotated[
-    int | None, typer.Option(help="Width × height of an image at most; by default 178956970.")
-]
-MaxBytes = Annotated[
-    int | None, typer.Option(help="Size of an image's file at most; by default a gibibyte.")
 ]
 TablePath = Annotated[Path, typer.Argument(help="Table that `penult extract` made.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -91,19 +63,12 @@ def penult_command(
 
 
 @app.command()
+@takes_options()
 def extract(
     sources: Sources = None,
     model: ModelName = None,
-    weights: Weights = None,
-    layer: LayerNames = None,
-    pool: PoolName = "avg",
-    size: Size = None,
-    preprocess: Preprocess = None,
-    decode: DecodeHow = "exact",
-    ema: Ema = False,
-    exact: Exact = False,
-    max_pixels: MaxPixels = None,
-    max_bytes: MaxBytes = None,
+    *,
+    options: "ModelOptions",
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
@@ -124,29 +89,20 @@ def extract(
 
     Example: penult extract photos/ -o photos.lance
     """
-    fetched(model, weights)
+    fetched(model, options["weights"])
     raise_on_sigterm()
     with Progress() as progress:
         try:
             features = penult.extract(
                 sources or (),
                 model,
-                weights=weights,
-                layer=layer or (),
-                pool=pool,
-                size=size,
-                preprocess=preprocess,
-                decode=decode,
-                ema=ema,
-                exact=exact,
-                max_pixels=max_pixels,
-                max_bytes=max_bytes,
                 out=out,
                 from_file=from_file,
                 retry_failed=retry_failed,
                 checksum=checksum,
                 prune=prune,
                 progress=progress.show,
+                **options,
             )
         except KeyboardInterrupt as stop:
             progress.stop()
@@ -162,17 +118,12 @@ def extract(
 
 
 @app.command()
+@takes_options("weights", *OF_NETWORKS, *LIMITS)
 def classify(
     sources: Sources = None,
     model: ModelName = None,
-    weights: Weights = None,
-    size: Size = None,
-    preprocess: Preprocess = None,
-    decode: DecodeHow = "exact",
-    ema: Ema = False,
-    exact: Exact = False,
-    max_pixels: MaxPixels = None,
-    max_bytes: MaxBytes = None,
+    *,
+    options: "ModelOptions",
     k: Annotated[int, typer.Option("-k", min=1, help="Classes to name.")] = 5,
     from_file: FromFile = None,
     probe: Annotated[
@@ -184,27 +135,15 @@ def classify(
 
     Example: penult classify photos/ -k 3
     """
-    limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     if probe:
-        if model or size or preprocess or decode != "exact" or ema or exact:
+        if model or any(options[name] != DECLARED[name].default for name in OF_NETWORKS):  # type: ignore[literal-required]
             raise UsageError("a probe names its model: leave the model's options out, but -w")
         found = penult.open_probe(probe)
-        results = found.classify(sources or (), k=k, from_file=from_file, weights=weights, **limits)
+        taken = {name: options[name] for name in ("weights", *LIMITS)}  # type: ignore[literal-required]
+        results = found.classify(sources or (), k=k, from_file=from_file, **taken)
     else:
-        fetched(model, weights)
-        results = penult.classify(
-            sources or (),
-            model,
-            weights=weights,
-            size=size,
-            preprocess=preprocess,
-            decode=decode,
-            ema=ema,
-            exact=exact,
-            k=k,
-            from_file=from_file,
-            **limits,
-        )
+        fetched(model, options["weights"])
+        results = penult.classify(sources or (), model, k=k, from_file=from_file, **options)
     failed = False
     for result in results:
         show.classified(result, as_json=as_json)
@@ -279,7 +218,7 @@ def export(
     show.say(f"{out}: {len(features)} images" + (f"; open it by: {words}" if words else ""))
 
 
-def fetched(model: str | None, weights: Path | None) -> None:
+def fetched(model: str | None, weights: "str | Path | None") -> None:
     """Fetch published weights before they are needed, with a bar, and say how they were checked."""
     from penult.nets import PublishedWeights, get
 

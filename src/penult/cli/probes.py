@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import penult
-from penult.cli.commands import AsJson, LayerNames, app
+from penult.cli.commands import AsJson, app
 from penult.cli.outputs import OutList, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.cli.show import columns, print_json, print_table, say
@@ -25,6 +25,9 @@ TableNames = Annotated[
     typer.Argument(
         help="Tables that `penult extract` made; TABLE:LAYER is one layer.", metavar="TABLE…"
     ),
+]
+LayerNames = Annotated[
+    list[str] | None, typer.Option("--layer", "-l", help="Layer; may be given several times.")
 ]
 Png = Annotated[Path | None, typer.Option("--png", help="Picture to write.")]
 Html = Annotated[Path | None, typer.Option("--html", help="Page to write, one .html file.")]

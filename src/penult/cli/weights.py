@@ -1,14 +1,18 @@
 """The commands around weights files: look into them, fetch them, write them as ONNX."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import penult
 from penult.cli import show
-from penult.cli.commands import AsJson, Ema, LayerNames, ModelName, PoolName, Preprocess, Size, app
+from penult.cli.commands import AsJson, ModelName, app
+from penult.cli.options import takes_options
 from penult.cli.progress import DownloadProgress
+
+if TYPE_CHECKING:
+    from penult.models.recipe import ModelOptions
 
 WeightsFile = Annotated[
     Path, typer.Argument(help="Weights file, as its authors published it.", metavar="WEIGHTS")
@@ -47,28 +51,19 @@ def download(
 
 
 @app.command()
+@takes_options("layer", "pool", "size", "preprocess", "ema")
 def convert(
     weights: WeightsFile,
     out: Annotated[Path, typer.Argument(help="ONNX file to write.", metavar="OUT.onnx")],
     model: ModelName = None,
-    layer: LayerNames = None,
-    pool: PoolName = "avg",
-    size: Size = None,
-    preprocess: Preprocess = None,
-    ema: Ema = False,
+    *,
+    options: "ModelOptions",
 ) -> None:
     """Write a network up to some layers as a standard ONNX file, weights included.
 
     Example: penult convert inception_v3.ckpt inception_v3.onnx -l AvgPool_1a -l Logits
     """
-    network = penult.load_model(
-        model,
-        weights=weights,
-        layer=layer or (),
-        pool=pool,
-        size=size,
-        preprocess=preprocess,
-        ema=ema,
-    )
+    options["weights"] = weights
+    network = penult.load_model(model, **options)
     network.write_onnx(out)
     show.say(f"{out}: {network}")

@@ -3,10 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from time import monotonic
-from typing import Any, Unpack
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +16,10 @@ from penult.extraction.changes import Job
 from penult.images import ImageFile, find_images, scope
 from penult.models.model import (
     Model,
-    ModelOptions,
-    WeightsOptions,
     load_classifier,
     load_model,
 )
+from penult.models.recipe import ModelOptions, takes_options
 from penult.models.stream import Outcome
 from penult.store import Features, FeatureTable, Row, open_features
 from penult.util.progress import Counts, Timings
@@ -32,12 +30,12 @@ Sources = str | Path | Sequence[str | Path]
 FILES = {".npz", ".npy", ".parquet", ".csv", ".pkl", ".h5"}  # that `export` writes
 COMMIT_ROWS = 256
 COMMIT_SECONDS = 2.0
-MODULES = ("penult", "numpy", "onnxruntime", "PIL", "lance")  # whose versions a table records
 
 
 Progress = Callable[[Counts], None]
 
 
+@takes_options()
 def extract(
     sources: Sources = (),
     model: str | Model | None = None,
@@ -85,7 +83,8 @@ def extract(
         model = load_model(model, **options)
     elif options:
         raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
-    with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
+    recipe = model.recipe
+    with FeatureTable.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
         todo = changes.plan(files, table.known(), checksum=checksum, retry_failed=retry_failed)
         counts = _adopt(table, todo, files)
         if prune:
@@ -105,13 +104,14 @@ class Classification:
     error: str | None = None
 
 
+@takes_options("layer", "pool")
 def classify(
     sources: Sources = (),
     model: str | Model | None = None,
     *,
     k: int = 5,
     from_file: str | Path | None = None,
-    **options: Unpack[WeightsOptions],
+    **options: Unpack[ModelOptions],
 ) -> Iterator[Classification]:
     """Yield the `k` likeliest classes of each image.
 
@@ -164,24 +164,6 @@ def _table_path(out: str | Path) -> Path:
         table = path.with_suffix(".lance")
         raise UsageError(f"a table is a folder: extract to {table}, then export it to {path}")
     return path
-
-
-def provenance(model: Model) -> dict[str, Any]:
-    """Say what made a table: rows of anything else are refused in it."""
-    return {
-        "network": model.network.name,
-        "weights": model.network.path.name,
-        "weights_path": str(model.network.path.resolve()),
-        "weights_sha256": model.network.digest(),
-        "ema": model.network.ema,
-        "exact": model.network.exact,
-        "pool": model.pool,
-        "size": model.network.size,
-        "preprocess": model.preprocess,
-        "preprocessing": str(model.preprocessing),
-        "decode": model.decode,
-        "versions": {name: import_module(name).__version__ for name in MODULES},
-    }
 
 
 def _adopt(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:

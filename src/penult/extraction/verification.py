@@ -1,7 +1,7 @@
 """`verify`: compute rows of a table again, and compare."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from math import inf
@@ -11,30 +11,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import CheckpointError, StoreError, UsageError
+from penult.errors import UsageError
 from penult.extraction import changes
-from penult.extraction.run import provenance
 from penult.images import ImageFile, from_key
-from penult.models.model import Model, load_model
+from penult.models.model import Model, rebuild
+from penult.models.recipe import Recipe
 from penult.models.stream import Outcome
-from penult.nets import NETS, PackagedWeights
 from penult.store import Features, Known, open_features
-from penult.store.layout import Kind, Shape
 from penult.util.progress import Counts
-from penult.util.text import quoted
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
 
-_NEEDED = {  # what a table's provenance says for its model to be made again
-    "network": str,
-    "weights_path": str,
-    "pool": str,
-    "size": int,
-    "preprocess": str,
-    "decode": str,
-    "ema": bool,
-    "exact": bool,
-}
 _FACTS = {"key": "string", "path": "string", "bytes": "int64", "mtime": "int64", "sha256": "string"}
 
 
@@ -95,7 +82,7 @@ def verify(
     if n is not None and n < 1:
         raise UsageError(f"n must be at least 1, not {n}")
     features = open_features(table)
-    model = rebuilt(features, weights)
+    model = rebuild_model(features, weights)
     found = Verification()
     waiting: deque[_Row] = deque()  # rows whose images are being computed
 
@@ -122,71 +109,10 @@ def _places(rows: int, n: int | None, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(rows, n, replace=False))
 
 
-def rebuilt(features: Features, weights: str | Path | None) -> Model:
-    """The model that made a table, from what its provenance says."""
-    return rebuild(features.path, features.layers, features.provenance, weights)
-
-
-def rebuild(
-    origin: Path,
-    layers: Mapping[str, Shape],
-    made: Mapping[str, Any],
-    weights: str | Path | None,
-) -> Model:
-    """The model that made features of some layers, from what their file says of it.
-
-    Args:
-        origin: The file or table, which messages name.
-        layers: Their shapes by name.
-        made: Their provenance.
-        weights: Where the weights are, if neither where they were nor a package's.
-
-    Raises:
-        StoreError: The provenance isn't complete.
-        CheckpointError: The weights aren't there or can't be read.
-        UsageError: The weights are others.
-    """
-    unknown = [name for name, kind in _NEEDED.items() if type(made.get(name)) is not kind]
-    if unknown:
-        raise StoreError(f"{quoted(origin)} doesn't say its {', '.join(unknown)}: make it again")
-    try:
-        model = _loaded(layers, made, Path(weights or made["weights_path"]))
-    except CheckpointError as exc:
-        if weights:
-            raise
-        if not _is_packaged(made):
-            where = f"say where the weights of {quoted(origin)} are (-w)"
-            raise CheckpointError(f"{exc}; {where}") from exc
-        model = _loaded(layers, made, None)
-    now = Kind.of(model.outputs, provenance(model))
-    if differences := Kind.of(layers, made).differences(now):
-        raise UsageError(
-            f"{quoted(model.network.path)} didn't make {quoted(origin)}: "
-            f"{'; '.join(differences[:3])}: name the weights that did (-w)"
-        )
-    return model
-
-
-def _loaded(layers: Mapping[str, Shape], made: Mapping[str, Any], weights: Path | None) -> Model:
-    is_network = weights is not None and weights.suffix == ".onnx"
-    return load_model(
-        None if is_network else made["network"],
-        weights=weights,
-        layer=list(layers),
-        pool=made["pool"],
-        size=made["size"],
-        preprocess=made["preprocess"],
-        decode=made["decode"],
-        ema=made["ema"],
-        exact=made["exact"],
-    )
-
-
-def _is_packaged(made: Mapping[str, Any]) -> bool:
-    """Whether the weights come as a package, which lies elsewhere on each machine."""
-    spec = NETS.get(made["network"])
-    packaged = spec.weights if spec else None
-    return isinstance(packaged, PackagedWeights) and packaged.sha256 == made.get("weights_sha256")
+def rebuild_model(features: Features, weights: str | Path | None = None) -> Model:
+    """Make the model of a table again; errors as of `rebuild`, and StoreError as of `Recipe`."""
+    recipe = Recipe.read(features.layers, features.provenance, features.path)
+    return rebuild(recipe, features.path, weights)
 
 
 def _unchanged(

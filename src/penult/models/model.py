@@ -1,22 +1,24 @@
 """A model: a network with its weights and preprocessing, made ready to run."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import ParamSpec, TypedDict, TypeVar, get_args
+from typing import ParamSpec, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.engine import Cut, Engine
-from penult.errors import ImageError, UsageError
-from penult.graph.pooling import Pool
-from penult.images import Decode, ImageLike, Limits
+from penult.errors import CheckpointError, ImageError, UsageError
+from penult.images import ImageLike
 from penult.images.preprocess import PREPROCESSING
 from penult.models.network import CheckpointNetwork, Network, load_network
+from penult.models.recipe import ModelOptions, Recipe, takes_options
 from penult.models.stream import Outcome, stream
+from penult.nets import NETS, PackagedWeights
 from penult.onnx.origin import Origin
 from penult.util.machine import workers
 from penult.util.progress import Timings
@@ -29,60 +31,40 @@ R = TypeVar("R")
 P = ParamSpec("P")
 
 
-class WeightsOptions(TypedDict, total=False):
-    """The keyword arguments of `load_classifier`; explained at `load_model`."""
-
-    weights: str | Path | None
-    size: int | None
-    preprocess: str | None
-    decode: Decode
-    ema: bool
-    exact: bool
-    max_pixels: int | None
-    max_bytes: int | None
-
-
-class ModelOptions(WeightsOptions, total=False):
-    """The keyword arguments of `load_model`."""
-
-    layer: str | Sequence[str]
-    pool: Pool
-
-
 class Model:
     """A network that turns images into features; `load_model` makes one.
 
     Attributes:
         network: The network with its weights.
+        outputs: The layers asked for, each with the shape of one image's features.
+        preprocessing: How pixels become the network's input; prints as one line.
         pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
-        preprocess: The name of how pixels become the network's input.
-        preprocessing: The same, ready to be called; prints as one line.
+        preprocess: The name of the preprocessing.
         decode: How JPEGs that are much larger than needed are decoded: `exact` or `fast`.
         limits: What an image may take.
-        outputs: The layers asked for, each with the shape of one image's features.
     """
 
-    def __init__(
-        self,
-        network: Network,
-        layers: Sequence[str] = (),
-        pool: Pool = "avg",
-        preprocess: str | None = None,
-        decode: Decode = "exact",
-        limits: Limits | None = None,
-    ) -> None:
-        if decode not in get_args(Decode):
-            raise UsageError(f"decode must be exact or fast, not {quoted(decode)}")
+    def __init__(self, network: Network, recipe: Recipe | None = None) -> None:
+        asked = recipe or Recipe.of(network)
+        cut = network.cut([network.layer_name(name) for name in asked.layers], asked.pool)
         self.network = network
-        self.decode = decode
-        self.limits = limits or Limits()
-        self.pool = pool
-        self.preprocess = _preprocess(network, preprocess)
-        self.preprocessing = PREPROCESSING[self.preprocess](network.size)
-        cut = network.cut([network.layer_name(n) for n in layers] or network.features, pool)
         self.outputs = cut.outputs
+        self.preprocessing = PREPROCESSING[asked.preprocess](network.size)
+        self.pool, self.preprocess, self.decode = asked.pool, asked.preprocess, asked.decode
+        self.limits = asked.limits
+        self._asked = asked
         self._workers = workers(sum(array.nbytes for array in cut.weights.values()))
         self._engine = _soon(_engine, network, cut)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """All that decides what features an image gets; reads the weights file for its digest."""
+        return replace(
+            self._asked,
+            layers=self.outputs,
+            weights_sha256=self.network.digest(),
+            preprocessing=str(self.preprocessing),
+        )
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
         """Return one row of features an image.
@@ -123,13 +105,8 @@ class Model:
     @cached_property
     def classifier(self) -> "Model":
         """The same network with its logits as the layer."""
-        return Model(
-            self.network,
-            [self.network.logits],
-            preprocess=self.preprocess,
-            decode=self.decode,
-            limits=self.limits,
-        )
+        layers: dict[str, Shape] = {self.network.logits: ()}
+        return Model(self.network, replace(self._asked, layers=layers, pool="avg"))
 
     def write_onnx(self, out: str | Path) -> Path:
         """Write the network up to the layers asked for as an ONNX file, weights included.
@@ -188,6 +165,9 @@ class Model:
             outcome_bytes=4 * sum(math.prod(shape) for shape in self.outputs.values()),
         )
 
+    def __reduce__(self) -> tuple[object, ...]:
+        return rebuild, (self.recipe, self.network.path)
+
     def __repr__(self) -> str:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
         return f"Model({self.network.name} from {self.network.path.name}: {outputs})"
@@ -200,20 +180,8 @@ class Model:
         return found[0]
 
 
-def load_model(
-    model: str | None = None,
-    *,
-    weights: str | Path | None = None,
-    layer: str | Sequence[str] = (),
-    pool: Pool = "avg",
-    size: int | None = None,
-    preprocess: str | None = None,
-    decode: Decode = "exact",
-    ema: bool = False,
-    exact: bool = False,
-    max_pixels: int | None = None,
-    max_bytes: int | None = None,
-) -> Model:
+@takes_options()
+def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
     """Make a network ready to run.
 
     Args:
@@ -241,49 +209,72 @@ def load_model(
         NetworkError: The weights are not of this network, or of none that is known, or the size
             is too small for it.
     """
-    if pool not in get_args(Pool):
-        raise UsageError(f"pool must be avg, max or none, not {quoted(pool)}")
-    limits = Limits.of(max_pixels, max_bytes)
-    network = load_network(model, weights, size, ema=ema, exact=exact)
-    layers = [layer] if isinstance(layer, str) else layer
-    return Model(network, layers, pool, preprocess, decode, limits)
+    network = _network(model, options)
+    return Model(network, Recipe.of(network, **options))
 
 
-def load_classifier(
-    model: str | None = None,
-    *,
-    weights: str | Path | None = None,
-    size: int | None = None,
-    preprocess: str | None = None,
-    decode: Decode = "exact",
-    ema: bool = False,
-    exact: bool = False,
-    max_pixels: int | None = None,
-    max_bytes: int | None = None,
-) -> Model:
+def load_classifier(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
     """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
-    limits = Limits.of(max_pixels, max_bytes)
-    network = load_network(model, weights, size, ema=ema, exact=exact)
-    return Model(network, [network.logits], preprocess=preprocess, decode=decode, limits=limits)
+    network = _network(model, options)
+    return Model(network, Recipe.of(network, **options | {"layer": network.logits}))
+
+
+def _network(model: str | None, options: ModelOptions) -> Network:
+    return load_network(
+        model,
+        options.get("weights"),
+        options.get("size"),
+        ema=options.get("ema", False),
+        exact=options.get("exact", False),
+    )
+
+
+def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Model:
+    """Make the model of a recipe again.
+
+    Args:
+        recipe: Its weights are looked for where they were and, if they come as a package, there.
+        file: Where the recipe stood, which messages name.
+        weights: Where the weights are, if in neither place.
+
+    Raises:
+        CheckpointError: The weights aren't there or can't be read.
+        UsageError: They are others, or another version of Penult would make other features.
+    """
+    try:
+        model = _with_weights(recipe, Path(weights or recipe.weights))
+    except CheckpointError as exc:
+        if weights:
+            raise
+        if not _is_packaged(recipe):
+            where = f"say where the weights of {quoted(file)} are (-w)"
+            raise CheckpointError(f"{exc}; {where}") from exc
+        model = _with_weights(recipe, None)
+    if differences := recipe.differences(model.recipe):
+        raise UsageError(
+            f"{quoted(model.network.path)} didn't make {quoted(file)}: "
+            f"{'; '.join(differences[:3])}: name the weights that did (-w)"
+        )
+    return model
+
+
+def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
+    name = None if weights is not None and weights.suffix == ".onnx" else recipe.network
+    network = load_network(name, weights, recipe.size, ema=recipe.ema, exact=recipe.exact)
+    return Model(network, replace(recipe, network=network.name, weights=network.path))
+
+
+def _is_packaged(recipe: Recipe) -> bool:
+    """Whether the weights come as a package, which lies elsewhere on each machine."""
+    spec = NETS.get(recipe.network)
+    packaged = spec.weights if spec else None
+    return isinstance(packaged, PackagedWeights) and packaged.sha256 == recipe.weights_sha256
 
 
 def _engine(network: Network, cut: Cut) -> Engine:
     engine = Engine(cut.model, cut.weights, [*cut.outputs], quoted(network.path))
     network.unload()
     return engine
-
-
-def _preprocess(network: Network, asked: str | None) -> str:
-    known = ", ".join(PREPROCESSING)
-    name = asked or network.preprocessing
-    if name is None:
-        raise UsageError(
-            f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
-            f"one of {known}; most from PyTorch take torchvision"
-        )
-    if name not in PREPROCESSING:
-        raise UsageError(f"preprocess must be one of {known}, not {quoted(name)}")
-    return name
 
 
 def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:

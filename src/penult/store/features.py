@@ -103,7 +103,7 @@ class Features:
     @property
     def provenance(self) -> dict[str, Any]:
         """What made the features: network, weights, pooling, preprocessing, versions."""
-        return dict(self._index.kind.provenance)
+        return self._index.kind.notes | self._index.kind.provenance
 
     @property
     def document(self) -> str:

@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
 
@@ -16,14 +17,13 @@ import numpy.typing as npt
 
 from penult.errors import StoreError
 from penult.store.messages import translated
-from penult.util.text import one_line, quoted
+from penult.util.text import describe, differences, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 1
+FORMAT = 2
 DOCUMENT = b"penult"  # where the schema's metadata holds the document of origin
-MAY_DIFFER = {"weights", "weights_path", "versions"}  # where the weights lie, and libraries
 RESERVED = {"key", "keys", "path", "width", "height", "bytes", "mtime", "sha256", "error"}
 _INT64 = 2**63 - 1
 
@@ -72,17 +72,22 @@ class Kind:
 
     layers: dict[str, Shape]
     provenance: dict[str, Any]
+    notes: dict[str, Any]  # as of those who made the table: they are kept, and never compared
 
     @classmethod
-    def of(cls, layers: Mapping[str, Shape], provenance: Mapping[str, Any]) -> Self:
+    def of(
+        cls,
+        layers: Mapping[str, Shape],
+        provenance: Mapping[str, Any],
+        notes: Mapping[str, Any] = MappingProxyType({}),
+    ) -> Self:
         """The kind that a caller asks for.
 
         Raises:
             StoreError: If a layer's name or shape can't be stored, or a value isn't plain data.
         """
-        document = {"format": FORMAT, "layers": dict(layers), "provenance": dict(provenance)}
         try:
-            return cls._parse(json.dumps(document))
+            return cls._parse(_document(layers, provenance, notes))
         except (TypeError, StoreError) as exc:
             raise StoreError(f"can't describe the features: {exc}") from exc
 
@@ -111,17 +116,18 @@ class Kind:
             raise StoreError(f"metadata that isn't JSON: {quoted(exc)}") from exc
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             found = document.get("format") if isinstance(document, dict) else document
-            raise StoreError(f"store format {quoted(found)}, expected {FORMAT}: upgrade Penult")
-        layers, provenance = document.get("layers"), document.get("provenance")
-        if not isinstance(layers, dict) or not layers or not isinstance(provenance, dict):
-            raise StoreError("metadata without layers or provenance")
-        return cls({name: _shape(name, dims) for name, dims in layers.items()}, provenance)
+            raise StoreError(f"store format {quoted(found)}, expected {FORMAT}: {_remedy(found)}")
+        layers, provenance, notes = map(document.get, ("layers", "provenance", "notes"))
+        if not isinstance(layers, dict) or not layers:
+            raise StoreError("metadata without layers")
+        if not isinstance(provenance, dict) or not isinstance(notes, dict):
+            raise StoreError("metadata without provenance or notes")
+        return cls({name: _shape(name, dims) for name, dims in layers.items()}, provenance, notes)
 
     @property
     def document(self) -> str:
         """The document of origin as JSON, as it is stored with the features."""
-        layers = {name: list(shape) for name, shape in self.layers.items()}
-        return json.dumps({"format": FORMAT, "layers": layers, "provenance": self.provenance})
+        return _document(self.layers, self.provenance, self.notes)
 
     @property
     def row_bytes(self) -> int:
@@ -129,16 +135,11 @@ class Kind:
         return 200 + 4 * sum(map(math.prod, self.layers.values()))
 
     def differences(self, asked: "Kind") -> list[str]:
-        """Where features that are asked for aren't of this kind; versions may differ."""
+        """Where features that are asked for aren't of this kind."""
         there, here = (
-            {**kind.provenance, "layers": _listed(kind.layers)} for kind in (self, asked)
+            {**kind.provenance, "layers": describe(kind.layers)} for kind in (self, asked)
         )
-        names = dict.fromkeys([*there, *here])
-        return [
-            f"{one_line(name)} is {quoted(there.get(name))}, asked was {quoted(here.get(name))}"
-            for name in names
-            if name not in MAY_DIFFER and there.get(name) != here.get(name)
-        ]
+        return differences(there, here)
 
     def schema(self) -> "pa.Schema":
         """Columns as Arrow types, with the document of origin."""
@@ -209,6 +210,19 @@ def file_columns(files: Sequence[File]) -> dict[str, Any]:
     }
 
 
+def _document(
+    layers: Mapping[str, Shape], provenance: Mapping[str, Any], notes: Mapping[str, Any]
+) -> str:
+    facts = {"provenance": dict(provenance), "notes": dict(notes)}
+    return json.dumps({"format": FORMAT, "layers": dict(layers), **facts})
+
+
+def _remedy(found: object) -> str:
+    if type(found) is int and found < FORMAT:
+        return "an earlier Penult made it: extract into another table"
+    return "upgrade Penult"
+
+
 def column(layer: str) -> str:
     """The column that holds a layer; `urllib.parse.unquote` gives the layer back."""
     return quote(layer, safe="/").replace(".", "%2E")
@@ -242,7 +256,3 @@ def _stacked(rows: Sequence[Row], layer: str, shape: Shape) -> npt.NDArray[np.fl
 
 def _encodable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _listed(layers: Mapping[str, Shape]) -> str:
-    return ", ".join(f"{name} {'x'.join(map(str, layers[name]))}" for name in sorted(layers))

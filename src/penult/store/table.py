@@ -102,6 +102,7 @@ class FeatureTable:
         path: str | os.PathLike[str],
         layers: Mapping[str, Shape],
         provenance: Mapping[str, Any],
+        notes: Mapping[str, Any] = MappingProxyType({}),
     ) -> Self:
         """Continue a table of the same kind, or begin it.
 
@@ -109,12 +110,13 @@ class FeatureTable:
             path: Its folder, made if it doesn't exist.
             layers: Name and shape of each layer's output.
             provenance: What makes the vectors, as plain data by name. To continue the table all of
-                it must be the same, but for `weights`, a file's name, and `versions`.
+                it must be the same.
+            notes: What is worth knowing of how they are made, likewise, but needn't be the same.
 
         Raises:
             StoreError: If the table holds features that were made in another way.
         """
-        asked = Kind.of(layers, provenance)
+        asked = Kind.of(layers, provenance, notes)
         folder = local(path)
         if not versions(folder):
             require_free(folder)

@@ -1,6 +1,6 @@
 """Words of messages: names from outside made fit to print, and guesses at what was meant."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 
@@ -53,6 +53,28 @@ def matching(name: str, known: Iterable[str]) -> list[str]:
     """
     names = list(known)
     return [name] if name in names else [each for each in names if each.endswith(f"/{name}")]
+
+
+def differences(there: Mapping[str, object], asked: Mapping[str, object]) -> list[str]:
+    """Say where two descriptions differ, each difference for the end of a message.
+
+    >>> differences({"size": 224, "pool": "avg"}, {"size": 192, "pool": "avg"})
+    ["size is '224', asked was '192'"]
+    """
+    return [
+        f"{one_line(name)} is {quoted(there.get(name))}, asked was {quoted(asked.get(name))}"
+        for name in dict.fromkeys([*there, *asked])
+        if there.get(name) != asked.get(name)
+    ]
+
+
+def describe(layers: Mapping[str, tuple[int, ...]]) -> str:
+    """Name layers with their shapes, sorted.
+
+    >>> describe({"pool": (1280,), "map": (7, 7, 320)})
+    'map 7x7x320, pool 1280'
+    """
+    return ", ".join(f"{name} {'x'.join(map(str, layers[name]))}" for name in sorted(layers))
 
 
 def _without_middle(text: str, limit: int) -> str:

@@ -1,0 +1,91 @@
+"""The options that make a model, declared once for all commands that take them."""
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_type_hints
+
+import typer
+
+
+class Declared:
+    """Each of `ModelOptions` as the command line has it, with its default."""
+
+    weights: Annotated[
+        Path | None,
+        typer.Option("--weights", "-w", help="Weights file, as its authors published it."),
+    ] = None
+    layer: Annotated[
+        list[str] | None, typer.Option("--layer", "-l", help="Layer; may be given several times.")
+    ] = None
+    pool: Annotated[
+        Literal["avg", "max", "none"],
+        typer.Option(
+            "--pool", help="What to make of layers with height and width; none keeps the map."
+        ),
+    ] = "avg"
+    size: Annotated[
+        int | None,
+        typer.Option(
+            help="Pixels of the network's square input; by default those of its training."
+        ),
+    ] = None
+    preprocess: Annotated[
+        str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
+    ] = None
+    decode: Annotated[
+        Literal["exact", "fast"],
+        typer.Option(
+            "--decode",
+            help="fast decodes large JPEGs to fewer pixels, enough for features that differ "
+            "slightly.",
+        ),
+    ] = "exact"
+    ema: Annotated[
+        bool, typer.Option("--ema", help="Take the moving averages that a training kept.")
+    ] = False
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Leave out what is faster but moves features, by up to 3e-6."),
+    ] = False
+    max_pixels: Annotated[
+        int | None, typer.Option(help="Width × height of an image at most; by default 178956970.")
+    ] = None
+    max_bytes: Annotated[
+        int | None, typer.Option(help="Size of an image's file at most; by default a gibibyte.")
+    ] = None
+
+
+_HINTS = get_type_hints(Declared, include_extras=True)
+DECLARED = {
+    name: Parameter(
+        name, Parameter.KEYWORD_ONLY, default=getattr(Declared, name), annotation=annotation
+    )
+    for name, annotation in _HINTS.items()
+}
+
+
+def takes_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Put options in the place of a command's parameter `options`, which gets them as one.
+
+    Args:
+        names: Those to take; all by default.
+    """
+    declared = [DECLARED[name] for name in names or DECLARED]
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        parameters: list[Parameter] = []
+        for parameter in signature(command).parameters.values():
+            own = parameter.replace(kind=Parameter.KEYWORD_ONLY)
+            parameters += declared if parameter.name == "options" else [own]
+
+        @wraps(command)
+        def call(**values: Any) -> None:  # noqa: ANN401 -- each of its option's type
+            command(options={each.name: values.pop(each.name) for each in declared}, **values)
+
+        call.__signature__ = signature(command).replace(parameters=parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = {each.name: each.annotation for each in parameters}
+        return call
+
+    return decorate

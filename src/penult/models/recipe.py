@@ -1,0 +1,209 @@
+"""A recipe: all that decides what features an image gets, as one value.
+
+It is made from what a caller asks for and the network that answers, stored with features, read back
+from files of strangers, compared, and sent to other processes; `penult.models.model` makes a model
+of it again. What becomes part of it is one field here; what callers may choose of it, one line of
+`ModelOptions` too.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from functools import wraps
+from importlib import import_module
+from inspect import Parameter, signature
+from pathlib import Path
+from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast, get_args, get_origin
+
+from penult.errors import StoreError, UsageError
+from penult.graph.pooling import Pool
+from penult.images import Decode, Limits
+from penult.images.preprocess import PREPROCESSING
+from penult.models.network import Network
+from penult.util.text import describe, differences, quoted
+
+Shape = tuple[int, ...]
+F = TypeVar("F", bound=Callable[..., Any])
+
+LIBRARIES = ("penult", "numpy", "onnxruntime", "PIL", "lance")  # whose versions are noted
+
+
+class ModelOptions(TypedDict, total=False):
+    """The keyword arguments of `load_model`, which explains them."""
+
+    weights: str | Path | None
+    layer: str | Sequence[str]
+    pool: Pool
+    size: int | None
+    preprocess: str | None
+    decode: Decode
+    ema: bool
+    exact: bool
+    max_pixels: int | None
+    max_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """How features are made; two are equal if they make the same ones.
+
+    Attributes:
+        network: The network's name.
+        layers: Its layers that are computed, each with the shape of one image's features. In what
+            is asked for, shapes and the text of the preprocessing are empty, the digest is None.
+        weights_sha256: The digest of the weights file.
+        ema: Whether moving averages are taken for weights.
+        exact: Whether all convolutions are computed as they stand.
+        pool: What layers with height and width become.
+        size: Pixels of the network's square input.
+        preprocess: The name of how pixels become that input.
+        preprocessing: The same in full, one line.
+        decode: How JPEGs that are much larger than needed are decoded.
+        weights: Where the weights file is; it may lie elsewhere on another machine.
+        limits: What an image may take.
+    """
+
+    network: str
+    layers: Mapping[str, Shape]
+    weights_sha256: str | None = None
+    ema: bool = False
+    exact: bool = False
+    pool: Pool = "avg"
+    size: int
+    preprocess: str
+    preprocessing: str = ""
+    decode: Decode = "exact"
+    weights: Path = field(compare=False)
+    limits: Limits = field(default_factory=Limits, compare=False)
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                known = f"{', '.join(choices[:-1])} or {choices[-1]}"
+                raise UsageError(f"{name} must be {known}, not {quoted(getattr(self, name))}")
+        if self.preprocess not in PREPROCESSING:
+            known = ", ".join(PREPROCESSING)
+            raise UsageError(f"preprocess must be one of {known}, not {quoted(self.preprocess)}")
+
+    @classmethod
+    def of(cls, network: Network, **options: Unpack[ModelOptions]) -> Self:
+        """What is asked of a network; what isn't said, the network decides.
+
+        Raises:
+            UsageError: An option has a value that it can't have.
+        """
+        layer = options.get("layer") or network.features
+        preprocess = _preprocess(network, options.get("preprocess"))
+        return cls(
+            network=network.name,
+            layers=dict.fromkeys([layer] if isinstance(layer, str) else layer, ()),
+            ema=network.ema,
+            exact=network.exact,
+            pool=options.get("pool", "avg"),
+            size=network.size,
+            preprocess=preprocess,
+            decode=options.get("decode", "exact"),
+            weights=network.path,
+            limits=Limits.of(options.get("max_pixels"), options.get("max_bytes")),
+        )
+
+    @classmethod
+    def read(cls, layers: Mapping[str, Shape], facts: Mapping[str, Any], file: Path) -> Self:
+        """Read back what was stored of a recipe, by a stranger perhaps.
+
+        Args:
+            layers: The layers with their shapes.
+            facts: `provenance` and `notes`.
+            file: Where it was stored, which messages name.
+
+        Raises:
+            StoreError: A fact is missing, or isn't of its type.
+        """
+        wrong = [name for name, kind in _STORED.items() if type(facts.get(name)) is not kind]
+        if wrong:
+            raise StoreError(f"{quoted(file)} doesn't say its {', '.join(wrong)}: make it again")
+        values = {name: facts[name] for name in _STORED}
+        weights = Path(values.pop("weights_path"))
+        try:
+            return cls(layers=layers, weights=weights, **values)
+        except UsageError as exc:
+            raise StoreError(f"{quoted(file)}: {exc}: make it again") from exc
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """What has to be the same, layers aside, for features to be the same; as plain data."""
+        return {name: getattr(self, name) for name in _COMPARED if name != "layers"}
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What is worth knowing but may differ: where the weights are, and versions."""
+        return {
+            "weights": self.weights.name,
+            "weights_path": str(self.weights.resolve()),
+            "versions": {name: import_module(name).__version__ for name in LIBRARIES},
+        }
+
+    def differences(self, asked: "Recipe") -> list[str]:
+        """Say where another recipe differs, each difference for the end of a message."""
+        mine, others = (
+            each.provenance | {"layers": describe(each.layers)} for each in (self, asked)
+        )
+        return differences(mine, others)
+
+    def __str__(self) -> str:
+        facts = {"layers": describe(self.layers), **self.provenance}
+        return ", ".join(f"{name} {value}" for name, value in facts.items())
+
+
+def takes_options(*without: str) -> Callable[[F], F]:
+    """Show the options of a function with `**options: Unpack[ModelOptions]`, and refuse others.
+
+    Args:
+        without: Options that it doesn't take.
+    """
+
+    def decorate(function: F) -> F:
+        *own, _ = signature(function).parameters.values()
+        options = [
+            Parameter(name, Parameter.KEYWORD_ONLY, default=_default(name), annotation=kind)
+            for name, kind in ModelOptions.__annotations__.items()
+            if name not in without
+        ]
+        shown = signature(function).replace(parameters=[*own, *options])
+
+        @wraps(function)
+        def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as of the function
+            shown.bind(*args, **kwargs)
+            return function(*args, **kwargs)
+
+        call.__signature__ = shown  # type: ignore[attr-defined]
+        return cast("F", call)
+
+    return decorate
+
+
+def _default(option: str) -> object:
+    default = _NAMES[option].default if option in _NAMES else None
+    return None if default is MISSING else default
+
+
+_NAMES = {each.name: each for each in fields(Recipe)}
+_COMPARED = [name for name, each in _NAMES.items() if each.compare]
+_CHOICES = {
+    n: get_args(each.type) for n, each in _NAMES.items() if get_origin(each.type) is Literal
+}
+_STORED = {"network": str, "weights_path": str, "weights_sha256": str} | {
+    name: str if name in _CHOICES else each.type
+    for name, each in _NAMES.items()
+    if name in _COMPARED and name not in {"layers", "weights_sha256"}
+}
+
+
+def _preprocess(network: Network, asked: str | None) -> str:
+    known = ", ".join(PREPROCESSING)
+    name = asked or network.preprocessing
+    if name is None:
+        raise UsageError(
+            f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
+            f"one of {known}; most from PyTorch take torchvision"
+        )
+    return name

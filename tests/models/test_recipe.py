@@ -1,0 +1,121 @@
+"""A recipe says all that made features, and makes their model again."""
+
+import inspect
+import pickle
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import penult
+from penult.cli.options import DECLARED
+from penult.errors import StoreError, UsageError
+from penult.images import Limits
+from penult.models.model import rebuild
+from penult.models.recipe import ModelOptions, Recipe
+
+FILE = Path("t.lance")
+
+
+@pytest.fixture(scope="module")
+def recipe():
+    return penult.load_model(layer=["block_3", "head"], pool="max", decode="fast").recipe
+
+
+def stored(recipe):
+    return recipe.provenance | recipe.notes
+
+
+def test_what_was_stored_is_read_back(recipe):
+    assert Recipe.read(recipe.layers, stored(recipe), FILE) == recipe
+
+
+def test_its_model_makes_the_same_features(recipe, photos):
+    images = [photos / "cat_kitten.jpg", photos / "hens.jpg"]
+    first = penult.load_model(layer=["block_3", "head"], pool="max", decode="fast")
+    again = rebuild(Recipe.read(recipe.layers, stored(recipe), FILE), FILE)
+    for layer in ("block_3", "head"):
+        assert np.array_equal(again.features(images, layer), first.features(images, layer))
+
+
+def test_a_model_is_sent_by_its_recipe(photos):
+    model = penult.load_model(layer="block_3", max_pixels=10**6)
+    sent = pickle.loads(pickle.dumps(model))
+    assert sent.recipe == model.recipe
+    assert sent.limits == Limits(pixels=10**6)
+    images = [photos / "cat_kitten.jpg"]
+    assert np.array_equal(sent.features(images), model.features(images))
+
+
+@pytest.mark.parametrize("name", Recipe.__slots__)
+def test_a_fact_that_is_missing_is_named(recipe, name):
+    name = {"weights": "weights_path"}.get(name, name)
+    if name in {"layers", "limits"}:
+        return
+    facts = {key: value for key, value in stored(recipe).items() if key != name}
+    with pytest.raises(StoreError, match=rf"'t.lance' doesn't say its {name}: make it again"):
+        Recipe.read(recipe.layers, facts, FILE)
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [
+        ("size", "224"),
+        ("size", True),
+        ("ema", 0),
+        ("exact", None),
+        ("pool", 3),
+        ("weights_path", {}),
+    ],
+)
+def test_a_fact_of_another_type_is_named(recipe, fact, value):
+    with pytest.raises(StoreError, match=rf"'t.lance' doesn't say its {fact}: make it again"):
+        Recipe.read(recipe.layers, stored(recipe) | {fact: value}, FILE)
+
+
+def test_a_choice_that_there_is_not_is_refused(recipe):
+    with pytest.raises(StoreError, match=r"'t.lance': pool must be avg, max or none, not 'min': "):
+        Recipe.read(recipe.layers, stored(recipe) | {"pool": "min"}, FILE)
+
+
+def test_where_things_are_makes_no_other_recipe(recipe):
+    moved = replace(recipe, weights=Path("/elsewhere/w.pth"), limits=Limits(pixels=1))
+    assert moved == recipe
+    assert recipe.differences(moved) == []
+
+
+def test_differences_are_told(recipe):
+    other = replace(recipe, pool="avg", layers={"block_3": (40,)})
+    assert recipe.differences(other) == [
+        "pool is 'max', asked was 'avg'",
+        "layers is 'block_3 40, head 1000', asked was 'block_3 40'",
+    ]
+
+
+def test_it_prints_as_one_line(recipe):
+    line = str(recipe)
+    assert line.startswith("layers block_3 40, head 1000, network efficientnet_lite0, ")
+    assert "\n" not in line
+
+
+def test_options_are_the_same_everywhere():
+    names = [*ModelOptions.__annotations__]
+    assert [*DECLARED] == names
+    for function in (penult.load_model, penult.extract):
+        shown = inspect.signature(function).parameters
+        assert [name for name in shown if name in names] == names
+        for name in names:
+            assert shown[name].default == DECLARED[name].default
+
+
+def test_an_unknown_option_is_refused():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'poool'"):
+        penult.load_model(poool="avg")
+    with pytest.raises(TypeError, match="unexpected keyword argument 'layer'"):
+        penult.classify("photos", layer="stem")
+
+
+def test_a_value_that_cannot_be_is_refused():
+    with pytest.raises(UsageError, match="decode must be exact or fast, not 'slow'"):
+        penult.load_model(decode="slow")
