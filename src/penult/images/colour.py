@@ -6,8 +6,9 @@
   (c·a + 255·(255 - a)) / 255 rounded to nearest. Opaque pixels keep their value.
 - 16-bit grey: the upper 8 bits, as Pillow and TensorFlow reduce 16-bit RGB. 12-bit grey likewise.
 - 32-bit integers and floats have no agreed white. They are read in the narrowest customary range
-  that holds all values (0..1, 0..255, 0..65535), else in their own, from lowest to highest, and
-  rounded to nearest.
+  that holds all values (0..1, 0..255, 0..65535, and 0..2^32 - 1 where the highest bit is used),
+  else in their own, from lowest to highest, and rounded to nearest.
+- TIFFs whose least value is white are inverted.
 """
 
 from typing import Any
@@ -18,7 +19,7 @@ from PIL import Image
 
 from penult.errors import ImageError
 
-_BITS_PER_SAMPLE = 258  # TIFF tag
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -43,12 +44,15 @@ def _over_white(image: Image.Image) -> Image.Image:
 
 
 def _from_deep(image: Image.Image) -> Image.Image:
-    values = np.asarray(image)
+    values, tags = np.asarray(image), getattr(image, "tag_v2", {})
+    if values.dtype == np.int32 and tags and tags.get(_SAMPLE_FORMAT, (1,))[0] == 1:
+        values = values.view(np.uint32)  # Pillow's mode has a sign, the file has none
     if values.dtype.itemsize == 2:
-        bits = getattr(image, "tag_v2", {}).get(_BITS_PER_SAMPLE, (16,))[0]
-        grey = (values >> (bits - 8)).astype(np.uint8)
+        grey = (values >> (tags.get(_BITS_PER_SAMPLE, (16,))[0] - 8)).astype(np.uint8)
     else:
         grey = _scaled(values)
+    if tags.get(_PHOTOMETRIC) == 0:  # the least value is white; Pillow knows it of 8 bits only
+        grey = 255 - grey
     if "transparency" in image.info:
         grey[values == image.info["transparency"]] = 255
     return Image.fromarray(grey).convert("RGB")
@@ -58,7 +62,8 @@ def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():  # one NaN makes both NaN
         raise ImageError("nonfinite", "pixels that are NaN or infinite")
-    holding = [top for top in (1.0, 255.0, 65535.0) if low >= 0 and high <= top]
+    customary = (1.0, 255.0, 65535.0, 2.0**32 - 1 if high >= 2**31 else 0.0)
+    holding = [top for top in customary if low >= 0 and high <= top]
     black, white = (0.0, holding[0]) if holding else (low, high)
     spread = (white - black) or 1.0  # one value everywhere is black
     return np.rint((values - np.float64(black)) * 255 / spread).astype(np.uint8)

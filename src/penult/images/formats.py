@@ -12,6 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 from penult.errors import ImageError
+from penult.images.png import without_metadata
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -21,7 +22,7 @@ _CLASSES = {  # each imported when the first such file comes
     "PNG": ("PIL.PngImagePlugin", "PngImageFile"),
     "GIF": ("PIL.GifImagePlugin", "GifImageFile"),
     "BMP": ("PIL.BmpImagePlugin", "BmpImageFile"),
-    "TIFF": ("PIL.TiffImagePlugin", "TiffImageFile"),
+    "TIFF": ("penult.images.tiff", "CheckedTiff"),
     "WebP": ("PIL.WebPImagePlugin", "WebPImageFile"),
     "AVIF": ("PIL.AvifImagePlugin", "AvifImageFile"),
     "HEIF": ("pi_heif", "HeifImageFile"),
@@ -77,6 +78,8 @@ def open_lazily(data: bytes) -> ImageFile:
     except ImportError as error:
         needs = f"{kind} needs an optional package: pip install 'penult[{kind.lower()}]'"
         raise ImageError("unsupported_format", needs) from error
+    if kind == "PNG":
+        data = without_metadata(data)
     image = cast("ImageFile", getattr(plugin, name)(BytesIO(data)))
     if kind == "PNG" and "transparency" in image.info:
         image.info["transparency"] = _transparent_colour(image, depth=data[24])
