@@ -71,3 +71,15 @@ def test_what_the_lock_file_says_is_escaped(tmp_path):
 def test_a_lock_that_cannot_be_made_is_one_line(tmp_path):
     with pytest.raises(StoreError, match=r"can't lock '.*lock': No such file or directory$"):
         Lock(Path(tmp_path, "missing", "lock"))
+
+
+def test_a_group_may_write_where_the_folder_lets_it(begin):
+    before = os.umask(0o002)
+    try:
+        with begin() as table:
+            modes = {
+                file.stat().st_mode & 0o777 for file in table.path.rglob("*") if file.is_file()
+            }
+    finally:
+        os.umask(before)
+    assert modes == {0o664}

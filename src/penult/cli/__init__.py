@@ -5,6 +5,7 @@ import os
 import sys
 import warnings
 from contextlib import suppress
+from io import TextIOWrapper
 from typing import NoReturn
 
 from penult.cli import (  # noqa: F401 -- they add their commands
@@ -20,6 +21,7 @@ from penult.cli.commands import REFUSED, app
 from penult.cli.show import say
 from penult.errors import PenultError
 from penult.util.machine import one_heap
+from penult.util.text import quoted
 
 __all__ = ["app", "main"]
 
@@ -27,6 +29,9 @@ __all__ = ["app", "main"]
 def main() -> NoReturn:
     """Run the command line; an error is one line, with a traceback only under --debug."""
     warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what fails is reported as such
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # None where it is closed
+            stream.reconfigure(errors="backslashreplace")  # names that it has no letters for
     one_heap()
     gc.set_threshold(50_000)  # imports make no garbage: to look for it took a twentieth of a start
     code = _run()
@@ -45,7 +50,16 @@ def _run() -> int:
         if debug:
             sys.excepthook(type(error), error, error.__traceback__)
         else:
-            known = isinstance(error, PenultError)
-            say(str(error) if known else f"{error!r}; this is a bug, --debug shows where")
+            say(_words(error))
         return REFUSED
     return 0
+
+
+def _words(error: Exception) -> str:
+    """One line: what Penult says, or what the system refuses; anything else is a bug."""
+    if isinstance(error, PenultError):
+        return str(error)
+    if isinstance(error, OSError) and error.strerror:
+        place = "" if error.filename is None else f"{quoted(str(error.filename))}: "
+        return f"{place}{error.strerror.lower()}; --debug shows where"
+    return f"{error!r}; this is a bug, --debug shows where"

@@ -32,7 +32,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._path = path
         with translated(f"can't lock {quoted(path)}"):
-            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             with translated(f"can't lock {quoted(path)}"):
                 self._claim()
