@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penult.images.preprocess import PREPROCESSING, CentreBicubic
+from penult.images.geometry import CentralSquare
+from penult.images.preprocess import PREPROCESSING, Scaled, Transform, efficientnet
 
 
 def picture(width, height):
@@ -45,7 +46,7 @@ def independently(rgb, size):
 @pytest.mark.parametrize("shape", [(500, 375), (375, 501), (256, 256), (97, 30), (1023, 640)])
 def test_it_equals_an_independent_computation(shape, size):
     rgb = picture(*shape)
-    found = CentreBicubic(size)(rgb)
+    found = efficientnet(size)(rgb)
     assert found.shape == (size, size, 3)
     assert found.dtype == np.float32
     levels = np.abs(found - independently(rgb, size)) * 128
@@ -54,7 +55,7 @@ def test_it_equals_an_independent_computation(shape, size):
 
 
 def test_it_equals_stored_numbers():
-    levels = CentreBicubic(224)(picture(500, 375)) * 128 + 127
+    levels = efficientnet(224)(picture(500, 375)) * 128 + 127
     assert levels.sum(axis=(0, 1)).tolist() == [6359360, 6372352, 5122848]
     assert levels[::100, ::100].tolist() == [
         [[43, 119, 210], [118, 130, 0], [193, 132, 0]],
@@ -65,7 +66,7 @@ def test_it_equals_stored_numbers():
 
 def test_values_are_exact_in_float32():
     grey = np.repeat(np.arange(256, dtype=np.uint8), 3).reshape(256, 1, 1, 3)
-    found = [CentreBicubic(2)(pixel)[0, 0, 0] for pixel in grey]
+    found = [efficientnet(2)(pixel)[0, 0, 0] for pixel in grey]
     assert found == [(value - 127) / 128 for value in range(256)]
 
 
@@ -73,13 +74,13 @@ def test_values_are_exact_in_float32():
 def test_arrays_and_pillow_images_give_the_same(shape):
     rgb = picture(*shape)
     image = Image.fromarray(rgb)
-    np.testing.assert_array_equal(CentreBicubic(224)(image), CentreBicubic(224)(rgb))
+    np.testing.assert_array_equal(efficientnet(224)(image), efficientnet(224)(rgb))
     np.testing.assert_array_equal(np.asarray(image), rgb)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 20000), (20000, 1), (3, 2), (20000, 2)])
 def test_tiny_and_thin_images_work(shape):
-    found = CentreBicubic(224)(np.full((shape[1], shape[0], 3), 255, np.uint8))
+    found = efficientnet(224)(np.full((shape[1], shape[0], 3), 255, np.uint8))
     assert found.shape == (224, 224, 3)
     assert (found == 1).all()
 
@@ -90,19 +91,22 @@ def test_the_square_is_central_and_inside(width):
     side = max(1, math.floor(224 / 256 * min(7, width)))
     left, top = (width - side + 1) // 2, (7 - side + 1) // 2
     rgb[top : top + side, left : left + side] = 255
-    assert (CentreBicubic(224)(rgb) == 1).all()
+    assert (efficientnet(224)(rgb) == 1).all()
 
 
 def test_other_constants_are_used():
     white = np.full((4, 4, 3), 255, np.uint8)
-    assert (CentreBicubic(8, margin=0, mean=5, scale=1000)(white) == np.float32(0.25)).all()
+    other = Transform(CentralSquare(8, 0, "bicubic"), Scaled(1, 5, 1000))
+    assert (other(white) == np.float32(0.25)).all()
 
 
 def test_it_is_a_value_that_prints_as_one_line():
-    assert CentreBicubic(224) == CentreBicubic(224, 32, 127, 128)
-    assert hash(CentreBicubic(224)) != hash(CentreBicubic(240))
-    assert str(CentreBicubic(260)) == "central 260/292 square, bicubic to 260, (x - 127) / 128"
-    assert str(CentreBicubic(8, 0, 0.5, 2)) == "central 8/8 square, bicubic to 8, (x - 0.5) / 2"
+    written_out = Transform(CentralSquare(224, 32, "bicubic"), Scaled(1, 127, 128))
+    assert efficientnet(224) == written_out
+    assert hash(efficientnet(224)) != hash(efficientnet(240))
+    assert str(efficientnet(260)) == "central 260/292 square, bicubic to 260, (x - 127) / 128"
+    other = Transform(CentralSquare(8, 0, "bicubic"), Scaled(1, 0.5, 2))
+    assert str(other) == "central 8/8 square, bicubic to 8, (x - 0.5) / 2"
 
 
 def test_every_registered_kind_prepares_an_image_of_its_size():

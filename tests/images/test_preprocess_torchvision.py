@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from penult.images.preprocess import PREPROCESSING, Torchvision
+from penult.images.preprocess import PREPROCESSING
 
 REFERENCE = Path(__file__).parent.parent / "reference"
 MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+prepare = PREPROCESSING["torchvision"]
 EVERY = {224: 3, 299: 5, 64: 1}  # row and column of the levels that are stored
 
 
@@ -27,7 +28,7 @@ def test_it_equals_torchvision_to_the_bit(photo, size, torchvision):
         rgb = image.convert("RGB")
     if turned:
         rgb = rgb.transpose(Image.Transpose.ROTATE_90)
-    found = PREPROCESSING["torchvision"](size)(rgb)
+    found = prepare(size)(rgb)
     expected = torchvision[f"{photo}_{size}_values"]
     np.testing.assert_array_equal(found[::37, ::37], expected, strict=True)
     levels = np.rint((found * STD + MEAN) * 255)[:: EVERY[size], :: EVERY[size]]
@@ -42,14 +43,14 @@ def noise(width, height):
 def test_arrays_and_pillow_images_give_the_same(shape):
     rgb = noise(*shape)
     image = Image.fromarray(rgb)
-    np.testing.assert_array_equal(Torchvision(32)(image), Torchvision(32)(rgb))
+    np.testing.assert_array_equal(prepare(32)(image), prepare(32)(rgb))
     np.testing.assert_array_equal(np.asarray(image), rgb)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (2, 1), (1, 20_000), (20_000, 1), (20_000, 2)])
 def test_tiny_and_thin_images_work(shape):
     width, height = shape
-    found = Torchvision(224)(np.full((height, width, 3), 255, np.uint8))
+    found = prepare(224)(np.full((height, width, 3), 255, np.uint8))
     assert found.shape == (224, 224, 3)
     white = np.broadcast_to((1 - MEAN) / STD, found.shape)
     np.testing.assert_allclose(found, white, rtol=1e-6)
@@ -62,10 +63,10 @@ def test_the_middle_of_a_long_image_is_off_by_one_level_at_most(shape):
     whole = Image.fromarray(rgb).resize(resized, Image.Resampling.BILINEAR)
     left, top = (round((side - 32) / 2) for side in resized)
     expected = np.asarray(whole.crop((left, top, left + 32, top + 32)), float)
-    found = np.rint((Torchvision(32)(rgb) * STD + MEAN) * 255)
+    found = np.rint((prepare(32)(rgb) * STD + MEAN) * 255)
     assert np.abs(found - expected).max() <= 1
 
 
 @pytest.mark.parametrize(("size", "shorter"), [(224, 256), (299, 342), (64, 73)])
 def test_the_shorter_side_grows_with_the_input(size, shorter):
-    assert Torchvision(size).shorter == shorter
+    assert prepare(size).shorter == shorter

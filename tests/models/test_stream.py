@@ -10,7 +10,7 @@ from PIL import Image
 
 from penult.errors import NetworkError, UsageError
 from penult.images import Limits
-from penult.images.preprocess import Raw
+from penult.images.preprocess import Transform, raw
 from penult.models import stream as module
 from penult.models.stream import BLOCK, FEW, stream
 from penult.util.progress import Timings
@@ -21,7 +21,7 @@ WORKERS = 2
 
 
 @dataclass(frozen=True)
-class Poisoned(Raw):
+class Poisoned(Transform):
     def __call__(self, rgb):
         if rgb.getpixel((0, 0)) == CRASH:
             raise SystemExit  # as a library that calls exit()
@@ -50,7 +50,7 @@ def outcomes():
         timings = timings or Timings()
         return stream(
             images,
-            Poisoned(4),
+            Poisoned(raw(4).geometry, raw(4).normalisation),
             "exact",
             engine,
             limits,
