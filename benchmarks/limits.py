@@ -77,8 +77,8 @@ def make_photos(folder: Path, size: tuple[int, int], count: int) -> list[Path]:
 
 def make_model(name: str, folder: Path) -> penult.Model:
     """Load a network with stand-in weights."""
-    spec = nets.NETS[name]
-    weights = variables([spec.layers()[spec.features]])
+    spec = nets.get(name)
+    weights = variables([spec.layers()[spec.architecture.embedding]])
     file = folder / f"{name}.safetensors"
     save_file({v.name: np.ascontiguousarray(STAND_IN(v)) for v in weights}, file)
     return penult.load_model(name, weights=file)

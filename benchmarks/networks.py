@@ -36,7 +36,7 @@ from penult.graph import Variable, to_nhwc
 from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.models.stream import BATCH
-from penult.nets import NetSpec, speed
+from penult.nets import Pretrained, speed
 from penult.onnx.writer import to_onnx
 from penult.util.machine import cores
 
@@ -60,7 +60,7 @@ class Measured(NamedTuple):
 
     def __str__(self) -> str:
         described = nets.describe(self.network)
-        spec, layer = described.spec, described[described.spec.features]
+        spec, layer = described.spec, described[described.spec.architecture.embedding]
         cells = (
             f"`{self.network}`",
             f"{spec.size}×{spec.size}",
@@ -74,28 +74,29 @@ class Measured(NamedTuple):
         return f"| {' | '.join(cells)} |"
 
 
-def measure(spec: NetSpec) -> Measured:
+def measure(spec: Pretrained) -> Measured:
     """Measure one network; nothing of it stays in memory."""
     manifest, port = REFERENCE / f"manifests/{spec.name}.json", REFERENCE / f"{spec.name}.npz"
     if manifest.exists():
         return against_tensorflow(spec, json.loads(manifest.read_text(encoding="utf-8")))
     error = error_against_port(spec, port) if port.exists() else ""
-    return Measured(spec.name, error, images_per_second(spec, engine(spec, {spec.features})))
+    ready = engine(spec, {spec.architecture.embedding})
+    return Measured(spec.name, error, images_per_second(spec, ready))
 
 
-def against_tensorflow(spec: NetSpec, manifest: dict) -> Measured:
+def against_tensorflow(spec: Pretrained, manifest: dict) -> Measured:
     """Measure a network of which there is what TensorFlow computed."""
     layer = manifest["feature_endpoint"]
-    ready = engine(spec, {spec.features, layer})
+    ready = engine(spec, {spec.architecture.embedding, layer})
     found = ready.run(batch(manifest))[layer].reshape(3, -1)
     with np.load(REFERENCE / f"golden/{spec.name}.npz") as golden:
         error = f"{relative_error(found, golden['features'].reshape(3, -1)):.1e}"
-    if layer != spec.features:
+    if layer != spec.architecture.embedding:
         error += f" (`{layer}`)"
     return Measured(spec.name, error, images_per_second(spec, ready))
 
 
-def error_against_port(spec: NetSpec, file: Path) -> str:
+def error_against_port(spec: Pretrained, file: Path) -> str:
     """Compare a network that has its own weights with what the PyTorch port computed."""
     with np.load(file) as reference:
         photos = [ROOT / "examples/photos" / key for key in reference["keys"]]
@@ -109,7 +110,7 @@ def stand_in(variable: Variable) -> np.ndarray:
     return abs(array) if variable.name.endswith("running_var") else array
 
 
-def engine(spec: NetSpec, layers: set[str]) -> Engine:
+def engine(spec: Pretrained, layers: set[str]) -> Engine:
     """Make a network ready to run up to these layers."""
     graph = spec.layers()
     maps = {name: graph[name] for name in layers}
@@ -117,9 +118,9 @@ def engine(spec: NetSpec, layers: set[str]) -> Engine:
     return Engine(*to_onnx(winograd(products(values)), stand_in))
 
 
-def images_per_second(spec: NetSpec, ready: Engine) -> float:
+def images_per_second(spec: Pretrained, ready: Engine) -> float:
     """Time batches; three digits, since no more can be repeated."""
-    shape = BATCH, spec.size, spec.size, spec.channels
+    shape = BATCH, spec.size, spec.size, spec.architecture.channels
     images = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     ready.run(images)
     seconds: list[float] = []

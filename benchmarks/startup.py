@@ -58,11 +58,12 @@ def checkpoint_costs(runs: int) -> float:
 
 def graph_takes(name: str) -> float:
     """Describe a network and write its model."""
-    spec = nets.NETS[name]
-    needed = variables([spec.layers()[spec.features]])
+    spec = nets.get(name)
+    embedding = spec.architecture.embedding
+    needed = variables([spec.layers()[embedding]])
     weights = {v.name: np.ones(v.shape, np.float32) for v in needed}
     start = time.perf_counter()
-    values = winograd(products({spec.features: spec.layers()[spec.features]}))
+    values = winograd(products({embedding: spec.layers()[embedding]}))
     to_onnx(values, lambda variable: weights[variable.name])
     return time.perf_counter() - start
 

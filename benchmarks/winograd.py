@@ -24,6 +24,7 @@ import onnxruntime as ort
 from penult import nets
 from penult.graph import Constant, Value, conv, relu, to_nhwc
 from penult.graph.winograd import pays, winograd
+from penult.images.preprocess import vgg
 from penult.onnx.writer import Read, to_onnx
 
 LAYERS = [  # channels, filters, size
@@ -110,11 +111,11 @@ def constant(array: np.ndarray) -> Constant:
 def network(name: str) -> None:
     """Measure a network's features."""
     spec = nets.get(name)
-    layer = spec.layers()[spec.features]
+    layer = spec.layers()[spec.architecture.embedding]
     layer = to_nhwc(layer) if len(layer.shape) == 3 else layer
-    scale = 100 if spec.preprocessing == "vgg" else 1
+    scale = 100 if spec.preprocess is vgg else 1
     for n, threads in product(BATCHES, THREADS):
-        shape = n, spec.size, spec.size, spec.channels
+        shape = n, spec.size, spec.size, spec.architecture.channels
         batch = np.random.default_rng(0).uniform(-scale, scale, shape).astype(np.float32)
         row = compare(layer, stand_in, batch, threads)
         print(f"{name:24}{n:7}{threads:9}{row}", flush=True)

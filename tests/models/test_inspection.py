@@ -9,10 +9,10 @@ from safetensors.numpy import save_file
 import penult
 from penult.graph import variables
 from penult.models.inspection import Statistics
-from penult.nets import NETS
+from penult.nets import get
 
 CHECKPOINTS = Path(__file__).parents[1] / "reference/checkpoints"
-LENET = {v.name: np.zeros(v.shape, np.float32) for v in variables(NETS["lenet"].layers().values())}
+LENET = {v.name: np.zeros(v.shape, np.float32) for v in variables(get("lenet").layers().values())}
 
 
 @pytest.fixture

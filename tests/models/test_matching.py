@@ -13,7 +13,7 @@ from penult.checkpoints import open_checkpoint
 from penult.errors import NetworkError, UsageError
 from penult.graph import variables
 from penult.models.matching import averaged, candidates, classes, fit, recognise
-from penult.nets import NETS
+from penult.nets import get
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 NETWORKS = sorted(path.stem for path in REFERENCE.glob("manifests/*.json"))
@@ -49,7 +49,7 @@ def trained(shapes: dict[str, tuple[int, ...]]) -> dict[str, tuple[int, ...]]:
 def recognised(shapes: dict[str, tuple[int, ...]]) -> set[str]:
     """The networks that fit; those that differ in size only count as one."""
     found = candidates(shapes)
-    assert len({spec.build for spec in found}) == 1
+    assert len({spec.architecture for spec in found}) == 1
     return {spec.name for spec in found}
 
 
@@ -58,7 +58,7 @@ def recognised(shapes: dict[str, tuple[int, ...]]) -> set[str]:
 def test_a_network_is_recognised_with_any_number_of_classes(name, number):
     shapes = published(name, number)
     assert name in recognised(shapes)
-    assert classes(NETS[name], shapes) == number
+    assert classes(get(name), shapes) == number
 
 
 @EVERY_NETWORK
@@ -76,26 +76,26 @@ def test_a_network_is_recognised_among_slots_averages_and_steps(name):
 def test_a_network_is_recognised_in_a_scope_of_ones_own(name):
     shapes = {f"tower_0/{n}": shape for n, shape in trained(published(name, 5)).items()}
     assert name in recognised(shapes)
-    assert classes(NETS[name], shapes) == 5
+    assert classes(get(name), shapes) == 5
 
 
 @EVERY_NETWORK
 def test_a_network_is_recognised_without_its_classifier(name):
-    spec = NETS[name]
-    needed = {v.name for v in variables([spec.layers()[spec.features]])}
+    spec = get(name)
+    needed = {v.name for v in variables([spec.layers()[spec.architecture.embedding]])}
     assert name in recognised({n: s for n, s in published(name).items() if n in needed})
 
 
 def test_inception_v3_takes_224_pixels_though_the_auxiliary_head_does_not():
     # the 2018 script stopped at AuxLogits/Conv2d_2a_3x3/BatchNorm/beta: names that follow the size
-    spec = NETS["inception_v3"]
+    spec = get("inception_v3")
     needed = variables([spec.layers(size=224)["AvgPool_1a"]])
     assert fit(needed, published("inception_v3")).differences == ()
 
 
 def test_inception_v4_finds_its_variables():
     # the 2018 script found "no variables to save"
-    spec = NETS["inception_v4"]
+    spec = get("inception_v4")
     found = fit(variables(spec.layers().values()), published("inception_v4"))
     assert (found.needed, found.differences) == (len(published("inception_v4")), ())
 
@@ -147,7 +147,7 @@ def test_a_checkpoint_without_averages_is_refused(tmp_path):
 
 
 def test_a_checkpoint_of_averages_only_says_how_to_take_them():
-    needed = variables([NETS["lenet"].layers()["conv1"]])
+    needed = variables([get("lenet").layers()["conv1"]])
     shapes = {f"{v.name}/ExponentialMovingAverage": v.shape for v in needed}
     first, _ = fit(needed, shapes).differences
     assert first == "LeNet/conv1/weights is missing, its moving average is there (--ema)"

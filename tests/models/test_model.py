@@ -11,7 +11,7 @@ import penult
 from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError, ImageError, NetworkError, UsageError
 from penult.models.matching import published_checkpoint
-from penult.nets import NETS
+from penult.nets import get
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
@@ -22,7 +22,7 @@ def relative_error(found, expected):
 
 @pytest.fixture(scope="module")
 def weights():
-    checkpoint = published_checkpoint(NETS["efficientnet_lite0"])
+    checkpoint = published_checkpoint(get("efficientnet_lite0"))
     # safetensors writes the memory of transposed arrays as it lies
     return {name: np.ascontiguousarray(array) for name, array in checkpoint.items()}
 
@@ -251,6 +251,6 @@ def test_raw_preprocessing_is_squashed_pixels():
 
 
 def test_the_packaged_file_is_read_by_our_own_reader():
-    checkpoint = open_checkpoint(published_checkpoint(NETS["efficientnet_lite0"]).path)
+    checkpoint = open_checkpoint(published_checkpoint(get("efficientnet_lite0")).path)
     assert checkpoint.format == "PyTorch (legacy)"
     assert checkpoint.shapes["_fc.weight"] == (1000, 1280)

@@ -16,7 +16,7 @@ from penult import nets
 from penult.checkpoints import open_checkpoint
 from penult.engine import Engine
 from penult.graph import variables
-from penult.images.preprocess import PREPROCESSING
+from penult.images.preprocess import PREPROCESSING, name_of
 from penult.models.matching import candidates
 from penult.models.network import load_network
 from penult.onnx.writer import to_onnx
@@ -66,12 +66,13 @@ def checkpoint(tmp_path):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_network_equals_the_original(name, checkpoint):
-    spec = nets.NETS[name]
+    spec = nets.get(name)
+    architecture = spec.architecture
     manifest = json.loads((REFERENCE / f"manifests/{name}.json").read_text(encoding="utf-8"))
     file = checkpoint(manifest, "V1" if NETWORKS.index(name) % 2 else "V2")
     assert spec in candidates(open_checkpoint(file).shapes)
-    assert (spec.size, spec.channels) == (manifest["input_size"], manifest["channels"])
-    assert (spec.classes, spec.preprocessing) == (
+    assert (spec.size, architecture.channels) == (manifest["input_size"], manifest["channels"])
+    assert (spec.classes, name_of(spec.preprocess(spec.size))) == (
         manifest["num_classes"],
         manifest["preprocessing"],
     )
@@ -84,7 +85,7 @@ def test_network_equals_the_original(name, checkpoint):
     engine = Engine(cut.model, cut.weights, list(cut.outputs))
     found = {name: array.reshape(3, -1) for name, array in engine.run(batch(manifest)).items()}
     with np.load(REFERENCE / f"golden/{name}.npz") as golden:
-        assert relative_error(found[spec.logits], golden["logits"]) < 1e-4
+        assert relative_error(found[architecture.logits], golden["logits"]) < 1e-4
         features = found[manifest["feature_endpoint"]]
         assert relative_error(features, golden["features"].reshape(3, -1)) < 1e-4
     for endpoint, print_ in manifest["endpoints"].items():
@@ -119,7 +120,7 @@ def test_raw_pixels_give_what_the_original_script_did(name, layer, size):
     photos = ["chelsea.jpg", "coffee.jpg", "astronaut.jpg", "rocket.jpg"]
     raw = PREPROCESSING["raw"](size)
     pixels = np.stack([raw(Image.open(REFERENCE / "images" / photo)) for photo in photos])
-    layers = {"features": nets.NETS[name].layers(size=size)[layer]}
+    layers = {"features": nets.get(name).layers(size=size)[layer]}
     engine = Engine(*to_onnx(layers, lambda v: weight(v.name, v.shape)))
     with np.load(REFERENCE / "golden/legacy_compute_features.npz") as legacy:
         assert relative_error(engine.run(pixels)["features"], legacy[name]) < 1e-4

@@ -1,14 +1,17 @@
 import re
-from dataclasses import replace
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
 
 import pytest
 
 from penult import nets
 from penult.errors import UsageError
 from penult.graph import variables
-from penult.nets import efficientnet_lite
+from penult.nets.registry import FAMILIES
 
-EVERY_NET = pytest.mark.parametrize("spec", nets.NETS.values(), ids=lambda spec: spec.name)
+EVERY_NET = pytest.mark.parametrize("spec", nets.ours(), ids=lambda spec: spec.name)
 
 PUBLISHED = {  # millions of parameters and multiply-adds, models/official/efficientnet/lite
     "efficientnet_lite0": (4.7, 407),
@@ -31,18 +34,22 @@ def test_parameters_and_multiply_adds_are_as_published(name):
 @EVERY_NET
 def test_named_layers_exist_and_classes_can_be_any_number(spec):
     layers = spec.layers(classes=5)
-    assert layers[spec.logits].shape == (5,)
-    assert layers[spec.features].shape[1:] in {(), (1, 1)}
-    names = {v.name: v.shape for v in variables([layers[spec.logits]])}
-    assert names[spec.classifier][0] == 5
+    architecture = spec.architecture
+    assert layers[architecture.logits].shape == (5,)
+    assert layers[architecture.embedding].shape[1:] in {(), (1, 1)}
+    names = {v.name: v.shape for v in variables([layers[architecture.logits]])}
+    assert names[architecture.classifier][0] == 5
 
 
 @EVERY_NET
 def test_descriptions_count_what_each_layer_needs(spec):
     described = nets.describe(spec.name)
-    features, logits = described[spec.features], described[spec.logits]
-    assert 0 < described.layers[0].multiply_adds < features.multiply_adds <= logits.multiply_adds
-    assert 0 < described.layers[0].parameters < features.parameters <= logits.parameters
+    first = described.layers[0]
+    embedding, logits = (
+        described[name] for name in (spec.architecture.embedding, spec.architecture.logits)
+    )
+    assert 0 < first.multiply_adds < embedding.multiply_adds <= logits.multiply_adds
+    assert 0 < first.parameters < embedding.parameters <= logits.parameters
 
 
 def test_layers_have_their_published_names():
@@ -64,10 +71,43 @@ def test_patterns_find_networks():
     ]
 
 
-def test_two_networks_of_one_name_are_refused(monkeypatch):
-    monkeypatch.setattr(nets, "FAMILIES", [[replace(efficientnet_lite.NETS[0])] * 2])
-    with pytest.raises(RuntimeError, match="two networks are named 'efficientnet_lite0'"):
-        nets._registry()
+def test_each_network_has_a_name_of_its_own():
+    names = [spec.name for spec in nets.ours()]
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_networks_name_begins_with_that_of_its_module(family):
+    names = [spec.name for spec in import_module(f"penult.nets.{family}").PRETRAINED]
+    assert names
+    assert all(name.startswith(family) for name in names)
+
+
+def test_every_family_is_in_the_registry():
+    files = {path.stem for path in Path(nets.__file__).parent.glob("*.py")}
+    shared = {"__init__", "pytorch", "registry", "slim", "spec", "speed"}
+    assert files - shared == set(FAMILIES)
+
+
+@pytest.mark.parametrize("name", ["inception_v1", "mobilenet_v2_050_96"])
+def test_one_network_is_found_without_importing_the_others(name):
+    script = f"""
+import sys
+from penult.nets import get
+get({name!r})
+print(*(each.removeprefix("penult.nets.") for each in sys.modules))
+"""
+    loaded = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    modules = set(loaded.stdout.decode().split())
+    assert {family for family in FAMILIES if name.startswith(family)} == modules & set(FAMILIES)
+    assert "importlib.metadata" not in modules
+
+
+def test_weights_for_several_sizes_are_of_one_architecture():
+    names = ("mobilenet_v1_025_224", "mobilenet_v1_025", "mobilenet_v1_050_224")
+    first, same, other = (nets.get(name).architecture for name in names)
+    assert first is same
+    assert first is not other
 
 
 @pytest.mark.parametrize(

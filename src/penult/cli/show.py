@@ -119,6 +119,7 @@ def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
     )  # fmt: skip
     for d in descriptions:
         spec, facts = d.spec, _facts(d)
+        paper = spec.architecture.paper
         size = facts["weights_bytes"]
         table.add_row(
             spec.name,
@@ -131,7 +132,7 @@ def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
             _known(facts["images_per_second"], "{:.3g}"),
             _known(size and size / 1e6, "{:.0f}"),
             _link(spec.weights.kind if spec.weights else "-w FILE", facts["weights"]),
-            _link(spec.paper.rpartition("/")[2], spec.paper),
+            _link(paper.rpartition("/")[2], paper),
         )
     print_table(table)
 
@@ -145,7 +146,7 @@ def description(d: "Description", *, as_json: bool) -> None:
     _print_facts(facts)
     table = columns("layer", "shape", "parameters", "multiply-adds")
     for layer in d.layers:
-        mark = "  (default)" if layer.name == d.spec.features else ""
+        mark = "  (default)" if layer.name == d.spec.architecture.embedding else ""
         table.add_row(
             layer.name + mark,
             _shape(layer.shape),
@@ -303,27 +304,26 @@ def duplicates(table: "Path", found: "Duplicates", *, as_json: bool) -> None:
 
 
 def _facts(d: "Description") -> dict[str, Any]:
-    from penult.images.preprocess import PREPROCESSING
     from penult.nets.speed import images_per_second
 
-    spec, weights = d.spec, d.spec.weights
+    spec, weights, net = d.spec, d.spec.weights, d.spec.architecture
     return {
         "network": spec.name,
-        "input": (d.size, d.size, spec.channels),
-        "features": spec.features,
-        "width": d[spec.features].shape[-1],
+        "input": (d.size, d.size, net.channels),
+        "features": net.embedding,
+        "width": d[net.embedding].shape[-1],
         "parameters": d.whole.parameters,
         "multiply_adds": d.whole.multiply_adds,
-        "preprocessing": str(PREPROCESSING[spec.preprocessing](d.size)),
+        "preprocessing": str(spec.preprocess(d.size)),
         "top1": spec.top1,
         "top5": spec.top5,
         "images_per_second": images_per_second().get(spec.name),
-        "classes": spec.classes,
+        "classes": spec.classes or None,
         "weights": weights.where if weights else None,
         "weights_bytes": weights and weights.bytes,
         "licence": weights.licence if weights else None,
-        "source": spec.source,
-        "paper": spec.paper,
+        "source": net.source,
+        "paper": net.paper,
     }
 
 

@@ -156,7 +156,7 @@ def _network(name: str, weights: str | Path, preprocess: str | None) -> Model:
     return load_model(
         spec.name,
         weights=weights,
-        layer=spec.logits if spec.name.startswith("vgg_") else spec.features,
+        layer=f"{spec.name}/fc8" if spec.name.startswith("vgg_") else spec.architecture.embedding,
         size=RAW_SIZE if fixed and preprocess == "raw" else None,
         preprocess=preprocess,
     )

@@ -98,10 +98,11 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
     number = None
     missing: tuple[str, ...] = ()
     if networks:
-        spec = networks[0]
+        spec, architecture = networks[0], networks[0].architecture
         number = classes(spec, shapes)
         layers = spec.layers(number)
-        whole = fit(variables([layers[spec.logits]]), shapes)
+        last = layers[architecture.logits or architecture.embedding]
+        whole = fit(variables([last]), shapes)
         used = {whole.scope + variable.name for variable in variables(layers.values())}
         missing = whole.differences
     else:

@@ -11,7 +11,8 @@ from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph import Variable, variables
 from penult.models.published import download
-from penult.nets import NETS, NetSpec, PackagedWeights
+from penult.nets import Architecture, PackagedWeights, Pretrained, networks, ours
+from penult.nets.registry import installed
 from penult.util.text import printable, quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -47,7 +48,7 @@ class Fit:
         )
 
 
-def published_checkpoint(spec: NetSpec) -> Checkpoint:
+def published_checkpoint(spec: Pretrained) -> Checkpoint:
     """Open a network's published weights: those of a package, or downloaded if they aren't here.
 
     Raises:
@@ -96,11 +97,11 @@ def averaged(checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint.averaged(averages)
 
 
-def recognise(checkpoint: Checkpoint, size: int | None = None) -> NetSpec:
+def recognise(checkpoint: Checkpoint, size: int | None = None) -> Pretrained:
     """Return the one network whose features can be computed from a checkpoint's variables.
 
-    Networks that differ in the size of their input only have the same variables; `size` tells
-    them apart.
+    Weights of one architecture that differ in the size of their input have the same variables;
+    `size` tells them apart.
 
     Raises:
         NetworkError: None fits; the message says what the nearest one lacks.
@@ -109,7 +110,8 @@ def recognise(checkpoint: Checkpoint, size: int | None = None) -> NetSpec:
     fitting = candidates(checkpoint.shapes)
     if not fitting:
         raise NetworkError(unknown(checkpoint))
-    alike = len({spec.build for spec in fitting}) == 1
+    sizes = {spec.size for spec in fitting}
+    alike = len({spec.architecture for spec in fitting}) == 1 and len(sizes) == len(fitting)
     if size and alike:
         fitting = [spec for spec in fitting if spec.size == size] or fitting[:1]
     if len(fitting) > 1:
@@ -121,19 +123,18 @@ def recognise(checkpoint: Checkpoint, size: int | None = None) -> NetSpec:
     return fitting[0]
 
 
-def candidates(shapes: Shapes) -> list[NetSpec]:
+def candidates(shapes: Shapes) -> list[Pretrained]:
     """List the networks whose features can be computed from variables of these shapes.
 
     Those whose classifier is there too are looked at first: to describe all takes a tenth of a
-    second.
+    second. Networks of other packages come into question where none of ours fits.
     """
-    likely = [spec for spec in NETS.values() if _classifier(spec, shapes) in shapes]
-    return _fitting(likely, shapes) or _fitting(NETS.values(), shapes)
+    return _candidates(ours(), shapes) or _candidates(installed(), shapes)
 
 
 def unknown(checkpoint: Checkpoint) -> str:
     """Say what a checkpoint that fits no network holds instead."""
-    fits = {spec.name: _fit(spec, checkpoint.shapes) for spec in NETS.values()}
+    fits = {spec.name: _fit(spec, checkpoint.shapes) for spec in networks()}
     name, best = max(fits.items(), key=lambda item: item[1].share)
     if best.share:
         return best.refusal(f"network that is known, {name} is nearest", checkpoint.path)
@@ -144,9 +145,10 @@ def unknown(checkpoint: Checkpoint) -> str:
     )
 
 
-def classes(spec: NetSpec, shapes: Shapes) -> int:
+def classes(spec: Pretrained, shapes: Shapes) -> int:
     """Count the classes that a checkpoint's classifier has; those published if it has none."""
-    shape = shapes.get(_classifier(spec, shapes))
+    variable = spec.architecture.classifier
+    shape = shapes.get(_scope(variable, shapes) + variable) if variable else None
     return shape[0] if shape else spec.classes
 
 
@@ -156,22 +158,27 @@ def fit(needed: Sequence[Variable], shapes: Shapes) -> Fit:
     return Fit(scope, len(needed), tuple(_differences(needed, scope, shapes)))
 
 
-def _fitting(specs: Iterable[NetSpec], shapes: Shapes) -> list[NetSpec]:
+def _candidates(specs: Sequence[Pretrained], shapes: Shapes) -> list[Pretrained]:
+    likely = [spec for spec in specs if _has_classifier(spec.architecture, shapes)]
+    return _fitting(likely, shapes) or _fitting(specs, shapes)
+
+
+def _fitting(specs: Iterable[Pretrained], shapes: Shapes) -> list[Pretrained]:
     return [spec for spec in specs if not _fit(spec, shapes).differences]
 
 
-def _fit(spec: NetSpec, shapes: Shapes) -> Fit:
-    return fit(_feature_variables(spec), shapes)
+def _fit(spec: Pretrained, shapes: Shapes) -> Fit:
+    return fit(_embedding_variables(spec), shapes)
 
 
 @cache
-def _feature_variables(spec: NetSpec) -> tuple[Variable, ...]:
-    return tuple(variables([spec.layers()[spec.features]]))
+def _embedding_variables(spec: Pretrained) -> tuple[Variable, ...]:
+    return tuple(variables([spec.layers()[spec.architecture.embedding]]))
 
 
-def _classifier(spec: NetSpec, shapes: Shapes) -> str:
-    """What the classifier's variable is called in a checkpoint that has it."""
-    return _scope(spec.classifier, shapes) + spec.classifier
+def _has_classifier(architecture: Architecture, shapes: Shapes) -> bool:
+    variable = architecture.classifier
+    return variable is not None and _scope(variable, shapes) + variable in shapes
 
 
 def _scope(variable: str, shapes: Shapes) -> str:

@@ -14,11 +14,10 @@ from numpy.typing import NDArray
 from penult.engine import Cut, Engine
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
-from penult.images.preprocess import PREPROCESSING
 from penult.models.network import CheckpointNetwork, Network, load_network
-from penult.models.recipe import ModelOptions, Recipe, takes_options
+from penult.models.recipe import ModelOptions, Recipe, takes_options, transform
 from penult.models.stream import Outcome, stream
-from penult.nets import NETS, PackagedWeights
+from penult.nets import PackagedWeights, lookup
 from penult.onnx.origin import Origin
 from penult.util.machine import workers
 from penult.util.progress import Timings
@@ -39,7 +38,7 @@ class Model:
         outputs: The layers asked for, each with the shape of one image's features.
         preprocessing: How pixels become the network's input; prints as one line.
         pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
-        preprocess: The name of the preprocessing.
+        preprocess: The name of the preprocessing, or `custom` if it has none.
         decode: How JPEGs that are much larger than needed are decoded: `exact` or `fast`.
         limits: What an image may take.
     """
@@ -49,7 +48,7 @@ class Model:
         cut = network.cut([network.layer_name(name) for name in asked.layers], asked.pool)
         self.network = network
         self.outputs = cut.outputs
-        self.preprocessing = PREPROCESSING[asked.preprocess](network.size)
+        self.preprocessing = transform(network, asked.preprocess)
         self.pool, self.preprocess, self.decode = asked.pool, asked.preprocess, asked.decode
         self.limits = asked.limits
         self._asked = asked
@@ -266,7 +265,7 @@ def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
 
 def _is_packaged(recipe: Recipe) -> bool:
     """Whether the weights come as a package, which lies elsewhere on each machine."""
-    spec = NETS.get(recipe.network)
+    spec = lookup(recipe.network)
     packaged = spec.weights if spec else None
     return isinstance(packaged, PackagedWeights) and packaged.sha256 == recipe.weights_sha256
 

@@ -15,9 +15,9 @@ from penult.graph import (
 from penult.graph.pooling import Pool, pooled
 from penult.graph.products import products
 from penult.graph.winograd import winograd
-from penult.images.preprocess import PREPROCESSING
+from penult.images.preprocess import PREPROCESSING, Transform
 from penult.models.matching import averaged, classes, fit, published_checkpoint, recognise
-from penult.nets import DEFAULT, NETS, NetSpec, class_names, get
+from penult.nets import DEFAULT, Pretrained, class_names, get, lookup
 from penult.onnx.file import OnnxFile
 from penult.onnx.writer import Read, to_onnx, write_onnx
 from penult.util.text import matching, nearest, quoted
@@ -36,7 +36,7 @@ class Network(Protocol):
         ema: Whether moving averages are taken for weights.
         exact: Whether all convolutions are computed as they stand.
         size: Pixels of the square input.
-        preprocessing: What it was trained with, a name in `PREPROCESSING`; None if nobody knows.
+        preprocessing: What it was trained with, for this size; None if nobody knows.
         features: The layers by default.
     """
 
@@ -45,7 +45,7 @@ class Network(Protocol):
     ema: bool
     exact: bool
     size: int
-    preprocessing: str | None
+    preprocessing: Transform | None
     features: Sequence[str]
 
     @property
@@ -87,7 +87,12 @@ class CheckpointNetwork:
     """
 
     def __init__(
-        self, spec: NetSpec, checkpoint: Checkpoint, size: int | None = None, *, exact: bool = False
+        self,
+        spec: Pretrained,
+        checkpoint: Checkpoint,
+        size: int | None = None,
+        *,
+        exact: bool = False,
     ) -> None:
         self.spec = spec
         self.exact = exact
@@ -96,12 +101,16 @@ class CheckpointNetwork:
         self.path = checkpoint.path
         self.ema = checkpoint.ema
         self.size = size or spec.size
-        self.preprocessing: str | None = spec.preprocessing
-        self.features: Sequence[str] = (spec.features,)
-        self.logits = spec.logits
+        self.preprocessing: Transform | None = spec.preprocess(self.size)
+        self.features: Sequence[str] = (spec.architecture.embedding,)
         self.classes = class_names(classes(spec, checkpoint.shapes))
         self._graph = spec.layers(len(self.classes), self.size)
         self.layers = {name: value.channels_last for name, value in self._graph.items()}
+
+    @property
+    def logits(self) -> str:
+        """The classifier's layer."""
+        return _logits(self.spec)
 
     def layer_name(self, name: str) -> str:
         """Return a layer's full name."""
@@ -148,8 +157,8 @@ class OnnxNetwork:
         self.ema = False
         self.exact = True
         self.size = file.checked_size(size)
-        stated = origin.preprocessing if origin else None
-        self.preprocessing = stated if stated in PREPROCESSING else None
+        make = PREPROCESSING.get(origin.preprocessing) if origin else None
+        self.preprocessing = make(self.size) if make else None
         self.features: Sequence[str] = file.features
 
     @cached_property
@@ -162,10 +171,11 @@ class OnnxNetwork:
         """The classifier's layer; of another program's file, the first output before a softmax."""
         if not self.file.origin:
             return self.file.logits
-        spec = NETS.get(self.name)
-        if spec is None or spec.logits not in self.file.outputs:
+        spec = lookup(self.name)
+        logits = _logits(spec) if spec else None
+        if logits not in self.file.outputs:
             raise NetworkError(f"{quoted(self.path)} was written without its classifier")
-        return spec.logits
+        return logits
 
     @cached_property
     def classes(self) -> list[str]:
@@ -212,6 +222,12 @@ def load_network(
     checkpoint = averaged(open_checkpoint(weights)) if ema else open_checkpoint(weights)
     spec = get(model) if model else recognise(checkpoint, size)
     return CheckpointNetwork(spec, checkpoint, size, exact=exact)
+
+
+def _logits(spec: Pretrained) -> str:
+    if spec.architecture.logits is None:
+        raise NetworkError(f"{spec.name} has no classifier")
+    return spec.architecture.logits
 
 
 def _layer_name(name: str, layers: Iterable[str], network: str, remedy: str = "") -> str:

@@ -17,13 +17,14 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast, get_arg
 from penult.errors import StoreError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, Limits
-from penult.images.preprocess import PREPROCESSING
+from penult.images.preprocess import PREPROCESSING, Transform, name_of
 from penult.models.network import Network
 from penult.util.text import describe, differences, quoted
 
 Shape = tuple[int, ...]
 F = TypeVar("F", bound=Callable[..., Any])
 
+CUSTOM = "custom"  # stands for a network's own preprocessing where no name makes it
 LIBRARIES = ("penult", "numpy", "onnxruntime", "PIL", "lance")  # whose versions are noted
 
 
@@ -80,9 +81,8 @@ class Recipe:
             if getattr(self, name) not in choices:
                 known = f"{', '.join(choices[:-1])} or {choices[-1]}"
                 raise UsageError(f"{name} must be {known}, not {quoted(getattr(self, name))}")
-        if self.preprocess not in PREPROCESSING:
-            known = ", ".join(PREPROCESSING)
-            raise UsageError(f"preprocess must be one of {known}, not {quoted(self.preprocess)}")
+        if self.preprocess != CUSTOM:
+            _check_preprocess(self.preprocess)
 
     @classmethod
     def of(cls, network: Network, **options: Unpack[ModelOptions]) -> Self:
@@ -198,12 +198,28 @@ _STORED = {"network": str, "weights_path": str, "weights_sha256": str} | {
 }
 
 
+def transform(network: Network, name: str) -> Transform:
+    """Return what makes a network's input, by its name in a recipe."""
+    return _own_preprocessing(network) if name == CUSTOM else PREPROCESSING[name](network.size)
+
+
 def _preprocess(network: Network, asked: str | None) -> str:
-    known = ", ".join(PREPROCESSING)
-    name = asked or network.preprocessing
-    if name is None:
+    if asked:
+        _check_preprocess(asked)
+        return asked
+    return name_of(_own_preprocessing(network)) or CUSTOM
+
+
+def _check_preprocess(name: str) -> None:
+    if name not in PREPROCESSING:
+        known = ", ".join(PREPROCESSING)
+        raise UsageError(f"preprocess must be one of {known}, not {quoted(name)}")
+
+
+def _own_preprocessing(network: Network) -> Transform:
+    if network.preprocessing is None:
         raise UsageError(
             f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
-            f"one of {known}; most from PyTorch take torchvision"
+            f"one of {', '.join(PREPROCESSING)}; most from PyTorch take torchvision"
         )
-    return name
+    return network.preprocessing

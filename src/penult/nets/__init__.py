@@ -3,98 +3,40 @@
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from penult.errors import UsageError
-from penult.nets import (
-    alexnet_v2,
-    cifarnet,
-    efficientnet_lite,
-    inception_resnet_v2,
-    inception_v1,
-    inception_v2,
-    inception_v3,
-    inception_v4,
-    lenet,
-    mobilenet_v1,
-    mobilenet_v2,
-    mobilenet_v3,
-    nasnet,
-    overfeat,
-    pnasnet,
-    resnet_v1,
-    resnet_v2,
-    spec,
-    vgg,
+from penult.nets import spec
+from penult.nets.registry import DEFAULT, get, lookup, networks, ours
+from penult.nets.spec import (
+    Architecture,
+    Description,
+    Layer,
+    Layers,
+    PackagedWeights,
+    Pretrained,
+    PublishedWeights,
 )
-from penult.nets.spec import Description, Layer, Layers, NetSpec, PackagedWeights, PublishedWeights
-from penult.util.text import nearest, quoted
 
 __all__ = [
     "DEFAULT",
-    "NETS",
+    "Architecture",
     "Description",
     "Layer",
     "Layers",
-    "NetSpec",
     "PackagedWeights",
+    "Pretrained",
     "PublishedWeights",
     "class_names",
     "describe",
     "find",
     "get",
+    "lookup",
+    "networks",
+    "ours",
 ]
 
-FAMILIES = [
-    efficientnet_lite.NETS,
-    inception_v1.NETS,
-    inception_v2.NETS,
-    inception_v3.NETS,
-    inception_v4.NETS,
-    inception_resnet_v2.NETS,
-    resnet_v1.NETS,
-    resnet_v2.NETS,
-    vgg.NETS,
-    alexnet_v2.NETS,
-    overfeat.NETS,
-    lenet.NETS,
-    cifarnet.NETS,
-    mobilenet_v1.NETS,
-    mobilenet_v2.NETS,
-    mobilenet_v3.NETS,
-    nasnet.NETS,
-    pnasnet.NETS,
-]
-DEFAULT = "efficientnet_lite0"
 
-
-def _registry() -> dict[str, NetSpec]:
-    nets: dict[str, NetSpec] = {}
-    for net in (net for family in FAMILIES for net in family):
-        if net.name in nets:
-            raise RuntimeError(f"two networks are named {net.name!r}")
-        nets[net.name] = net
-    return nets
-
-
-NETS = _registry()
-
-
-def get(name: str) -> NetSpec:
-    """Return the network of that name.
-
-    Raises:
-        UsageError: There is none; the message names the nearest.
-    """
-    if name not in NETS:
-        known = nearest(name, NETS)
-        raise UsageError(
-            f"no network is named {quoted(name)}; nearest: {known} (see `penult models`)"
-        )
-    return NETS[name]
-
-
-def find(pattern: str = "*") -> list[NetSpec]:
+def find(pattern: str = "*") -> list[Pretrained]:
     """List the networks whose name matches a shell-style pattern, in the registry's order."""
-    return [net for name, net in NETS.items() if fnmatchcase(name, pattern)]
+    return [network for network in networks() if fnmatchcase(network.name, pattern)]
 
 
 def describe(name: str, *, size: int | None = None) -> Description:

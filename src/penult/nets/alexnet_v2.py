@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 from penult.graph import Value, global_avg_pool, max_pool, relu
 from penult.graph.ops import Padding
+from penult.images import preprocess
 from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 
 class Conv(NamedTuple):
@@ -51,17 +52,20 @@ def alexnet(images: Value, classes: int, *, name: str, table: dict[str, Conv | i
     return layers
 
 
-NETS = [
-    NetSpec(
-        name="alexnet_v2",
-        build=partial(alexnet, name="alexnet_v2", table=TABLE),
+ARCHITECTURE = Architecture(
+    build=partial(alexnet, name="alexnet_v2", table=TABLE),
+    embedding="alexnet_v2/fc7",
+    logits="alexnet_v2/fc8",
+    classifier="alexnet_v2/fc8/biases",
+    paper="https://arxiv.org/abs/1404.5997",
+    source=slim.source("alexnet.py"),
+)
+
+PRETRAINED = [
+    Pretrained(
+        "alexnet_v2",
+        ARCHITECTURE,
         size=224,
-        preprocessing="vgg",
-        features="alexnet_v2/fc7",
-        logits="alexnet_v2/fc8",
-        classifier="alexnet_v2/fc8/biases",
-        paper="https://arxiv.org/abs/1404.5997",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/alexnet.py",
-        top1=None,
+        preprocess=preprocess.vgg,
     )
 ]

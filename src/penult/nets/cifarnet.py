@@ -14,8 +14,9 @@ from penult.graph import (
     softmax,
     to_nhwc,
 )
+from penult.images import preprocess
 from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 norm = partial(local_response_norm, radius=4, bias=1.0, alpha=0.001 / 9, beta=0.75)
 
@@ -35,18 +36,21 @@ def cifarnet(images: Value, classes: int) -> Layers:
     return layers
 
 
-NETS = [
-    NetSpec(
-        name="cifarnet",
-        build=cifarnet,
+ARCHITECTURE = Architecture(
+    build=cifarnet,
+    embedding="fc4",
+    logits="Logits",
+    classifier="CifarNet/logits/biases",
+    paper="https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",
+    source=slim.source("cifarnet.py"),
+)
+
+PRETRAINED = [
+    Pretrained(
+        "cifarnet",
+        ARCHITECTURE,
         size=32,
-        preprocessing="cifarnet",
-        features="fc4",
-        logits="Logits",
-        classifier="CifarNet/logits/biases",
-        paper="https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/cifarnet.py",
-        top1=None,
+        preprocess=preprocess.cifarnet,
         classes=10,
     )
 ]

@@ -11,8 +11,9 @@ from math import ceil
 from typing import NamedTuple
 
 from penult.graph import Value, add, global_avg_pool, relu6
+from penult.images import preprocess
 from penult.nets import pytorch, slim
-from penult.nets.spec import Layers, NetSpec, PackagedWeights
+from penult.nets.spec import Architecture, Layers, PackagedWeights, Pretrained
 
 conv_bn = partial(pytorch.conv_bn, epsilon=1e-3)
 
@@ -93,24 +94,28 @@ def _packaged(index: int, size: int, sha256: str) -> PackagedWeights:
     )
 
 
-def _spec(
+def pretrained(
     index: int,
     width: float,
     depth: float,
     size: int,
     top1: float,
     weights: PackagedWeights | None = None,
-) -> NetSpec:
-    return NetSpec(
-        name=f"efficientnet_lite{index}",
+) -> Pretrained:
+    """One of the variants, with its weights where a package has them."""
+    architecture = Architecture(
         build=partial(efficientnet_lite, width=width, depth=depth),
-        size=size,
-        preprocessing="efficientnet",
-        features="pooled_features",
+        embedding="pooled_features",
         logits="head",
         classifier="_fc.weight",
         paper="https://arxiv.org/abs/1905.11946",
         source="https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite",
+    )
+    return Pretrained(
+        f"efficientnet_lite{index}",
+        architecture,
+        size=size,
+        preprocess=preprocess.efficientnet,
         top1=top1,
         weights=weights,
     )
@@ -120,11 +125,11 @@ LITE0 = _packaged(0, 18826032, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881c
 LITE1 = _packaged(1, 21946926, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850")
 LITE2 = _packaged(2, 24666229, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d")
 
-NETS = [
+PRETRAINED = [
     # number, width, depth, input size, published top-1, weights
-    _spec(0, 1.0, 1.0, 224, 75.1, LITE0),
-    _spec(1, 1.0, 1.1, 240, 76.7, LITE1),
-    _spec(2, 1.1, 1.2, 260, 77.6, LITE2),
-    _spec(3, 1.2, 1.4, 280, 79.8),
-    _spec(4, 1.4, 1.8, 300, 81.5),
+    pretrained(0, 1.0, 1.0, 224, 75.1, LITE0),
+    pretrained(1, 1.0, 1.1, 240, 76.7, LITE1),
+    pretrained(2, 1.1, 1.2, 260, 77.6, LITE2),
+    pretrained(3, 1.2, 1.4, 280, 79.8),
+    pretrained(4, 1.4, 1.8, 300, 81.5),
 ]

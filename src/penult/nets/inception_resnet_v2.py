@@ -7,10 +7,11 @@ and the residual modules work on 320, 1088 and 2080 channels. Variables and laye
 from collections.abc import Sequence
 
 from penult.graph import Value, add, avg_pool, concat, global_avg_pool, max_pool, relu, softmax
+from penult.images import preprocess
 from penult.nets import slim
 from penult.nets.inception_v3 import auxiliary, halve, stem
 from penult.nets.slim import named_conv, tower
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 
 def inception_resnet_v2(images: Value, classes: int) -> Layers:
@@ -113,20 +114,24 @@ def residual(x: Value, scope: str, branches: Sequence[Value], scale: float) -> V
     return add(x, slim.conv_bias(mixed, f"{scope}/Conv2d_1x1", x.shape[0], 1, scale=scale))
 
 
-NETS = [
-    NetSpec(
-        name="inception_resnet_v2",
-        build=inception_resnet_v2,
+ARCHITECTURE = Architecture(
+    build=inception_resnet_v2,
+    embedding="PreLogitsFlatten",
+    logits="Logits",
+    classifier="InceptionResnetV2/Logits/Logits/biases",
+    paper="https://arxiv.org/abs/1602.07261",
+    source=slim.source("inception_resnet_v2.py"),
+)
+
+PRETRAINED = [
+    Pretrained(
+        "inception_resnet_v2",
+        ARCHITECTURE,
         size=299,
-        preprocessing="inception",
-        features="PreLogitsFlatten",
-        logits="Logits",
-        classifier="InceptionResnetV2/Logits/Logits/biases",
-        paper="https://arxiv.org/abs/1602.07261",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_resnet_v2.py",
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=80.4,
         top5=95.3,
         weights=slim.published("inception_resnet_v2_2016_08_30.tar.gz"),
-        classes=1001,
     )
 ]

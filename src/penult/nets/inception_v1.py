@@ -7,8 +7,9 @@ from functools import partial
 from typing import NamedTuple
 
 from penult.graph import Value, concat, global_avg_pool, max_pool, softmax
+from penult.images import preprocess
 from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 
 class Mixed(NamedTuple):
@@ -76,17 +77,22 @@ def inception_v1(images: Value, classes: int) -> Layers:
     return layers
 
 
-NETS = [
-    NetSpec(
-        name="inception_v1",
-        build=inception_v1,
+ARCHITECTURE = Architecture(
+    build=inception_v1,
+    embedding="AvgPool_0a_7x7",
+    logits="Logits",
+    classifier="InceptionV1/Logits/Conv2d_0c_1x1/biases",
+    paper="https://arxiv.org/abs/1409.4842",
+    source=slim.source("inception_v1.py"),
+)
+
+PRETRAINED = [
+    Pretrained(
+        "inception_v1",
+        ARCHITECTURE,
         size=224,
-        preprocessing="inception",
-        features="AvgPool_0a_7x7",
-        logits="Logits",
-        classifier="InceptionV1/Logits/Conv2d_0c_1x1/biases",
-        paper="https://arxiv.org/abs/1409.4842",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v1.py",
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=69.8,
         top5=89.6,
         weights=slim.published(
@@ -94,6 +100,5 @@ NETS = [
             size=24642554,
             digest="sha256:7a620c430fcaba8f8f716241f5148c4c47c035cce4e49ef02cfbe6cd1adf96a6",
         ),
-        classes=1001,
     )
 ]

@@ -8,9 +8,10 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from penult.graph import Value, avg_pool, concat, global_avg_pool, max_pool, relu, softmax
+from penult.images import preprocess
 from penult.nets import slim
 from penult.nets.slim import named_conv, tower
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 
 class Mixed(NamedTuple):
@@ -103,17 +104,22 @@ def reduction(x: Value, scope: str, row: Reduction) -> Value:
     )
 
 
-NETS = [
-    NetSpec(
-        name="inception_v2",
-        build=inception_v2,
+ARCHITECTURE = Architecture(
+    build=inception_v2,
+    embedding="AvgPool_1a",
+    logits="Logits",
+    classifier="InceptionV2/Logits/Conv2d_1c_1x1/biases",
+    paper="https://arxiv.org/abs/1502.03167",
+    source=slim.source("inception_v2.py"),
+)
+
+PRETRAINED = [
+    Pretrained(
+        "inception_v2",
+        ARCHITECTURE,
         size=224,
-        preprocessing="inception",
-        features="AvgPool_1a",
-        logits="Logits",
-        classifier="InceptionV2/Logits/Conv2d_1c_1x1/biases",
-        paper="https://arxiv.org/abs/1502.03167",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v2.py",
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=73.9,
         top5=91.8,
         weights=slim.published(
@@ -122,6 +128,5 @@ NETS = [
             digest="sha384:c0b2efbae8fc5e237ae67637dca3f311d4b4f7da576b56067e83d95c398a"
             "2fccd50baff9cc0de64335f4d7b78e1adb07",
         ),
-        classes=1001,
     )
 ]

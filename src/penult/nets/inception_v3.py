@@ -6,9 +6,10 @@ Variables and layers have the names of TF-Slim's inception_v3.py, its slips incl
 from functools import partial
 
 from penult.graph import Value, avg_pool, concat, flatten, global_avg_pool, max_pool, relu, softmax
+from penult.images import preprocess
 from penult.nets import slim
 from penult.nets.slim import named_conv, tower
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 smooth = partial(avg_pool, window=3, stride=1, padding="SAME")
 halve = partial(tower, stride=2, padding="VALID")
@@ -146,20 +147,24 @@ def auxiliary(x: Value, scope: str, whole: str) -> Value:
     return flatten(relu(x))
 
 
-NETS = [
-    NetSpec(
-        name="inception_v3",
-        build=inception_v3,
+ARCHITECTURE = Architecture(
+    build=inception_v3,
+    embedding="AvgPool_1a",
+    logits="Logits",
+    classifier="InceptionV3/Logits/Conv2d_1c_1x1/biases",
+    paper="https://arxiv.org/abs/1512.00567",
+    source=slim.source("inception_v3.py"),
+)
+
+PRETRAINED = [
+    Pretrained(
+        "inception_v3",
+        ARCHITECTURE,
         size=299,
-        preprocessing="inception",
-        features="AvgPool_1a",
-        logits="Logits",
-        classifier="InceptionV3/Logits/Conv2d_1c_1x1/biases",
-        paper="https://arxiv.org/abs/1512.00567",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v3.py",
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=78.0,
         top5=93.9,
         weights=slim.published("inception_v3_2016_08_28.tar.gz"),
-        classes=1001,
     )
 ]

@@ -6,10 +6,11 @@ Variables and layers have the names of TF-Slim's inception_v4.py.
 from functools import partial
 
 from penult.graph import Value, avg_pool, concat, global_avg_pool, max_pool, softmax
+from penult.images import preprocess
 from penult.nets import slim
 from penult.nets.inception_v3 import auxiliary
 from penult.nets.slim import named_conv, tower
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 smooth = partial(avg_pool, window=3, stride=1, padding="SAME")
 halve = partial(tower, stride=2, padding="VALID")
@@ -152,17 +153,22 @@ MODULES = {
     **{f"Mixed_7{letter}": inception_c for letter in "bcd"},
 }
 
-NETS = [
-    NetSpec(
-        name="inception_v4",
-        build=inception_v4,
+ARCHITECTURE = Architecture(
+    build=inception_v4,
+    embedding="PreLogitsFlatten",
+    logits="Logits",
+    classifier="InceptionV4/Logits/Logits/biases",
+    paper="https://arxiv.org/abs/1602.07261",
+    source=slim.source("inception_v4.py"),
+)
+
+PRETRAINED = [
+    Pretrained(
+        "inception_v4",
+        ARCHITECTURE,
         size=299,
-        preprocessing="inception",
-        features="PreLogitsFlatten",
-        logits="Logits",
-        classifier="InceptionV4/Logits/Logits/biases",
-        paper="https://arxiv.org/abs/1602.07261",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/inception_v4.py",
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=80.2,
         top5=95.2,
         weights=slim.published(
@@ -171,6 +177,5 @@ NETS = [
             digest="sha384:97765872563bf059728f96faa4aef86fa20ffe10c099f7bc2990adacc9a4"
             "1a73549c45e939441a7e4f1dc2f45127a2d2",
         ),
-        classes=1001,
     )
 ]

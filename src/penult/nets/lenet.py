@@ -4,8 +4,9 @@ Variables and layers have the names of TF-Slim's lenet.py.
 """
 
 from penult.graph import Value, flatten, max_pool, relu, softmax, to_nhwc
+from penult.images import preprocess
 from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 
 def lenet(images: Value, classes: int) -> Layers:
@@ -23,19 +24,22 @@ def lenet(images: Value, classes: int) -> Layers:
     return layers
 
 
-NETS = [
-    NetSpec(
-        name="lenet",
-        build=lenet,
+ARCHITECTURE = Architecture(
+    build=lenet,
+    embedding="fc3",
+    logits="Logits",
+    classifier="LeNet/fc4/biases",
+    paper="https://doi.org/10.1109/5.726791",
+    source=slim.source("lenet.py"),
+    channels=1,
+)
+
+PRETRAINED = [
+    Pretrained(
+        "lenet",
+        ARCHITECTURE,
         size=28,
-        preprocessing="lenet",
-        features="fc3",
-        logits="Logits",
-        classifier="LeNet/fc4/biases",
-        paper="https://doi.org/10.1109/5.726791",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/lenet.py",
-        top1=None,
+        preprocess=preprocess.lenet,
         classes=10,
-        channels=1,
     )
 ]

@@ -19,8 +19,9 @@ from penult.graph import (
     relu,
     softmax,
 )
+from penult.images import preprocess
 from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec, PublishedWeights
+from penult.nets.spec import Architecture, Layers, Pretrained, PublishedWeights
 
 Activation = Callable[[Value], Value]
 
@@ -41,7 +42,7 @@ class Block(NamedTuple):
     residual: bool = True  # where shapes allow it
 
 
-class Architecture(NamedTuple):
+class Plan(NamedTuple):
     """A network before its widths are scaled."""
 
     scope: str
@@ -52,7 +53,7 @@ class Architecture(NamedTuple):
     activation: Activation  # of stem, head and top
 
 
-LARGE = Architecture(
+LARGE = Plan(
     "MobilenetV3",
     16,
     [
@@ -73,7 +74,7 @@ LARGE = Architecture(
     top=1280,
     activation=hard_swish,
 )
-SMALL = Architecture(
+SMALL = Plan(
     "MobilenetV3",
     16,
     [
@@ -91,7 +92,7 @@ SMALL = Architecture(
     top=1024,
     activation=hard_swish,
 )
-EDGETPU = Architecture(
+EDGETPU = Plan(
     "MobilenetEdgeTPU",
     32,
     [
@@ -114,13 +115,13 @@ EDGETPU = Architecture(
 )
 
 
-def minimalistic(full: Architecture) -> Architecture:
+def minimalistic(full: Plan) -> Plan:
     """Leave out what slows accelerators: 5×5 kernels, squeeze-and-excite, hard-swish."""
     blocks = [row._replace(kernel=3, squeeze=False, activation=relu) for row in full.blocks]
     return full._replace(blocks=blocks, activation=relu)
 
 
-def scaled(full: Architecture, width: float) -> Architecture:
+def scaled(full: Plan, width: float) -> Plan:
     """Scale the channels of every layer; a block keeps its ratio of channels inside to its input's.
 
     The published networks of less than full width were trained with the last convolution as wide as
@@ -138,7 +139,7 @@ def scaled(full: Architecture, width: float) -> Architecture:
     return full._replace(stem=stem, blocks=blocks, head=head, top=top)
 
 
-def mobilenet_v3(images: Value, classes: int, *, net: Architecture) -> Layers:
+def mobilenet_v3(images: Value, classes: int, *, net: Plan) -> Layers:
     """Build the network."""
     layers: dict[str, Value] = {}
     x = net.activation(conv_bn(images, f"{net.scope}/Conv", net.stem, 3, stride=2))
@@ -189,22 +190,26 @@ def mean(x: Value) -> Value:
     return avg_pool(x, x.shape[1], stride=1)
 
 
-def _spec(
-    name: str, net: Architecture, top1: float | None, archive: str = "", sha256: str = ""
-) -> NetSpec:
-    return NetSpec(
-        name=f"mobilenet_v3_{name}",
+def pretrained(
+    name: str, net: Plan, top1: float | None, archive: str = "", sha256: str = ""
+) -> Pretrained:
+    """A network with its weights, where some are published."""
+    architecture = Architecture(
         build=partial(mobilenet_v3, net=net),
-        size=224,
-        preprocessing="inception",
-        features="global_pool",
+        embedding="global_pool",
         logits="Logits",
         classifier=f"{net.scope}/Logits/Conv2d_1c_1x1/biases",
         paper="https://arxiv.org/abs/1905.02244",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/mobilenet/mobilenet_v3.py",
+        source=slim.source("mobilenet/mobilenet_v3.py"),
+    )
+    return Pretrained(
+        f"mobilenet_v3_{name}",
+        architecture,
+        size=224,
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=top1,
         weights=_published(archive, sha256) if archive else None,
-        classes=1001,
     )
 
 
@@ -219,39 +224,43 @@ def _published(archive: str, sha256: str) -> PublishedWeights:
 
 LARGE_075, SMALL_075, EDGETPU_075 = (scaled(net, 0.75) for net in (LARGE, SMALL, EDGETPU))
 
-NETS = [
-    # architecture, published top-1, archive, its SHA-256
-    _spec(
+PRETRAINED = [
+    # network, published top-1, archive, its SHA-256
+    pretrained(
         "large",
         LARGE,
         75.2,
         "v3-large_224_1.0_float",
         "9be8563f92022f412c82f2811d670888d6db998e2da9af3e71415fdde2f4f504",
     ),
-    _spec("large_075", LARGE_075, None),
-    _spec(
+    pretrained("large_075", LARGE_075, None),
+    pretrained(
         "large_075_finegrain",
         LARGE_075._replace(top=LARGE.top),
         73.3,
         "v3-large_224_0.75_float",
         "4346e7893769d3f8ac79e28e7924b351bf8348a8a4d5e7a606260003e706aea5",
     ),
-    _spec("large_minimalistic", minimalistic(LARGE), 72.3, "v3-large-minimalistic_224_1.0_float"),
-    _spec(
+    pretrained(
+        "large_minimalistic", minimalistic(LARGE), 72.3, "v3-large-minimalistic_224_1.0_float"
+    ),
+    pretrained(
         "small",
         SMALL,
         67.5,
         "v3-small_224_1.0_float",
         "e60ad9f450f892ae56f8b9122ffc750d88940d9e6b63f6dc70649179fb3a9065",
     ),
-    _spec(
+    pretrained(
         "small_075_finegrain",
         SMALL_075._replace(top=SMALL.top),
         65.4,
         "v3-small_224_0.75_float",
         "fffd2e437434f319623ecf26cdbebdb933dcd753afa38e7c2f78cb59c6fc470f",
     ),
-    _spec("small_minimalistic", minimalistic(SMALL), 61.9, "v3-small-minimalistic_224_1.0_float"),
-    _spec("edgetpu", EDGETPU, None),  # published accuracies are those of its 8-bit versions
-    _spec("edgetpu_075_finegrain", EDGETPU_075._replace(head=EDGETPU.head), None),
+    pretrained(
+        "small_minimalistic", minimalistic(SMALL), 61.9, "v3-small-minimalistic_224_1.0_float"
+    ),
+    pretrained("edgetpu", EDGETPU, None),  # published accuracies are those of its 8-bit versions
+    pretrained("edgetpu_075_finegrain", EDGETPU_075._replace(head=EDGETPU.head), None),
 ]

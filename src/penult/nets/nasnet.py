@@ -22,8 +22,9 @@ from penult.graph import (
     relu,
     softmax,
 )
+from penult.images import preprocess
 from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Build, Layers, Pretrained
 
 EPSILON = 1e-3
 
@@ -173,38 +174,35 @@ def classify(layers: dict[str, Value], x: Value, classes: int) -> None:
     layers["Predictions"] = softmax(x)
 
 
-def _spec(
-    name: str,
-    size: int,
-    top1: float,
-    top5: float,
-    *,
-    repeats: int,
-    filters: int,
-    stem_filters: int,
-    skip: bool,
-) -> NetSpec:
-    file = f"{name.replace('nasnet', 'nasnet-a')}_04_10_2017.tar.gz"
-    return NetSpec(
-        name=name,
-        build=partial(
-            nasnet, repeats=repeats, filters=filters, stem_filters=stem_filters, skip=skip
-        ),
-        size=size,
-        preprocessing="inception",
-        features="global_pool",
+def pretrained(
+    build: Build, name: str, size: int, top1: float, top5: float, archive: str
+) -> Pretrained:
+    """The network of one size, with the weights that TF-Slim publishes of it."""
+    architecture = Architecture(
+        build=build,
+        embedding="global_pool",
         logits="Logits",
         classifier="final_layer/FC/biases",
         paper="https://arxiv.org/abs/1707.07012",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/nasnet/nasnet.py",
+        source=slim.source("nasnet/nasnet.py"),
+    )
+    return Pretrained(
+        name,
+        architecture,
+        size=size,
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=top1,
         top5=top5,
-        weights=slim.published(file),
-        classes=1001,
+        weights=slim.published(archive),
     )
 
 
-NETS = [
-    _spec("nasnet_mobile", 224, 74.0, 91.6, repeats=4, filters=44, stem_filters=32, skip=False),
-    _spec("nasnet_large", 331, 82.7, 96.2, repeats=6, filters=168, stem_filters=96, skip=True),
+MOBILE = partial(nasnet, repeats=4, filters=44, stem_filters=32, skip=False)
+LARGE = partial(nasnet, repeats=6, filters=168, stem_filters=96, skip=True)
+
+PRETRAINED = [
+    # network, its name, input size, top-1, top-5, archive
+    pretrained(MOBILE, "nasnet_mobile", 224, 74.0, 91.6, "nasnet-a_mobile_04_10_2017.tar.gz"),
+    pretrained(LARGE, "nasnet_large", 331, 82.7, 96.2, "nasnet-a_large_04_10_2017.tar.gz"),
 ]

@@ -5,8 +5,10 @@ Variables and layers have the names of TF-Slim's overfeat.py.
 
 from functools import partial
 
+from penult.images import preprocess
+from penult.nets import slim
 from penult.nets.alexnet_v2 import Conv, alexnet
-from penult.nets.spec import NetSpec
+from penult.nets.spec import Architecture, Pretrained
 
 TABLE: dict[str, Conv | int] = {  # an integer is the window of a pool
     "conv1": Conv(64, 11, 4, "VALID"),
@@ -21,18 +23,20 @@ TABLE: dict[str, Conv | int] = {  # an integer is the window of a pool
     "fc7": Conv(4096, 1),
 }
 
+ARCHITECTURE = Architecture(
+    build=partial(alexnet, name="overfeat", table=TABLE),
+    embedding="overfeat/fc7",
+    logits="overfeat/fc8",
+    classifier="overfeat/fc8/biases",
+    paper="https://arxiv.org/abs/1312.6229",
+    source=slim.source("overfeat.py"),
+)
 
-NETS = [
-    NetSpec(
-        name="overfeat",
-        build=partial(alexnet, name="overfeat", table=TABLE),
+PRETRAINED = [
+    Pretrained(
+        "overfeat",
+        ARCHITECTURE,
         size=231,
-        preprocessing="vgg",
-        features="overfeat/fc7",
-        logits="overfeat/fc8",
-        classifier="overfeat/fc8/biases",
-        paper="https://arxiv.org/abs/1312.6229",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/overfeat.py",
-        top1=None,
+        preprocess=preprocess.vgg,
     )
 ]

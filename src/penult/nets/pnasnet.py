@@ -7,9 +7,10 @@ training needs, is left out.
 from functools import partial
 
 from penult.graph import Value
+from penult.images import preprocess
 from penult.nets import slim
 from penult.nets.nasnet import Cell, cell, classify, identity, max3, sep3, sep5, sep7, stem
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Build, Layers, Pretrained
 
 CELL = Cell(
     blocks=(
@@ -39,35 +40,35 @@ def pnasnet(
     return layers
 
 
-def _spec(
-    name: str,
-    size: int,
-    top1: float,
-    top5: float,
-    *,
-    repeats: int,
-    filters: int,
-    stem_filters: int,
-) -> NetSpec:
-    file = f"{name.replace('pnasnet', 'pnasnet-5')}_2017_12_13.tar.gz"
-    return NetSpec(
-        name=name,
-        build=partial(pnasnet, repeats=repeats, filters=filters, stem_filters=stem_filters),
-        size=size,
-        preprocessing="inception",
-        features="global_pool",
+def pretrained(
+    build: Build, name: str, size: int, top1: float, top5: float, archive: str
+) -> Pretrained:
+    """The network of one size, with the weights that TF-Slim publishes of it."""
+    architecture = Architecture(
+        build=build,
+        embedding="global_pool",
         logits="Logits",
         classifier="final_layer/FC/biases",
         paper="https://arxiv.org/abs/1712.00559",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/nasnet/pnasnet.py",
+        source=slim.source("nasnet/pnasnet.py"),
+    )
+    return Pretrained(
+        name,
+        architecture,
+        size=size,
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=top1,
         top5=top5,
-        weights=slim.published(file),
-        classes=1001,
+        weights=slim.published(archive),
     )
 
 
-NETS = [
-    _spec("pnasnet_mobile", 224, 74.2, 91.9, repeats=3, filters=54, stem_filters=32),
-    _spec("pnasnet_large", 331, 82.9, 96.2, repeats=4, filters=216, stem_filters=96),
+MOBILE = partial(pnasnet, repeats=3, filters=54, stem_filters=32)
+LARGE = partial(pnasnet, repeats=4, filters=216, stem_filters=96)
+
+PRETRAINED = [
+    # network, its name, input size, top-1, top-5, archive
+    pretrained(MOBILE, "pnasnet_mobile", 224, 74.2, 91.9, "pnasnet-5_mobile_2017_12_13.tar.gz"),
+    pretrained(LARGE, "pnasnet_large", 331, 82.9, 96.2, "pnasnet-5_large_2017_12_13.tar.gz"),
 ]

@@ -4,28 +4,28 @@ As in TF-Slim's resnet_v1.py: a stage's stride is in its last unit rather than i
 variables and layers have its names.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from penult.graph import Value, add, global_avg_pool, max_pool, relu, softmax
+from penult.images import preprocess
 from penult.nets import slim
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 conv_bn = partial(slim.conv_bn, epsilon=1e-5)
 
-UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3), 200: (3, 24, 36, 3)}
 WIDTHS = (64, 128, 256, 512)  # of a stage's bottlenecks; four times as wide outside
 
 
-def resnet_v1(images: Value, classes: int, *, depth: int) -> Layers:
-    """Build the network."""
+def resnet_v1(images: Value, classes: int, *, net: str, units: Sequence[int]) -> Layers:
+    """Build the network of so many units a stage."""
     layers: dict[str, Value] = {}
-    net = f"resnet_v1_{depth}"
     x = conv_same(images, f"{net}/conv1", 64, 7, stride=2)
     x = layers[f"{net}/conv1"] = relu(x)
     x = max_pool(x, 3, stride=2, padding="SAME")
-    for stage, (units, width) in enumerate(zip(UNITS[depth], WIDTHS, strict=True), start=1):
-        for unit in range(1, units + 1):
-            stride = 2 if unit == units and stage < 4 else 1
+    for stage, (count, width) in enumerate(zip(units, WIDTHS, strict=True), start=1):
+        for unit in range(1, count + 1):
+            stride = 2 if unit == count and stage < 4 else 1
             scope = f"{net}/block{stage}/unit_{unit}/bottleneck_v1"
             x = bottleneck(layers, x, scope, width, stride)
         layers[f"{net}/block{stage}"] = x
@@ -58,22 +58,38 @@ def conv_same(x: Value, scope: str, filters: int, kernel: int, *, stride: int) -
     return conv_bn(x, scope, filters, kernel, stride=stride, padding=padding)
 
 
-def _spec(depth: int, top1: float | None = None, top5: float | None = None) -> NetSpec:
-    file = f"resnet_v1_{depth}_2016_08_28.tar.gz"
-    return NetSpec(
-        name=f"resnet_v1_{depth}",
-        build=partial(resnet_v1, depth=depth),
-        size=224,
-        preprocessing="vgg",
-        features="global_pool",
-        logits=f"resnet_v1_{depth}/spatial_squeeze",
-        classifier=f"resnet_v1_{depth}/logits/biases",
+def pretrained(
+    depth: int,
+    units: Sequence[int],
+    archive: str | None = None,
+    top1: float | None = None,
+    top5: float | None = None,
+) -> Pretrained:
+    """The network of one depth, with the weights that TF-Slim publishes of it."""
+    name = f"resnet_v1_{depth}"
+    architecture = Architecture(
+        build=partial(resnet_v1, net=name, units=units),
+        embedding="global_pool",
+        logits=f"{name}/spatial_squeeze",
+        classifier=f"{name}/logits/biases",
         paper="https://arxiv.org/abs/1512.03385",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/resnet_v1.py",
+        source=slim.source("resnet_v1.py"),
+    )
+    return Pretrained(
+        name,
+        architecture,
+        size=224,
+        preprocess=preprocess.vgg,
         top1=top1,
         top5=top5,
-        weights=slim.published(file, "MIT") if top1 else None,
+        weights=slim.published(archive, "MIT") if archive else None,
     )
 
 
-NETS = [_spec(50, 75.2, 92.2), _spec(101, 76.4, 92.9), _spec(152, 76.8, 93.2), _spec(200)]
+PRETRAINED = [
+    # depth, units a stage, archive, top-1, top-5
+    pretrained(50, (3, 4, 6, 3), "resnet_v1_50_2016_08_28.tar.gz", 75.2, 92.2),
+    pretrained(101, (3, 4, 23, 3), "resnet_v1_101_2016_08_28.tar.gz", 76.4, 92.9),
+    pretrained(152, (3, 8, 36, 3), "resnet_v1_152_2016_08_28.tar.gz", 76.8, 93.2),
+    pretrained(200, (3, 24, 36, 3)),
+]

@@ -5,26 +5,27 @@ its last unit rather than its first; variables and layers have its names. The pu
 were trained on 299×299 pixels.
 """
 
+from collections.abc import Sequence
 from functools import partial
 
 from penult.graph import Value, add, global_avg_pool, max_pool, relu, softmax
+from penult.images import preprocess
 from penult.nets import slim
-from penult.nets.resnet_v1 import UNITS, WIDTHS, conv_bn, conv_same
-from penult.nets.spec import Layers, NetSpec
+from penult.nets.resnet_v1 import WIDTHS, conv_bn, conv_same
+from penult.nets.spec import Architecture, Layers, Pretrained
 
 batch_norm = partial(slim.batch_norm, epsilon=1e-5)
 
 
-def resnet_v2(images: Value, classes: int, *, depth: int) -> Layers:
-    """Build the network."""
+def resnet_v2(images: Value, classes: int, *, net: str, units: Sequence[int]) -> Layers:
+    """Build the network of so many units a stage."""
     layers: dict[str, Value] = {}
-    net = f"resnet_v2_{depth}"
     x = slim.conv_bias(images, f"{net}/conv1", 64, 7, stride=2, padding=(3, 3))
     layers[f"{net}/conv1"] = x
     x = max_pool(x, 3, stride=2, padding="SAME")
-    for stage, (units, width) in enumerate(zip(UNITS[depth], WIDTHS, strict=True), start=1):
-        for unit in range(1, units + 1):
-            stride = 2 if unit == units and stage < 4 else 1
+    for stage, (count, width) in enumerate(zip(units, WIDTHS, strict=True), start=1):
+        for unit in range(1, count + 1):
+            stride = 2 if unit == count and stage < 4 else 1
             scope = f"{net}/block{stage}/unit_{unit}/bottleneck_v2"
             x = bottleneck(layers, x, scope, width, stride)
         layers[f"{net}/block{stage}"] = x
@@ -50,23 +51,39 @@ def bottleneck(layers: dict[str, Value], x: Value, scope: str, width: int, strid
     return x
 
 
-def _spec(depth: int, top1: float | None = None, top5: float | None = None) -> NetSpec:
-    file = f"resnet_v2_{depth}_2017_04_14.tar.gz"
-    return NetSpec(
-        name=f"resnet_v2_{depth}",
-        build=partial(resnet_v2, depth=depth),
-        size=299,
-        preprocessing="inception",
-        features="global_pool",
-        logits=f"resnet_v2_{depth}/spatial_squeeze",
-        classifier=f"resnet_v2_{depth}/logits/biases",
+def pretrained(
+    depth: int,
+    units: Sequence[int],
+    archive: str | None = None,
+    top1: float | None = None,
+    top5: float | None = None,
+) -> Pretrained:
+    """The network of one depth, with the weights that TF-Slim publishes of it."""
+    name = f"resnet_v2_{depth}"
+    architecture = Architecture(
+        build=partial(resnet_v2, net=name, units=units),
+        embedding="global_pool",
+        logits=f"{name}/spatial_squeeze",
+        classifier=f"{name}/logits/biases",
         paper="https://arxiv.org/abs/1603.05027",
-        source="https://github.com/tensorflow/models/blob/master/research/slim/nets/resnet_v2.py",
+        source=slim.source("resnet_v2.py"),
+    )
+    return Pretrained(
+        name,
+        architecture,
+        size=299,
+        preprocess=preprocess.inception,
+        classes=1001,
         top1=top1,
         top5=top5,
-        weights=slim.published(file) if top1 else None,
-        classes=1001,
+        weights=slim.published(archive) if archive else None,
     )
 
 
-NETS = [_spec(50, 75.6, 92.8), _spec(101, 77.0, 93.7), _spec(152, 77.8, 94.1), _spec(200)]
+PRETRAINED = [
+    # depth, units a stage, archive, top-1, top-5
+    pretrained(50, (3, 4, 6, 3), "resnet_v2_50_2017_04_14.tar.gz", 75.6, 92.8),
+    pretrained(101, (3, 4, 23, 3), "resnet_v2_101_2017_04_14.tar.gz", 77.0, 93.7),
+    pretrained(152, (3, 8, 36, 3), "resnet_v2_152_2017_04_14.tar.gz", 77.8, 94.1),
+    pretrained(200, (3, 24, 36, 3)),
+]

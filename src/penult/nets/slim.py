@@ -22,6 +22,8 @@ from penult.graph.ops import Padding
 from penult.graph.values import Array
 from penult.nets.spec import PublishedWeights
 
+NETS = "https://github.com/tensorflow/models/blob/master/research/slim/nets"
+
 Window = int | tuple[int, int]  # of equal sides, or height and width
 
 
@@ -34,6 +36,11 @@ def published(
     """
     url = f"https://storage.googleapis.com/download.tensorflow.org/models/{file}"
     return PublishedWeights(url, licence, size, digest)
+
+
+def source(file: str) -> str:
+    """The address of a file of TF-Slim's, from which a network was taken."""
+    return f"{NETS}/{file}"
 
 
 def conv_bn(

@@ -7,8 +7,10 @@ from typing import ClassVar
 
 from penult.errors import NetworkError
 from penult.graph import Value, images, multiply_adds, parameters
+from penult.images.preprocess import Transform
 
 Layers = dict[str, Value]
+Build = Callable[[Value, int], Layers]  # (images, classes) -> layers, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +48,35 @@ class PublishedWeights:
         return self.url
 
 
-@dataclass(frozen=True, slots=True)
-class NetSpec:
-    """A network: how to build it, what it was trained with, what was published about it."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Architecture:
+    """A network apart from any weights. Two are the same only if they are one object."""
 
-    name: str
-    build: Callable[[Value, int], Layers]  # (images, classes) -> layers, in order
-    size: int  # pixels, of the square input that the published weights were trained with
-    preprocessing: str  # a name in `penult.images.preprocess.PREPROCESSING`
-    features: str  # the default layer
-    logits: str  # the classifier's layer
-    classifier: str  # the variable whose first dimension is the number of classes
+    build: Build
+    embedding: str  # the layer that is taken for the image's features
+    logits: str | None  # the classifier's layer, where the network has one
+    classifier: str | None  # the variable whose first dimension is the number of classes
     paper: str
     source: str  # the implementation that names and numbers were taken from
-    top1: float | None  # per cent, ILSVRC-2012 validation, single crop, as published
-    top5: float | None = None
-    weights: PackagedWeights | PublishedWeights | None = None
-    classes: int = 1000
     channels: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Pretrained:
+    """Weights of an architecture, by the name under which users ask for both.
+
+    `weights` says where they are published. Where it is None they are only known to exist: users
+    bring a file of their own, and top-1 and top-5 may have been published all the same.
+    """
+
+    name: str
+    architecture: Architecture
+    size: int  # pixels, of the square input that they were trained with
+    preprocess: Callable[[int], Transform]  # what they were trained with, for a size of the input
+    classes: int = 1000  # 0 if the architecture has no classifier
+    weights: PackagedWeights | PublishedWeights | None = None
+    top1: float | None = None  # per cent, ILSVRC-2012 validation, single crop, as published
+    top5: float | None = None
 
     def layers(self, classes: int | None = None, size: int | None = None) -> Layers:
         """Build the graph; every layer is listed under its original name, in order.
@@ -72,8 +85,9 @@ class NetSpec:
             NetworkError: Images of that size are too small for the network.
         """
         side = size or self.size
+        pixels = images(side, self.architecture.channels)
         try:
-            return self.build(images(side, self.channels), classes or self.classes)
+            return self.architecture.build(pixels, classes or self.classes)
         except NetworkError as exc:
             raise NetworkError(f"{side}×{side} is too small for {self.name}: {exc}") from exc
 
@@ -92,7 +106,7 @@ class Layer:
 class Description:
     """A network with all of its layers, in the order of computation."""
 
-    spec: NetSpec
+    spec: Pretrained
     size: int  # pixels, of the square input
     values: Layers = field(repr=False)
 
@@ -112,6 +126,6 @@ class Description:
         return Layer(name, value.channels_last, parameters([value]), multiply_adds([value]))
 
 
-def describe(spec: NetSpec, classes: int | None = None, size: int | None = None) -> Description:
+def describe(spec: Pretrained, classes: int | None = None, size: int | None = None) -> Description:
     """List a network's layers with their shapes and costs; no weights are needed."""
     return Description(spec, size or spec.size, spec.layers(classes, size))

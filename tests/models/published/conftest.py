@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from penult.nets import NETS
+from penult.nets import get, inception_v3
 from penult.nets.spec import PublishedWeights
 from penult.util import http
 
@@ -40,7 +40,7 @@ def publish(monkeypatch):
 
     def set_weights(**facts):
         weights = PublishedWeights(f"https://storage.googleapis.com{PLACE}", "Apache-2.0", **facts)
-        monkeypatch.setitem(NETS, NAME, replace(NETS[NAME], weights=weights))
+        monkeypatch.setattr(inception_v3, "PRETRAINED", [replace(get(NAME), weights=weights)])
 
     set_weights(digest=SHA256, bytes=len(GOOD))
     return set_weights

@@ -10,7 +10,7 @@ from penult.errors import CheckpointError, DownloadError, UsageError
 from penult.models import published
 from penult.models.matching import published_checkpoint
 from penult.models.published import Download, download
-from penult.nets import NETS
+from penult.nets import get, ours
 from penult.nets.spec import PublishedWeights
 from penult.util import http
 
@@ -45,7 +45,7 @@ def test_a_file_that_changed_in_the_cache_is_fetched_again(publish, cache):
 
 
 def test_downloaded_weights_are_opened(publish):
-    assert "part/weights" in published_checkpoint(NETS[NAME])
+    assert "part/weights" in published_checkpoint(get(NAME))
 
 
 def test_another_file_than_was_published_is_refused_with_both_digests(publish, server, cache):
@@ -147,7 +147,7 @@ def test_without_settings_the_published_address_and_the_platforms_cache_are_used
     monkeypatch.delenv("PENULT_CACHE")
     monkeypatch.setenv("PENULT_MIRROR", "")
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    weights = NETS["vgg_16"].weights
+    weights = get("vgg_16").weights
     assert published._address(weights) == weights.url
     assert published._cache().name == "penult"
 
@@ -178,7 +178,7 @@ def test_weights_that_are_not_downloaded_say_where_they_come_from(name, how):
 
 
 def test_every_published_address_is_one_of_its_own():
-    weights = [n.weights for n in NETS.values() if isinstance(n.weights, PublishedWeights)]
+    weights = [n.weights for n in ours() if isinstance(n.weights, PublishedWeights)]
     assert len({each.url for each in weights}) == len(weights) >= 17
     assert all(each.url.startswith("https://storage.googleapis.com/") for each in weights)
     assert {each.digest.partition(":")[0] for each in weights if each.digest} <= {

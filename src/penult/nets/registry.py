@@ -1,0 +1,131 @@
+"""The networks by name: ours, each family imported when it is asked for, then other packages'.
+
+A network's name begins with that of its family's module, so that a name alone says which module to
+import. Other packages name such modules as entry points of the group `penult.networks`; they are
+looked for only where ours don't answer, as looking takes longer than making a network.
+"""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from penult.errors import UsageError
+from penult.nets.spec import Pretrained
+from penult.util.text import nearest, one_line, quoted
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+FAMILIES = (
+    "efficientnet_lite",
+    "inception_v1",
+    "inception_v2",
+    "inception_v3",
+    "inception_v4",
+    "inception_resnet_v2",
+    "resnet_v1",
+    "resnet_v2",
+    "vgg",
+    "alexnet_v2",
+    "overfeat",
+    "lenet",
+    "cifarnet",
+    "mobilenet_v1",
+    "mobilenet_v2",
+    "mobilenet_v3",
+    "nasnet",
+    "pnasnet",
+)
+GROUP = "penult.networks"
+DEFAULT = "efficientnet_lite0"
+
+
+def lookup(name: str) -> Pretrained | None:
+    """Return the network of that name, ours or an installed package's; None if there is none.
+
+    Raises:
+        UsageError: It isn't ours, and an installed package's networks can't be used.
+    """
+    return _our(name) or next((each for each in installed() if each.name == name), None)
+
+
+def get(name: str) -> Pretrained:
+    """Return the network of that name.
+
+    Raises:
+        UsageError: There is none, and the message names the nearest; or as of `lookup`.
+    """
+    network = lookup(name)
+    if network is None:
+        known = nearest(name, (each.name for each in networks()))
+        raise UsageError(
+            f"no network is named {quoted(name)}; nearest: {known} (see `penult models`)"
+        )
+    return network
+
+
+def networks() -> Iterator[Pretrained]:
+    """Yield all networks: ours in their order, then those of installed packages.
+
+    Raises:
+        UsageError: An installed package's networks can't be used.
+    """
+    yield from ours()
+    yield from installed()
+
+
+def ours() -> tuple[Pretrained, ...]:
+    """List all networks of this package."""
+    return tuple(network for family in FAMILIES for network in _family(family))
+
+
+@cache
+def installed() -> tuple[Pretrained, ...]:
+    """List the networks that installed packages add.
+
+    Raises:
+        UsageError: A package's module can't be imported, or holds no networks, or one has a name
+            that another network has; the message names the package.
+    """
+    from importlib.metadata import entry_points
+
+    owners: dict[str, str] = {}
+    added = []
+    for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.value):
+        package = entry.dist.name if entry.dist else entry.value
+        for network in _added(entry, package):
+            owner = "Penult" if _our(network.name) else owners.get(network.name)
+            if owner:
+                raise _refused(package, f"{owner} has a network named {quoted(network.name)} too")
+            owners[network.name] = package
+            added.append(network)
+    return tuple(added)
+
+
+def _our(name: str) -> Pretrained | None:
+    families = (family for family in FAMILIES if name.startswith(family))
+    return next((each for f in families for each in _family(f) if each.name == name), None)
+
+
+def _family(name: str) -> Iterable[Pretrained]:
+    family: Iterable[Pretrained] = import_module(f"penult.nets.{name}").PRETRAINED
+    return family
+
+
+def _added(entry: "EntryPoint", package: str) -> list[Pretrained]:
+    try:
+        listed = list(entry.load().PRETRAINED)
+    except Exception as exc:  # it is another's code
+        reason = f"{type(exc).__name__}: {one_line(str(exc))}"
+        raise _refused(package, f"{quoted(entry.value)} gives {reason}") from exc
+    if not all(isinstance(each, Pretrained) for each in listed):
+        raise _refused(package, f"PRETRAINED of {quoted(entry.value)} holds more than networks")
+    return listed
+
+
+def _refused(package: str, reason: str) -> UsageError:
+    return UsageError(
+        f"the networks of package {quoted(package)} can't be used: {reason}; "
+        "install another version of it, or uninstall it"
+    )
