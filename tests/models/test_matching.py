@@ -2,7 +2,9 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from penult.checkpoints import open_checkpoint
 from penult.errors import NetworkError, UsageError
 from penult.graph import variables
 from penult.models.matching import averaged, candidates, classes, fit, recognise
-from penult.nets import get
+from penult.nets import get, lenet
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 NETWORKS = sorted(path.stem for path in REFERENCE.glob("manifests/*.json"))
@@ -107,6 +109,15 @@ def test_sizes_of_one_network_are_asked_for():
     assert recognise(checkpoint, 128).name == "mobilenet_v1_025"
     assert recognise(checkpoint, 192).name == "mobilenet_v1_025_192"
     assert recognise(checkpoint, 200).name.startswith("mobilenet_v1_025")
+
+
+def test_weights_of_one_architecture_and_size_are_asked_for_by_name(monkeypatch):
+    twin = replace(get("lenet"), name="lenet_twin")
+    monkeypatch.setattr(lenet, "PRETRAINED", [get("lenet"), twin])
+    shapes = {v.name: v.shape for v in variables(twin.layers().values())}
+    checkpoint = SimpleNamespace(path=Path("w"), shapes=shapes)
+    with pytest.raises(UsageError, match=r"'w' fits lenet, lenet_twin: say which \(-m\)$"):
+        recognise(checkpoint, 28)
 
 
 def test_a_name_that_disagrees_with_the_checkpoint_is_refused_with_the_first_differences():

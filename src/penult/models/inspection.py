@@ -57,7 +57,7 @@ class Inspection:
         step: The training step that it was saved at, if it says so.
         networks: The names of the networks whose features can be computed from it; several where
             only the size of the input tells them apart.
-        classes: Of its classifier.
+        classes: Of its classifier; None if it has none.
         missing: What the network lacks up to its classifier; why none fits if none does.
         variables: All tensors.
     """
@@ -113,7 +113,7 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         bytes=sum(file.size for file in checkpoint.files),
         step=_step(checkpoint),
         networks=tuple(spec.name for spec in networks),
-        classes=number,
+        classes=number or None,
         missing=missing,
         variables=tuple(_variables(checkpoint, used, statistics=statistics)),
     )

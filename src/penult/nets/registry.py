@@ -47,7 +47,7 @@ def lookup(name: str) -> Pretrained | None:
     Raises:
         UsageError: It isn't ours, and an installed package's networks can't be used.
     """
-    return _our(name) or next((each for each in installed() if each.name == name), None)
+    return _find_ours(name) or next((each for each in installed() if each.name == name), None)
 
 
 def get(name: str) -> Pretrained:
@@ -95,7 +95,7 @@ def installed() -> tuple[Pretrained, ...]:
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.value):
         package = entry.dist.name if entry.dist else entry.value
         for network in _added(entry, package):
-            owner = "Penult" if _our(network.name) else owners.get(network.name)
+            owner = "Penult" if _find_ours(network.name) else owners.get(network.name)
             if owner:
                 raise _refused(package, f"{owner} has a network named {quoted(network.name)} too")
             owners[network.name] = package
@@ -103,7 +103,7 @@ def installed() -> tuple[Pretrained, ...]:
     return tuple(added)
 
 
-def _our(name: str) -> Pretrained | None:
+def _find_ours(name: str) -> Pretrained | None:
     families = (family for family in FAMILIES if name.startswith(family))
     return next((each for f in families for each in _family(f) if each.name == name), None)
 
