@@ -5,7 +5,7 @@ import pytest
 from safetensors.numpy import save_file
 
 import penult
-from penult.errors import NetworkError
+from penult.errors import NetworkError, UsageError
 from penult.graph import global_avg_pool, relu, variables
 from penult.images.geometry import Squash
 from penult.images.preprocess import Scaled, Transform
@@ -69,3 +69,14 @@ def test_its_preprocessing_needs_no_name(weights):
     model = penult.load_model(weights=weights, size=8)
     assert (model.preprocess, model.preprocessing) == ("custom", preprocess(8))
     assert str(model.preprocessing) == "Pillow bicubic to 8 x 8, x / 127.5 - 1"
+
+
+def test_its_table_is_computed_again(weights, photos, tmp_path):
+    penult.extract(photos, weights=weights, out=tmp_path / "t.lance")
+    assert penult.verify(tmp_path / "t.lance", n=2).ok
+
+
+@pytest.mark.parametrize("name", ["custom", "clip"])
+def test_only_names_that_make_a_preprocessing_may_be_asked_for(weights, name):
+    with pytest.raises(UsageError, match=f"preprocess must be one of .*, raw, not '{name}'$"):
+        penult.load_model(weights=weights, preprocess=name)
