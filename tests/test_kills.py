@@ -27,12 +27,12 @@ import importlib, itertools, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 import penult
 from penult.extraction import run
-from penult.store import table
+from penult.store import writer
 from means import Means
 from pathlib import Path
 
 folder, out, log, point, when, count = sys.argv[2:8]
-run.COMMIT_ROWS, table.TOO_MANY = int(sys.argv[8]), 5
+run.COMMIT_ROWS, writer.TOO_MANY = int(sys.argv[8]), 5
 calls = itertools.count(1)
 
 def killing(function):

@@ -71,7 +71,7 @@ def test_blocks_give_what_one_matrix_gives(make_table, monkeypatch):
     made = {f"{i:03}": random.standard_normal(3) for i in range(200)}
     whole = make_table(made).search("007", 20)
     monkeypatch.setattr(vectors, "HELD_BYTES", 0)
-    monkeypatch.setattr("penult.store.features.BATCH_BYTES", 3000)
+    monkeypatch.setattr("penult.store.reader.BATCH_BYTES", 3000)
     assert make_table(made, "again.lance").search("007", 20) == whole
 
 

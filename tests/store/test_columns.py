@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from penult.errors import StoreError, UsageError
-from penult.store import FeatureTable, File, Heir, open_features, table
+from penult.store import FeatureTable, File, Heir, open_features
 from penult.store.versions import versions
+from penult.store.writer import KEEP
 
 
 def ints(*values):
@@ -134,12 +135,12 @@ def test_an_index_is_kept_and_made(begin, make_row):
 
 
 def test_old_versions_go_in_time(monkeypatch, labelled):
-    monkeypatch.setattr(table, "MANY", 2)
+    monkeypatch.setattr("penult.store.writer.MANY", 2)
     monkeypatch.setattr(FeatureTable.compact, "__defaults__", (2,))
     with FeatureTable.open(labelled) as writer:
         for label in range(9):
             writer.annotate(["000.jpg"], {"cluster": ints(label)})
-    assert len(versions(labelled)) <= table.KEEP + 2
+    assert len(versions(labelled)) <= KEEP + 2
     assert labels(labelled)["000.jpg"] == 8
 
 

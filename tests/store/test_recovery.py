@@ -17,7 +17,7 @@ from penult.store.versions import versions
 WRITER = """
 import os, pathlib, signal, sys
 import numpy as np
-from penult.store import FeatureTable, Row, table
+from penult.store import FeatureTable, Row, writer
 
 path, cut_at = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 safe = {file.stat().st_ino for file in path.rglob("*")}
@@ -35,7 +35,7 @@ def recording(descriptor):
     safe.add(os.fstat(descriptor).st_ino)
 
 os.fsync = recording
-table.TOO_MANY = 7
+writer.TOO_MANY = 7
 ones = {"pool": np.ones(4, np.float32)}
 with FeatureTable.open_or_create(path, {"pool": (4,)}, {}) as table:
     step = table.known().get("counter", (-1,))[0] + 1

@@ -21,7 +21,7 @@ from penult.util.files import replacing
 from penult.util.text import quoted
 
 if TYPE_CHECKING:
-    from penult.store.features import Features
+    from penult.store.reader import Features
 
 _LINE_BREAKS = re.compile("[\\\\\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 

@@ -5,8 +5,8 @@ Reading: `Features`. Lance and Arrow are imported where a table is first opened,
 package.
 """
 
-from penult.store.features import Features, open_features
 from penult.store.layout import File, Row
-from penult.store.table import FeatureTable, Heir, Known
+from penult.store.reader import Features, open_features
+from penult.store.writer import FeatureTable, Heir, Known
 
 __all__ = ["FeatureTable", "Features", "File", "Heir", "Known", "Row", "open_features"]

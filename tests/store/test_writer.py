@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from penult.errors import StoreError
-from penult.store import FeatureTable, File, Heir, open_features, table
+from penult.store import FeatureTable, File, Heir, open_features
 from penult.store.versions import versions
 
 
@@ -99,7 +99,8 @@ def test_rows_swap_their_files(begin, make_row):
 
 
 def test_a_row_that_has_changed_meanwhile_is_passed_over(monkeypatch, begin, make_row):
-    monkeypatch.setattr(table, "CHUNK", 1)  # each commit changes what the next one finds
+    # each commit changes what the next one finds
+    monkeypatch.setattr("penult.store.writer.CHUNK", 1)
     with begin() as writer:
         writer.append([make_row(1, key="a", sha256="A"), make_row(2, key="b", sha256="B")])
         heirs = [Heir("a", File("b", 7, 8, "", "A"), True), Heir("b", File("a", 7, 8, "", "B"))]
@@ -233,14 +234,14 @@ def test_many_fragments_are_joined_and_old_versions_removed(begin, make_row):
 
 
 def test_who_has_just_opened_a_table_can_go_on_reading(monkeypatch, photos, make_row):
-    monkeypatch.setattr(table, "GRACE", timedelta(minutes=1))
+    monkeypatch.setattr("penult.store.writer.GRACE", timedelta(minutes=1))
     features = open_features(photos)
     with FeatureTable.open(photos) as writer:
         for number in range(20, 40):
             writer.append([make_row(number)])
         writer.compact()
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 5]
-    monkeypatch.setattr(table, "GRACE", timedelta(0))
+    monkeypatch.setattr("penult.store.writer.GRACE", timedelta(0))
     with FeatureTable.open(photos) as writer:
         writer.compact()  # nothing to join, but many versions
         assert len(versions(photos)) == 4
@@ -254,7 +255,7 @@ def test_few_fragments_are_left_alone(photos):
 
 
 def test_a_long_run_joins_fragments_as_it_goes(monkeypatch, begin, make_row):
-    monkeypatch.setattr(table, "TOO_MANY", 5)
+    monkeypatch.setattr("penult.store.writer.TOO_MANY", 5)
     with begin() as writer:
         for number in range(12):
             writer.append([make_row(number)])

@@ -56,7 +56,7 @@ def test_an_unknown_layer_lists_the_known_ones(photos):
 
 
 def test_many_rows_are_read_in_pieces(monkeypatch, photos):
-    monkeypatch.setattr("penult.store.features.BATCH_BYTES", 500)
+    monkeypatch.setattr("penult.store.reader.BATCH_BYTES", 500)
     features = open_features(photos)
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 5]
     assert [len(block) for block in features.blocks("pool")] == [2, 2, 1]
