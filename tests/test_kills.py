@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import penult
-from penult.store import FeatureTable
+from penult.store import TableWriter
 
 from .means import Means
 
@@ -98,7 +98,7 @@ def run(folder, point="", when="", count=0, after_seconds=None):
 def saved(table):
     if not table.exists():
         return {}
-    with FeatureTable.open_or_create(table, {"mean": (3,)}, Means().recipe.provenance) as writer:
+    with TableWriter.open_or_create(table, {"mean": (3,)}, Means().recipe.provenance) as writer:
         return dict(writer.known())  # opening checks that no key is there twice
 
 

@@ -6,7 +6,7 @@ import pytest
 import penult
 from penult.analysis import neighbours, vectors
 from penult.errors import ImageError, StoreError, UsageError
-from penult.store import FeatureTable
+from penult.store import TableWriter
 
 COMPASS = {"east": [2, 0], "north": [0, 1], "north_east": [1, 1], "west": [-1, 0], "zero": [0, 0]}
 
@@ -206,7 +206,7 @@ def test_rows_added_after_the_index_are_found(indexed, make_table):
 def test_an_index_outlives_compaction(indexed, make_table):
     for i in range(3):
         make_table({f"new{i}": indexed[0].numpy()[i]})
-    with FeatureTable.open(indexed[0].path) as table:
+    with TableWriter.open(indexed[0].path) as table:
         table.compact(1)
     features = penult.open(indexed[0].path)
     assert features.indexed() == "cosine"

@@ -126,10 +126,10 @@ def test_what_is_computed_is_kept_when_a_run_is_interrupted(run, monkeypatch):
 
 def test_rows_are_committed_as_the_work_proceeds(run, monkeypatch):
     commits = []
-    append = extraction.FeatureTable.append
+    append = extraction.TableWriter.append
     monkeypatch.setattr(extraction, "COMMIT_ROWS", 2)
     monkeypatch.setattr(
-        extraction.FeatureTable,
+        extraction.TableWriter,
         "append",
         lambda self, rows: (commits.append(len(rows)), append(self, rows)),
     )

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 LAYERS = {"pool": (4,)}
 PROVENANCE = {
@@ -65,7 +65,7 @@ def begin(tmp_path):
     """Begin or continue a table, by default always the same."""
 
     def begin(name="photos.lance", layers=LAYERS, **changes):
-        return FeatureTable.open_or_create(tmp_path / name, layers, PROVENANCE | changes)
+        return TableWriter.open_or_create(tmp_path / name, layers, PROVENANCE | changes)
 
     return begin
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penult.errors import StoreError
-from penult.store import FeatureTable, open_features
+from penult.store import TableWriter, open_features
 from penult.store.lock import Lock
 
 HOLD = "import sys, time; from penult.store.lock import Lock; from pathlib import Path; "
@@ -29,7 +29,7 @@ def test_a_second_writer_is_told_who_the_first_is(begin):
     with begin() as table:
         message = f"{table.path}' is being written by process {os.getpid()} on {platform.node()}: "
         with pytest.raises(StoreError) as caught:
-            FeatureTable.open(table.path)
+            TableWriter.open(table.path)
     assert message in str(caught.value)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from penult.errors import MissingExtraError, StoreError
-from penult.store import Features, FeatureTable, open_features
+from penult.store import Features, TableWriter, open_features
 from penult.store.layout import Kind
 
 
@@ -88,7 +88,7 @@ def test_repr_is_one_helpful_line(photos):
 
 def test_an_open_table_does_not_change(photos, make_row):
     features = open_features(photos)
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         table.append([make_row(9, key="000.jpg")])
     assert features.numpy()[0, 0] == 0
     assert open_features(photos).numpy()[0, 0] == 9
@@ -150,7 +150,7 @@ def test_forged_vectors_are_refused_in_one_line(tmp_path, rows, message):
 def test_a_key_that_occurs_twice_stops_writers(tmp_path):
     path = _written(tmp_path / "forged.lance", [{"key": "a", "error": "x"}] * 2)
     with pytest.raises(StoreError, match=r"forged.lance': 1 keys occur twice: delete this table"):
-        FeatureTable.open(path)
+        TableWriter.open(path)
 
 
 def test_files_that_vanish_while_reading_are_one_line(photos):

@@ -11,13 +11,13 @@ import lance
 import pytest
 
 from penult.errors import StoreError
-from penult.store import FeatureTable, open_features
+from penult.store import TableWriter, open_features
 from penult.store.versions import versions
 
 WRITER = """
 import os, pathlib, signal, sys
 import numpy as np
-from penult.store import FeatureTable, Row, writer
+from penult.store import Row, TableWriter, writer
 
 path, cut_at = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 safe = {file.stat().st_ino for file in path.rglob("*")}
@@ -37,7 +37,7 @@ def recording(descriptor):
 os.fsync = recording
 writer.TOO_MANY = 7
 ones = {"pool": np.ones(4, np.float32)}
-with FeatureTable.open_or_create(path, {"pool": (4,)}, {}) as table:
+with TableWriter.open_or_create(path, {"pool": (4,)}, {}) as table:
     step = table.known().get("counter", (-1,))[0] + 1
     print("ready", flush=True)
     while True:
@@ -71,7 +71,7 @@ def write_until_stopped(path, *, cut_at=0, after_seconds=None):
 
 def steps_in(path):
     """How many steps of the writer the table holds; a step is there as a whole or not at all."""
-    with FeatureTable.open(path) as table:
+    with TableWriter.open(path) as table:
         known = table.known()
     if not known:
         return 0
@@ -134,7 +134,7 @@ def test_a_damaged_newest_version_is_passed_over(replaced, make_row, folder, dam
     if (folder, damage) != ("_versions", "removed"):
         assert "photos.lance': version 5 can't be read (" in features.recovered
         assert features.recovered.endswith(", going on from version 4")
-    with FeatureTable.open(replaced) as table:
+    with TableWriter.open(replaced) as table:
         assert table.recovered == features.recovered
         table.append([make_row(7), make_row(8, key="005.jpg")])
         table.compact(at_least=2)
@@ -146,7 +146,7 @@ def test_a_damaged_newest_version_is_passed_over(replaced, make_row, folder, dam
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_transaction_costs_nothing(replaced, make_row, damage):
     DAMAGES[damage](newest_file(replaced, "_transactions"))
-    with FeatureTable.open(replaced) as table:
+    with TableWriter.open(replaced) as table:
         assert table.recovered is None
         table.append([make_row(7), make_row(8, key="005.jpg")])
         table.compact(at_least=2)
@@ -156,7 +156,7 @@ def test_a_damaged_transaction_costs_nothing(replaced, make_row, damage):
 def test_several_damaged_versions_are_passed_over(photos, make_row):
     for manifest in sorted((photos / "_versions").glob("*.manifest"))[:2]:
         manifest.write_bytes(b"")
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         assert "version 4 can't be read ('_versions/" in table.recovered
         assert "has 0 of its bytes), going on from version 2" in table.recovered
         table.append([make_row(1)])
@@ -166,7 +166,7 @@ def test_several_damaged_versions_are_passed_over(photos, make_row):
 def test_an_older_damaged_version_does_not_stop_compaction(photos):
     oldest = max((photos / "_versions").glob("*.manifest"))
     oldest.write_bytes(b"")
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         assert table.recovered is None
         table.compact(at_least=2)
         assert len(versions(photos)) == 4

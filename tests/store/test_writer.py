@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from penult.errors import StoreError
-from penult.store import FeatureTable, File, Heir, open_features
+from penult.store import File, Heir, TableWriter, open_features
 from penult.store.versions import versions
 
 
@@ -111,10 +111,10 @@ def test_a_row_that_has_changed_meanwhile_is_passed_over(monkeypatch, begin, mak
 @pytest.mark.parametrize("number", [1, 3, 5])
 def test_removed_rows_are_gone(photos, number):
     keys = [f"{i:03}.jpg" for i in range(number + 1)]
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         table.remove([*keys, "unknown.jpg"])
         assert len(table.known()) == 5 - number
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         assert len(table.known()) == 5 - number
 
 
@@ -147,7 +147,7 @@ def test_whatever_makes_other_vectors_is_refused(photos, begin, changed):
 
 def test_other_notes_are_not(photos, layers, provenance):
     notes = {"weights": "renamed.ckpt", "versions": {"penult": "9.9"}}
-    FeatureTable.open_or_create(photos, layers, provenance, notes).close()
+    TableWriter.open_or_create(photos, layers, provenance, notes).close()
 
 
 def test_a_refused_table_can_be_opened_again(photos, begin):
@@ -163,7 +163,7 @@ def test_a_table_without_rows_is_begun_anew(begin):
 
 
 def test_open_continues_whatever_is_there(begin, make_row, photos):
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         table.append([make_row(9)])
         assert table.kind.layers == {"pool": (4,)}
     assert len(open_features(photos)) == 6
@@ -171,7 +171,7 @@ def test_open_continues_whatever_is_there(begin, make_row, photos):
 
 def test_missing_folders_are_made(tmp_path, layers, provenance):
     path = tmp_path / "new" / "folder" / "photos.lance"
-    FeatureTable.open_or_create(path, layers, provenance).close()
+    TableWriter.open_or_create(path, layers, provenance).close()
     assert len(open_features(path)) == 0
 
 
@@ -203,19 +203,19 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, begin):
 
 def test_urls_are_refused(layers, provenance):
     with pytest.raises(StoreError, match=r"'s3://bucket/t.lance': tables live in local folders"):
-        FeatureTable.open_or_create("s3://bucket/t.lance", layers, provenance)
+        TableWriter.open_or_create("s3://bucket/t.lance", layers, provenance)
 
 
 def test_opening_what_does_not_exist_makes_nothing(tmp_path):
     with pytest.raises(StoreError, match="there is nothing, expected a table"):
-        FeatureTable.open(tmp_path / "photos.lance")
+        TableWriter.open(tmp_path / "photos.lance")
     assert not (tmp_path / "photos.lance").exists()
 
 
 @pytest.mark.parametrize("name", ["a b#c%20d?.lance", "~x.lance", "ünï.lance", "-", "back\\slash"])
 def test_odd_paths(monkeypatch, tmp_path, make_row, layers, provenance, name):
     monkeypatch.chdir(tmp_path)
-    with FeatureTable.open_or_create(name, layers, provenance) as table:
+    with TableWriter.open_or_create(name, layers, provenance) as table:
         table.append([make_row(1)])
     assert (tmp_path / name / "_versions").is_dir()
     assert len(open_features(name)) == 1
@@ -236,19 +236,19 @@ def test_many_fragments_are_joined_and_old_versions_removed(begin, make_row):
 def test_who_has_just_opened_a_table_can_go_on_reading(monkeypatch, photos, make_row):
     monkeypatch.setattr("penult.store.writer.GRACE", timedelta(minutes=1))
     features = open_features(photos)
-    with FeatureTable.open(photos) as writer:
+    with TableWriter.open(photos) as writer:
         for number in range(20, 40):
             writer.append([make_row(number)])
         writer.compact()
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 5]
     monkeypatch.setattr("penult.store.writer.GRACE", timedelta(0))
-    with FeatureTable.open(photos) as writer:
+    with TableWriter.open(photos) as writer:
         writer.compact()  # nothing to join, but many versions
         assert len(versions(photos)) == 4
 
 
 def test_few_fragments_are_left_alone(photos):
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         before = versions(photos)
         table.compact()
         assert versions(photos) == before
@@ -269,7 +269,7 @@ def test_leftovers_of_killed_runs_go_with_the_old_versions(photos):
     names = ["data/orphan.lance", "_versions/.tmpAbC", "_versions/1.manifest.unreadable"]
     for name in names:
         (photos / name).write_bytes(b"LANC")
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         table.compact(at_least=2)
     assert not any((photos / name).exists() for name in names)
 

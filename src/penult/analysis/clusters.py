@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
-from penult.store import Features, FeatureTable, open_features
+from penult.store import Features, TableWriter, open_features
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ def cluster(
         agreement(features.keys, labels),
     )
     if column:
-        with FeatureTable.open(features.path) as writer:
+        with TableWriter.open(features.path) as writer:
             writer.annotate(features.keys, {column: labels})
     return found
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penult.analysis.queries import Queries, Reader, combined, several
 from penult.analysis.vectors import Block, Floats, blocks
 from penult.errors import UsageError
-from penult.store import Features, FeatureTable, open_features
+from penult.store import Features, TableWriter, open_features
 from penult.util.text import quoted
 
 Metric = Literal["cosine", "l2", "dot"]
@@ -194,7 +194,7 @@ def index(
         )
     layer = features.layer(layer)
     start = perf_counter()
-    with FeatureTable.open(features.path) as writer:
+    with TableWriter.open(features.path) as writer:
         writer.index(layer, metric)
     built = perf_counter() - start
     features = open_features(features.path)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
-from penult.store import Features, FeatureTable, open_features
+from penult.store import Features, TableWriter, open_features
 from penult.util.machine import cores
 from penult.util.progress import Steps
 from penult.util.text import plural, quoted
@@ -112,7 +112,7 @@ def project(
             places = _placed(reduced, sample, laid_out)
     places = _framed(places)
     if columns:
-        with FeatureTable.open(features.path) as writer:
+        with TableWriter.open(features.path) as writer:
             writer.annotate(features.keys, dict(zip(columns, places.T.copy(), strict=True)))
     return Map(features.keys, places, method, len(sample))
 

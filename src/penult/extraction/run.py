@@ -21,7 +21,7 @@ from penult.models.model import (
 )
 from penult.models.recipe import ModelOptions, takes_options
 from penult.models.stream import Outcome
-from penult.store import Features, FeatureTable, Row, open_features
+from penult.store import Features, Row, TableWriter, open_features
 from penult.util.progress import Counts, Timings
 from penult.util.signals import held_back
 
@@ -84,7 +84,7 @@ def extract(
     elif options:
         raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
     recipe = model.recipe
-    with FeatureTable.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
+    with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
         todo = changes.plan(files, table.known(), checksum=checksum, retry_failed=retry_failed)
         counts = _adopt(table, todo, files)
         if prune:
@@ -166,7 +166,7 @@ def _table_path(out: str | Path) -> Path:
     return path
 
 
-def _adopt(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:
+def _adopt(table: TableWriter, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:
     """Keep the rows whose features are right for other files now; what can't be is to compute."""
     counts = Counts(listed=len(files), skipped=todo.skipped)
     moved = any(row != key for key, (row, _) in todo.adopt.items())
@@ -178,14 +178,14 @@ def _adopt(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) 
     return counts
 
 
-def _prune(table: FeatureTable, files: Sequence[ImageFile], sources: Sources) -> int:
+def _prune(table: TableWriter, files: Sequence[ImageFile], sources: Sources) -> int:
     gone = changes.gone(files, table.paths(), scope(sources))
     table.remove(gone)
     return len(gone)
 
 
 def _compute(
-    table: FeatureTable, model: Model, todo: Sequence[Job], counts: Counts, report: Progress
+    table: TableWriter, model: Model, todo: Sequence[Job], counts: Counts, report: Progress
 ) -> None:
     """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
     report(counts)
@@ -206,7 +206,7 @@ def _compute(
         table.compact()
 
 
-def _commit(table: FeatureTable, rows: list[Row], timings: Timings) -> None:
+def _commit(table: TableWriter, rows: list[Row], timings: Timings) -> None:
     started = monotonic()
     ready = rows.copy()
     rows.clear()  # first: rows that can't be written are not tried twice

@@ -64,7 +64,7 @@ class Heir(NamedTuple):
         return self.key == self.file.key
 
 
-class FeatureTable:
+class TableWriter:
     """A table open for writing, by one process at a time; close it or use it in a `with`.
 
     At any moment, after a kill or a power cut too, the table on disk holds what was appended up to
