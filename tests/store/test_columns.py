@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import penult
 from penult.errors import StoreError, UsageError
-from penult.store import File, Heir, TableWriter, open_features
+from penult.store import File, Heir, TableWriter, open_table
 from penult.store.versions import versions
 from penult.store.writer import KEEP
 
@@ -32,12 +33,12 @@ def labelled(photos):
 
 
 def labels(path):
-    features = open_features(path)
+    features = open_table(path)
     return dict(zip(features.keys, features.facts(["cluster"])["cluster"].to_pylist(), strict=True))
 
 
 def test_added_columns_are_read_by_name_and_condition(labelled):
-    features = open_features(labelled)
+    features = open_table(labelled)
     assert features.columns == {"cluster": "int32"}
     assert features.info["columns"] == {"cluster": "int32"}
     assert features.facts(["cluster"])["cluster"].to_pylist() == [0, 10, 20, 40, 50]
@@ -61,7 +62,7 @@ def test_columns_of_all_types_stay_beside_a_new_one(labelled):
     with TableWriter.open(labelled) as writer:
         writer.annotate(keys, {"x": np.array([0.5, np.nan], np.float32), "word": ["é", None]})
         writer.annotate(keys, {"y": np.array([1, 2], np.float32)})
-    features = open_features(labelled)
+    features = open_table(labelled)
     assert features.columns == {"cluster": "int32", "x": "float", "word": "string", "y": "float"}
     found = features.facts(["cluster", "x", "word", "y"]).slice(0, 3).to_pydict()
     assert np.isnan(found["x"].pop(1))
@@ -75,7 +76,7 @@ def test_a_column_is_replaced_with_its_type(labelled):
     with TableWriter.open(labelled) as writer:
         writer.annotate(["004.jpg"], {"cluster": ["four"]})
     assert list(labels(labelled).values()) == [None, None, None, "four", None]
-    assert open_features(labelled).where("cluster = 'four'").tolist() == [3]
+    assert open_table(labelled).where("cluster = 'four'").tolist() == [3]
     assert len(versions(labelled)) == before + 1  # never a version without the column
     assert not list(labelled.glob("_versions/d*"))
 
@@ -115,7 +116,7 @@ def test_compaction_keeps_them(labelled, make_row):
         writer.annotate(["006.jpg"], {"x": np.ones(1, np.float32)})
     assert len(lance.dataset(labelled).get_fragments()) == 1
     assert list(labels(labelled).values()) == [0, 10, 20, 40, 50, None]
-    assert open_features(labelled).facts(["x"])["x"].to_pylist() == [None] * 5 + [1.0]
+    assert open_table(labelled).facts(["x"])["x"].to_pylist() == [None] * 5 + [1.0]
 
 
 def test_an_index_is_kept_and_made(begin, make_row):
@@ -125,12 +126,12 @@ def test_an_index_is_kept_and_made(begin, make_row):
         writer.index("pool", "l2")
         writer.annotate(["007.jpg"], {"cluster": ints(7)})
         vector = np.full(8, 7, np.float32)
-        features = open_features(writer.path)
+        features = open_table(writer.path)
         assert features.indexed() == "l2"
         assert features.nearest("pool", vector, 1) == [("007.jpg", 0.0)]
         writer.annotate(["007.jpg"], {"cluster": ints(8)})
         writer.index("pool", "l2")
-    found = open_features(writer.path).nearest("pool", vector, 1, "cluster = 8")
+    found = open_table(writer.path).nearest("pool", vector, 1, "cluster = 8")
     assert found == [("007.jpg", 0.0)]
 
 
@@ -147,7 +148,7 @@ def test_old_versions_go_in_time(monkeypatch, labelled):
 def test_a_table_without_rows_gets_none(begin):
     with begin() as writer:
         assert writer.annotate([], {"cluster": ints()}) == 0
-    assert open_features(writer.path).columns == {}
+    assert open_table(writer.path).columns == {}
 
 
 @pytest.mark.parametrize("name", ["key", "mtime", "error", "pool", "a%2eb"])
@@ -192,9 +193,8 @@ def test_a_second_writer_is_refused(labelled):
 
 
 def test_exports_carry_them(labelled, tmp_path):
-    features = open_features(labelled)
-    features.export(tmp_path / "out.parquet")
-    features.export(tmp_path / "out.csv")
+    penult.export(labelled, tmp_path / "out.parquet")
+    penult.export(labelled, tmp_path / "out.csv")
     assert pq.read_table(tmp_path / "out.parquet")["cluster"].to_pylist() == [0, 10, 20, 40, 50]
     frame = pd.read_csv(tmp_path / "out.csv")
     assert list(frame.columns) == ["key", "pool_0", "pool_1", "pool_2", "pool_3", "cluster"]
@@ -204,11 +204,11 @@ def test_exports_carry_them(labelled, tmp_path):
 def test_columns_that_others_added_are_passed_over(labelled):
     alien = pa.table({"Alien": [[1.5]] * 6})
     lance.dataset(labelled).add_columns(alien.to_reader())
-    features = open_features(labelled)
+    features = open_table(labelled)
     assert features.columns == {"cluster": "int32"}
     with TableWriter.open(labelled) as writer:
         writer.annotate(["000.jpg"], {"cluster": ints(3)})
-    assert open_features(labelled).facts(["Alien"])["Alien"].to_pylist() == [[1.5]] * 5
+    assert open_table(labelled).facts(["Alien"])["Alien"].to_pylist() == [[1.5]] * 5
 
 
 LABELLER = """

@@ -11,7 +11,7 @@ import lance
 import pytest
 
 from penult.errors import StoreError
-from penult.store import TableWriter, open_features
+from penult.store import TableWriter, open_table
 from penult.store.versions import versions
 
 WRITER = """
@@ -77,7 +77,7 @@ def steps_in(path):
         return 0
     steps = known["counter"][0] + 1
     assert known.keys() == {"counter"} | {f"{s}-{i}" for s in range(steps) for i in range(4)}
-    assert open_features(path).numpy().shape == (4 * steps + 1, 4)
+    assert open_table(path).numpy().shape == (4 * steps + 1, 4)
     return steps
 
 
@@ -129,7 +129,7 @@ def replaced(photos, begin, make_row):
 def test_a_damaged_newest_version_is_passed_over(replaced, make_row, folder, damage):
     file = newest_file(replaced, folder)
     DAMAGES[damage](file)
-    features = open_features(replaced)
+    features = open_table(replaced)
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 5]
     if (folder, damage) != ("_versions", "removed"):
         assert "photos.lance': version 5 can't be read (" in features.recovered
@@ -138,7 +138,7 @@ def test_a_damaged_newest_version_is_passed_over(replaced, make_row, folder, dam
         assert table.recovered == features.recovered
         table.append([make_row(7), make_row(8, key="005.jpg")])
         table.compact(at_least=2)
-    features = open_features(replaced)
+    features = open_table(replaced)
     assert features.recovered is None
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 8, 7]
 
@@ -150,7 +150,7 @@ def test_a_damaged_transaction_costs_nothing(replaced, make_row, damage):
         assert table.recovered is None
         table.append([make_row(7), make_row(8, key="005.jpg")])
         table.compact(at_least=2)
-    assert open_features(replaced).numpy()[:, 0].tolist() == [0, 1, 2, 4, 8, 6, 7]
+    assert open_table(replaced).numpy()[:, 0].tolist() == [0, 1, 2, 4, 8, 6, 7]
 
 
 def test_several_damaged_versions_are_passed_over(photos, make_row):
@@ -160,7 +160,7 @@ def test_several_damaged_versions_are_passed_over(photos, make_row):
         assert "version 4 can't be read ('_versions/" in table.recovered
         assert "has 0 of its bytes), going on from version 2" in table.recovered
         table.append([make_row(1)])
-    assert open_features(photos).numpy()[:, 0].tolist() == [1, 4, 5]
+    assert open_table(photos).numpy()[:, 0].tolist() == [1, 4, 5]
 
 
 def test_an_older_damaged_version_does_not_stop_compaction(photos):
@@ -175,7 +175,7 @@ def test_an_older_damaged_version_does_not_stop_compaction(photos):
 def test_a_manifest_that_lies_about_its_version_is_passed_over(photos):
     newest, before = sorted((photos / "_versions").glob("*.manifest"))[:2]
     newest.write_bytes(before.read_bytes())
-    recovered = open_features(photos).recovered
+    recovered = open_table(photos).recovered
     assert "(its manifest: Version not found error: version 4 not found), going on" in recovered
 
 
@@ -184,7 +184,7 @@ def test_a_table_without_a_good_version_says_so(photos):
         manifest.write_bytes(b"")
     message = r"version 4 can't be read \(.* has 0 of its bytes\), nor any other: delete this table"
     with pytest.raises(StoreError, match=message):
-        open_features(photos)
+        open_table(photos)
 
 
 def test_what_the_system_refuses_is_no_damage(monkeypatch, photos):
@@ -194,7 +194,7 @@ def test_what_the_system_refuses_is_no_damage(monkeypatch, photos):
     monkeypatch.setattr(lance, "dataset", refuse)
     message = re.escape("photos.lance': its manifest: Too many open files (os error 24)") + "$"
     with pytest.raises(StoreError, match=message):
-        open_features(photos)
+        open_table(photos)
 
 
 def test_a_file_that_cannot_be_read_is_no_damage(photos):
@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_read_is_no_damage(photos):
     with pytest.raises(
         StoreError, match=r"photos.lance': can't read 'data/.*\.lance': Is a directory$"
     ):
-        open_features(photos)
+        open_table(photos)
 
 
 def test_a_panic_in_lance_counts_as_damage(monkeypatch, photos):
@@ -217,4 +217,4 @@ def test_a_panic_in_lance_counts_as_damage(monkeypatch, photos):
         return real(path, version=version, **options)
 
     monkeypatch.setattr(lance, "dataset", panicking)
-    assert "(its manifest: called `unwrap()` on a" in open_features(photos).recovered
+    assert "(its manifest: called `unwrap()` on a" in open_table(photos).recovered

@@ -4,17 +4,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis import similarity
 from penult.analysis.extra import one_thread
-from penult.analysis.sides import Places, Side, Tables, aligned, sides
+from penult.analysis.sides import Places, Side, Tables, aligned, several, sides
 from penult.analysis.similarity import Matrix, Statistic
 from penult.analysis.statistics import holm
 from penult.errors import UsageError
+from penult.store import Table
 from penult.util.progress import Steps
 from penult.util.text import quoted
 
@@ -28,17 +29,6 @@ TESTED = 256  # images of a permutation test: 999 singular value decompositions 
 PERMUTATIONS = 999
 BLOCK = 1024  # rows that are read at a time
 SEED = 0
-
-
-class CompareOptions(TypedDict, total=False):
-    """The keyword arguments of `compare`."""
-
-    layer: str | Sequence[str]
-    metric: Measure | Sequence[Measure]
-    k: int
-    sample: int
-    permutations: int
-    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +96,7 @@ class Comparison:
 
 def compare(
     tables: Tables,
-    *,
+    *others: Table,
     layer: str | Sequence[str] = (),
     metric: Measure | Sequence[Measure] = MEASURES,
     k: int = similarity.MAX_K,
@@ -118,6 +108,7 @@ def compare(
 
     Args:
         tables: Several, or one with several layers; `TABLE:LAYER` is one layer of a table.
+        others: More of them, so that `features.compare(other)` reads as it should.
         layer: The layers to compare, by default all of each table.
         metric: One or several of `cka`, `rsa`, `knn` and `procrustes`; see `similarity`.
         k: The neighbours of `knn`.
@@ -134,7 +125,7 @@ def compare(
         >>> penult.compare(["lite0.lance", "inception.lance"]).similarities  # doctest: +SKIP
     """
     measures, show = _measures(metric), progress or (lambda done, total: None)
-    found = sides(tables, layer)
+    found = sides([*several(tables), *others], layer)
     if len(found) < 2:
         raise UsageError(f"only {quoted(found[0].name)}: name a second table, or a second layer")
     common = aligned(found)

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +22,7 @@ from penult.analysis.vectors import Floats, unit_matrix
 from penult.errors import UsageError
 from penult.extraction.changes import job
 from penult.images import ImageFile, from_key
-from penult.store import Features, open_features
+from penult.store import Table, TableReader, open_table
 from penult.util.progress import Steps
 
 THRESHOLD = 0.9  # cosine; benchmarks/duplicates.py shows what it finds and what it mistakes
@@ -33,14 +32,6 @@ ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # images that are compared with up to as many others in one product
 
 Alike = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool]]
-
-
-class DuplicatesOptions(TypedDict, total=False):
-    """The keyword arguments of `duplicates`."""
-
-    layer: str | None
-    pixels: bool
-    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +96,7 @@ class Duplicates:
 
 
 def duplicates(
-    table: Features | str | Path,
+    table: Table,
     threshold: float | None = None,
     *,
     layer: str | None = None,
@@ -138,7 +129,7 @@ def duplicates(
     threshold = THRESHOLD if threshold is None else threshold
     if not 0 < threshold <= 1:
         raise UsageError(f"threshold must be above 0 and at most 1, not {threshold}")
-    features = table if isinstance(table, Features) else open_features(table)
+    features = open_table(table)
     layer = features.layer(layer)
     order, show = _order(features), progress or (lambda done, total: None)
     if not pixels:
@@ -254,7 +245,7 @@ def _places_of_largest(values: Floats, number: int) -> NDArray[np.int64]:
     return np.asarray(np.argpartition(values, -number, axis=1)[:, -number:], np.int64)
 
 
-def _order(features: Features) -> NDArray[np.int64]:
+def _order(features: TableReader) -> NDArray[np.int64]:
     """Places in the order of keys, those most worth keeping first."""
     facts = features.facts(["width", "height", "bytes"])
     width, height, size = (column.to_numpy().astype(np.int64) for column in facts.columns)
@@ -262,7 +253,7 @@ def _order(features: Features) -> NDArray[np.int64]:
 
 
 def _groups(
-    features: Features, order: NDArray[np.int64], kept_for: NDArray[np.int64], similarity: Floats
+    features: TableReader, order: NDArray[np.int64], kept_for: NDArray[np.int64], similarity: Floats
 ) -> list[Group]:
     dropped = np.flatnonzero(kept_for != np.arange(len(order)))
     images = _images(features, order, np.union1d(dropped, kept_for[dropped]))
@@ -281,7 +272,7 @@ def _groups(
 
 
 def _images(
-    features: Features, order: NDArray[np.int64], rows: NDArray[np.int64]
+    features: TableReader, order: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> dict[int, Image]:
     facts = features.facts(["path", "width", "height", "bytes", "mtime"]).take(order[rows])
     path, width, height, size, mtime = (

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,16 +24,6 @@ Method = Literal["linear", "knn"]
 
 COLUMNS = ("key", "label", "predicted", "probability", "label_probability")
 CLASSES_NAMED = 3
-
-
-class ProbeOptions(TypedDict, total=False):
-    """The keyword arguments of `probe`."""
-
-    layer: str | Sequence[str]
-    folds: int
-    k: int
-    save: str | Path | None
-    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

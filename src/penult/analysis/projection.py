@@ -5,8 +5,7 @@ So memory and the costly part of the time are bounded.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
-from penult.store import Features, TableWriter, open_features
+from penult.store import Table, TableReader, TableWriter, open_table
 from penult.util.machine import cores
 from penult.util.progress import Steps
 from penult.util.text import plural, quoted
@@ -35,16 +34,6 @@ EXAGGERATION = 12
 TOLD = 25  # steps from one call of `progress` to the next
 
 
-class MapOptions(TypedDict, total=False):
-    """The keyword arguments of `map`."""
-
-    method: MapMethod
-    layer: str | None
-    seed: int
-    columns: tuple[str, str] | None
-    progress: Steps | None
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class Map:
     """What `penult.map` found.
@@ -63,7 +52,7 @@ class Map:
 
 
 def project(
-    table: Features | str | Path,
+    table: Table,
     *,
     method: MapMethod = "tsne",
     layer: str | None = None,
@@ -94,7 +83,7 @@ def project(
         >>> import penult
         >>> penult.map("photos.lance").places  # doctest: +SKIP
     """
-    features = table if isinstance(table, Features) else open_features(table)
+    features = open_table(table)
     if method not in get_args(MapMethod):
         raise UsageError(f"method must be one of {', '.join(get_args(MapMethod))}, not {method!r}")
     if len(features) < 3:
@@ -118,7 +107,7 @@ def project(
 
 
 def _reduced(
-    features: Features, layer: str, sample: NDArray[np.int64], method: MapMethod
+    features: TableReader, layer: str, sample: NDArray[np.int64], method: MapMethod
 ) -> Floats:
     """All rows by the principal components of the sample."""
     model = _components(rows(features, layer, sample), DIMENSIONS if method == "tsne" else 2)

@@ -14,7 +14,7 @@ from penult.util.signals import Terminated, raise_on_sigterm
 
 if TYPE_CHECKING:
     from penult.models.recipe import ModelOptions
-    from penult.store import Features
+    from penult.table.features import Features
 
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 

@@ -21,12 +21,12 @@ from penult.util.files import replacing
 from penult.util.text import quoted
 
 if TYPE_CHECKING:
-    from penult.store.reader import Features
+    from penult.store.reader import TableReader
 
 _LINE_BREAKS = re.compile("[\\\\\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
-def export(features: "Features", out: str | os.PathLike[str], layer: str | None = None) -> Path:
+def export(features: "TableReader", out: str | os.PathLike[str], layer: str | None = None) -> Path:
     """Write features to a file; an existing file is replaced.
 
     Args:
@@ -55,7 +55,7 @@ def export(features: "Features", out: str | os.PathLike[str], layer: str | None 
     return path
 
 
-def _npz(features: "Features", layers: Sequence[str], out: Path) -> None:
+def _npz(features: "TableReader", layers: Sequence[str], out: Path) -> None:
     """NumPy's archive: `keys` as text, and an array a layer; no pickles inside."""
     with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with archive.open("keys.npy", "w", force_zip64=True) as member:
@@ -65,7 +65,7 @@ def _npz(features: "Features", layers: Sequence[str], out: Path) -> None:
                 _write_matrix(member, features, layer)
 
 
-def _npy(features: "Features", layers: Sequence[str], out: Path) -> None:
+def _npy(features: "TableReader", layers: Sequence[str], out: Path) -> None:
     """One array, and its keys in `NAME.keys.txt`."""
     layer = _only(layers, out)
     write_keys(features, out)
@@ -73,7 +73,7 @@ def _npy(features: "Features", layers: Sequence[str], out: Path) -> None:
         _write_matrix(file, features, layer)
 
 
-def _parquet(features: "Features", layers: Sequence[str], out: Path) -> None:
+def _parquet(features: "TableReader", layers: Sequence[str], out: Path) -> None:
     """A row an image, vectors as fixed-size lists; the schema's metadata has the provenance.
 
     Columns that were added to the table come before the vectors.
@@ -100,7 +100,7 @@ def _parquet(features: "Features", layers: Sequence[str], out: Path) -> None:
             writer.write_table(pa.table(piece.columns, schema=schema))
 
 
-def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
+def _csv(features: "TableReader", layers: Sequence[str], out: Path) -> None:
     """`key`, a column a value, with digits enough to get the same float32 back, and added columns.
 
     Quoted as RFC 4180 says, UTF-8. Keys stay as they are, so one that begins with `=` is a formula
@@ -121,7 +121,7 @@ def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
             writer.write_table(pa.table([keys, *values, *others], schema=schema))
 
 
-def _pickle(features: "Features", layers: Sequence[str], out: Path) -> None:
+def _pickle(features: "TableReader", layers: Sequence[str], out: Path) -> None:
     """A dictionary from key to vector, in memory as a whole, as the 2018 script wrote it."""
     layer = _only(layers, out)
     vectors = dict(zip(features.keys, features.numpy(layer), strict=True))
@@ -129,7 +129,7 @@ def _pickle(features: "Features", layers: Sequence[str], out: Path) -> None:
         pickle.dump(vectors, file, protocol=4)
 
 
-def _hdf5(features: "Features", layers: Sequence[str], out: Path) -> None:
+def _hdf5(features: "TableReader", layers: Sequence[str], out: Path) -> None:
     """Datasets `keys` and one a layer, `/` in its name as `%2F`; attributes with the provenance.
 
     Layers are often prefixes of each other (`block1`, `block1/unit_1`), which groups can't be.
@@ -151,7 +151,7 @@ def _hdf5(features: "Features", layers: Sequence[str], out: Path) -> None:
                 start += len(block)
 
 
-Writer = Callable[["Features", Sequence[str], Path], None]
+Writer = Callable[["TableReader", Sequence[str], Path], None]
 
 FORMATS: dict[str, Writer] = {
     ".npz": _npz,
@@ -163,7 +163,7 @@ FORMATS: dict[str, Writer] = {
 }
 
 
-def write_keys(features: "Features", out: Path) -> None:
+def write_keys(features: "TableReader", out: Path) -> None:
     r"""Write `NAME.keys.txt` beside a file that has no place for keys, a key a line.
 
     In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
@@ -173,7 +173,7 @@ def write_keys(features: "Features", out: Path) -> None:
         temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
 
 
-def _write_matrix(file: IO[bytes], features: "Features", layer: str) -> None:
+def _write_matrix(file: IO[bytes], features: "TableReader", layer: str) -> None:
     """Write a layer as `np.save` does, without holding it in memory."""
     shape = (len(features), *features.layers[layer])
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}

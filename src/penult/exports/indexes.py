@@ -7,11 +7,11 @@ from numpy import arange, prod, uint64
 from penult.analysis.vectors import blocks
 from penult.errors import MissingExtraError
 from penult.exports.formats import write_keys
-from penult.store import Features
+from penult.store import TableReader
 from penult.util.files import replacing
 
 
-def faiss(features: Features, layer: str, out: Path) -> None:
+def faiss(features: TableReader, layer: str, out: Path) -> None:
     """Write an exact index (`IndexFlatIP`) of vectors of length 1: its products are cosines."""
     try:
         from faiss import IndexFlatIP, write_index
@@ -25,7 +25,7 @@ def faiss(features: Features, layer: str, out: Path) -> None:
         write_index(index, str(temporary))
 
 
-def usearch(features: Features, layer: str, out: Path) -> None:
+def usearch(features: TableReader, layer: str, out: Path) -> None:
     """Write a graph (HNSW) for cosines, approximate, in which keys are row numbers from 0."""
     try:
         from usearch.index import Index

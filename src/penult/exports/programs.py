@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 from penult.errors import UsageError
 from penult.exports import folders, indexes, rows
 from penult.exports.formats import export as export_format
-from penult.store import Features, open_features
+from penult.store import Table, TableReader, open_table
 from penult.store.messages import translated
 from penult.store.versions import versions
 from penult.util.text import quoted
@@ -28,13 +28,13 @@ class Program(NamedTuple):
     """
 
     suffix: str
-    write: Callable[[Features, str, Path], None]
-    opening: Callable[[Features, str, str], str]
+    write: Callable[[TableReader, str, Path], None]
+    opening: Callable[[TableReader, str, str], str]
     own: tuple[str, ...] = ()
 
 
 def export(
-    table: Features | str | Path,
+    table: Table,
     out: str | os.PathLike[str],
     layer: str | None = None,
     *,
@@ -65,7 +65,7 @@ def export(
         >>> import penult
         >>> penult.export("photos.lance", "map.parquet", program="atlas")  # doctest: +SKIP
     """
-    features = table if isinstance(table, Features) else open_features(table)
+    features = open_table(table)
     path = Path(out)
     wanted = program or _SUFFIXES.get(path.suffix.lower())
     if wanted is None:
@@ -89,7 +89,7 @@ def export(
     return path
 
 
-def only_layer(features: Features, layer: str | None, program: str) -> str:
+def only_layer(features: TableReader, layer: str | None, program: str) -> str:
     """The layer that is asked for, or the only one."""
     if layer is None and len(features.layers) > 1:
         raise UsageError(
@@ -98,7 +98,7 @@ def only_layer(features: Features, layer: str | None, program: str) -> str:
     return features.layer(layer)
 
 
-def opening(features: Features, out: Path, layer: str | None, program: str | None) -> str | None:
+def opening(features: TableReader, out: Path, layer: str | None, program: str | None) -> str | None:
     """What to type to open what was exported; None for formats that any program may read."""
     wanted = program or _SUFFIXES.get(out.suffix.lower())
     if wanted is None:
@@ -106,13 +106,13 @@ def opening(features: Features, out: Path, layer: str | None, program: str | Non
     return PROGRAMS[wanted].opening(features, features.layer(layer), str(out))
 
 
-def _open_atlas(features: Features, layer: str, out: str) -> str:
+def _open_atlas(features: TableReader, layer: str, out: str) -> str:
     where = ["--x", "x", "--y", "y"] if {"x", "y"} <= set(features.columns) else ["--vector", layer]
     near = ["--neighbors", "neighbors"] if rows.has_neighbours(features) else []
     return shlex.join(["embedding-atlas", out, "--image", "image", *where, *near])
 
 
-def _open_fiftyone(features: Features, layer: str, out: str) -> str:
+def _open_fiftyone(features: TableReader, layer: str, out: str) -> str:
     of_type = ["--type", "fiftyone.types.FiftyOneDataset"]
     name = Path(out).name
     return shlex.join(

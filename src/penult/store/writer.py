@@ -249,7 +249,7 @@ class TableWriter:
             self._compact()
 
     def index(self, layer: str, metric: str) -> None:
-        """Make an index of a layer for `Features.nearest`, durably; an older one is replaced.
+        """Make an index of a layer for `TableReader.nearest`, durably; an older one is replaced.
 
         Rows that are appended later are found too, though not by the index.
         """
