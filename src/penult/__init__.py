@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from penult.analysis.projection import Map
     from penult.analysis.projection import project as map  # noqa: A004 -- the word for it
     from penult.analysis.sampling import sample
-    from penult.exports.programs import export
+    from penult.exports.export import export
     from penult.extraction.legacy import compute_features, load_features
     from penult.extraction.run import classify
     from penult.extraction.verification import Verification, verify
@@ -132,7 +132,7 @@ _LAZY = {
     "describe": ("penult.nets", "describe"),
     "download": ("penult.models.published", "download"),
     "duplicates": ("penult.analysis.near_duplicates", "duplicates"),
-    "export": ("penult.exports.programs", "export"),
+    "export": ("penult.exports.export", "export"),
     "extract": ("penult.table.extract", "extract"),
     "index": ("penult.analysis.neighbours", "index"),
     "inspect": ("penult.models.inspection", "inspect"),

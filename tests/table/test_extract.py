@@ -1,16 +1,8 @@
-"""Where `extract` stores a table."""
+"""What `extract` calls a table."""
 
 import pytest
 
-import penult
-from penult.errors import UsageError
 from penult.table.extract import table_name
-
-
-def test_a_table_is_not_an_export(model, photos):
-    message = "extract to vgg.lance, then export it to vgg.parquet"
-    with pytest.raises(UsageError, match=message):
-        penult.extract(photos, model, out="vgg.parquet")
 
 
 @pytest.mark.parametrize(

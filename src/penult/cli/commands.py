@@ -210,7 +210,7 @@ def export(
 
     Example: penult export photos.lance map.parquet --for atlas
     """
-    from penult.exports.programs import opening
+    from penult.exports.export import opening
 
     features = opened(table)
     features.export(out, layer=layer, program=program)

@@ -1,6 +1,6 @@
 """Parquet for Embedding Atlas and Renumics Spotlight: a row an image, in the order of keys."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ def has_neighbours(features: TableReader) -> bool:
     return len(features) < NEAR_BELOW
 
 
-def atlas(features: TableReader, layer: str, out: Path) -> None:
+def atlas(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """Thumbnails as `image`, vectors, added columns (`x` and `y` are the map), and `neighbors`.
 
     Format: packages/docs/data-formats.md and tool.md of github.com/apple/embedding-atlas. An
@@ -41,6 +41,7 @@ def atlas(features: TableReader, layer: str, out: Path) -> None:
 
     from penult.images.thumbnails import Thumbnails
 
+    (layer,) = layers
     image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     near = pa.struct({"ids": pa.list_(pa.int32()), "distances": pa.list_(pa.float32())})
     fields = {"image": image} | ({"neighbors": near} if has_neighbours(features) else {})
@@ -57,12 +58,14 @@ def atlas(features: TableReader, layer: str, out: Path) -> None:
         _write(features, layer, out, pa.schema(fields), more)
 
 
-def spotlight(features: TableReader, layer: str, out: Path) -> None:
+def spotlight(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """Vectors, added columns, and the images by `path`: Spotlight finds out which column is what.
 
     Format: renumics/spotlight/io/pandas.py of github.com/Renumics/spotlight, `infer_dtype`.
     """
     import pyarrow as pa
+
+    (layer,) = layers
 
     def more(piece: pa.Table, start: int) -> list[pa.Array]:
         return [pa.array(_paths(piece), pa.string())]

@@ -86,9 +86,9 @@ def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
 def _table_path(out: str | Path) -> Path:
     path = Path(out)
     if path.suffix not in ("", ".lance"):  # which need no look at the formats, a costly import
-        from penult.exports.formats import FORMATS
+        from penult.exports.export import WRITERS
 
-        if path.suffix in FORMATS:
+        if path.suffix in WRITERS:
             table = path.with_suffix(".lance")
             raise UsageError(f"a table is a folder: extract to {table}, then export it to {path}")
     return path

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         projection,
         sampling,
     )
-    from penult.exports import programs
+    from penult.exports import export as exports
     from penult.viewer import server
 
 
@@ -62,7 +62,7 @@ class Features(TableReader):
         cluster = clusters.cluster
         compare = comparison.compare
         duplicates = near_duplicates.duplicates
-        export = programs.export
+        export = exports.export
         index = neighbours.index
         map = projection.project
         outliers = outliers.outliers
@@ -74,7 +74,7 @@ class Features(TableReader):
         cluster = _Method("penult.analysis.clusters")
         compare = _Method("penult.analysis.comparison")
         duplicates = _Method("penult.analysis.near_duplicates")
-        export = _Method("penult.exports.programs")
+        export = _Method("penult.exports.export")
         index = _Method("penult.analysis.neighbours")
         map = _Method("penult.analysis.projection", "project")
         outliers = _Method("penult.analysis.outliers")
