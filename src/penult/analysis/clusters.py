@@ -17,6 +17,7 @@ from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
 from penult.store import Table, TableReader, TableWriter, open_table
+from penult.util.checks import require_at_least, require_one_of
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -130,19 +131,14 @@ def cluster(
 
 
 def _check(features: TableReader, k: int | None, method: str, metric: str, min_size: int) -> None:
-    for name, value, known in (
-        ("method", method, get_args(Method)),
-        ("metric", metric, get_args(ClusterMetric)),
-    ):
-        if value not in known:
-            raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+    require_one_of(get_args(Method), "method", method)
+    require_one_of(get_args(ClusterMetric), "metric", metric)
     if method == "hdbscan" and k is not None:
         raise UsageError("hdbscan finds the number of clusters by itself: leave out k")
     limit = min(len(features), SAMPLES[method])
     if k is not None and not 1 <= k <= limit:
         raise UsageError(f"k must be from 1 to {limit:,}, not {k}")
-    if min_size < 2:
-        raise UsageError(f"min_size must be at least 2, not {min_size}")
+    require_at_least(2, "min_size", min_size)
     if limit < 3:
         raise UsageError(
             f"{quoted(features.path)} has {plural(limit, 'row')}: clusters need at least 3"

@@ -16,7 +16,8 @@ from penult.analysis.similarity import Matrix, Statistic
 from penult.analysis.statistics import holm
 from penult.errors import UsageError
 from penult.store import Table
-from penult.util.progress import Steps
+from penult.util.checks import require_at_least, require_one_of
+from penult.util.progress import Steps, show_nothing
 from penult.util.text import quoted
 
 Measure = Literal["cka", "rsa", "knn", "procrustes"]
@@ -124,7 +125,7 @@ def compare(
         >>> import penult
         >>> penult.compare(["lite0.lance", "inception.lance"]).similarities  # doctest: +SKIP
     """
-    measures, show = _measures(metric), progress or (lambda done, total: None)
+    measures, show = _measures(metric), progress or show_nothing
     found = sides([*several(tables), *others], layer)
     if len(found) < 2:
         raise UsageError(f"only {quoted(found[0].name)}: name a second table, or a second layer")
@@ -169,8 +170,7 @@ def _drawn(n: int, sample: int) -> tuple[Places, Places]:
 def _measures(metric: Measure | Sequence[Measure]) -> list[Measure]:
     asked = [metric] if isinstance(metric, str) else list(metric)
     for name in asked:
-        if name not in MEASURES:
-            raise UsageError(f"metric must be one of {', '.join(MEASURES)}, not {name!r}")
+        require_one_of(MEASURES, "metric", name)
     return [name for name in MEASURES if name in asked]
 
 
@@ -183,8 +183,7 @@ def _require(n: int, k: int, sample: int, permutations: int, measures: Sequence[
             f"{n} images in common, at least {least} are needed: were the tables made of the same "
             "folder?"
         )
-    if sample < least:
-        raise UsageError(f"sample must be at least {least}, not {sample}")
+    require_at_least(least, "sample", sample)
 
 
 def _varied(side: Side, places: Places) -> Matrix:

@@ -14,6 +14,7 @@ from penult.analysis.queries import Queries, Reader, combined, several
 from penult.analysis.vectors import Block, Floats, blocks
 from penult.errors import UsageError
 from penult.store import Table, TableReader, TableWriter, open_table
+from penult.util.checks import require_at_least, require_one_of
 from penult.util.text import quoted
 
 Metric = Literal["cosine", "l2", "dot"]
@@ -98,10 +99,8 @@ def search(
         >>> import penult
         >>> penult.search("photos.lance", "castle_bavaria.jpg", k=3)  # doctest: +SKIP
     """
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
-    if metric not in get_args(Metric):
-        raise UsageError(f"metric must be one of {', '.join(get_args(Metric))}, not {metric!r}")
+    require_at_least(1, "k", k)
+    require_one_of(get_args(Metric), "metric", metric)
     features = open_table(table)
     layer = features.layer(layer)
     reader = Reader(features, layer, weights)
@@ -182,8 +181,7 @@ def index(table: Table, *, layer: str | None = None, metric: Metric = "cosine") 
         UsageError: The table is so small that searches are exact without one.
         StoreError: The table can't be written.
     """
-    if metric not in get_args(Metric):
-        raise UsageError(f"metric must be one of {', '.join(get_args(Metric))}, not {metric!r}")
+    require_one_of(get_args(Metric), "metric", metric)
     features = open_table(table)
     if len(features) < EXACT_BELOW:
         raise UsageError(

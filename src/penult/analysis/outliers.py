@@ -7,6 +7,7 @@ import numpy as np
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
 from penult.store import Table, TableReader, open_table
+from penult.util.checks import require_at_least
 from penult.util.text import plural, quoted
 
 NEIGHBOURS = 10  # a handful of odd images that are alike are found too
@@ -42,8 +43,7 @@ def outliers(table: Table, n: int = 20, *, layer: str | None = None) -> list[Out
         >>> import penult
         >>> penult.outliers("photos.lance", 3)  # doctest: +SKIP
     """
-    if n < 1:
-        raise UsageError(f"n must be at least 1, not {n}")
+    require_at_least(1, "n", n)
     features = open_table(table)
     if len(features) < 3:
         raise UsageError(

@@ -17,7 +17,7 @@ from penult.analysis.sides import Places, Side, Tables, aligned, sides
 from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcnemar, wilson
 from penult.analysis.vectors import Floats
 from penult.errors import UsageError
-from penult.util.progress import Steps
+from penult.util.progress import Steps, show_nothing
 from penult.util.text import quoted
 
 Method = Literal["linear", "knn"]
@@ -193,7 +193,7 @@ def probe(
     found = sides(tables, layer)
     images = _labelled(found, labels, folds)
     methods: dict[Method, Fit] = {"linear": linear, "knn": neighbours(k)}
-    show = progress or (lambda done, total: None)
+    show = progress or show_nothing
     results: list[Probed] = []
     for side, places in zip(found, images.places, strict=True):
         vectors = side.vectors(places)

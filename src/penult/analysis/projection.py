@@ -14,8 +14,9 @@ from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
 from penult.store import Table, TableReader, TableWriter, open_table
+from penult.util.checks import require_one_of
 from penult.util.machine import cores
-from penult.util.progress import Steps
+from penult.util.progress import Steps, show_nothing
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -84,8 +85,7 @@ def project(
         >>> penult.map("photos.lance").places  # doctest: +SKIP
     """
     features = open_table(table)
-    if method not in get_args(MapMethod):
-        raise UsageError(f"method must be one of {', '.join(get_args(MapMethod))}, not {method!r}")
+    require_one_of(get_args(MapMethod), "method", method)
     if len(features) < 3:
         raise UsageError(
             f"{quoted(features.path)} has {plural(len(features), 'row')}: a map needs 3"
@@ -97,7 +97,7 @@ def project(
         reduced = _reduced(features, features.layer(layer), sample, method)
         places = reduced
         if method == "tsne":
-            laid_out = _laid_out(reduced[sample], progress or (lambda done, total: None))
+            laid_out = _laid_out(reduced[sample], progress or show_nothing)
             places = _placed(reduced, sample, laid_out)
     places = _framed(places)
     if columns:

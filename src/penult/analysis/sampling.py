@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.vectors import rows
-from penult.errors import UsageError
 from penult.store import Table, TableReader, open_table
+from penult.util.checks import require_at_least
 
 
 def sample(
@@ -40,8 +40,7 @@ def sample(
         >>> import penult
         >>> penult.sample("photos.lance", 5, diverse=True)  # doctest: +SKIP
     """
-    if n < 1:
-        raise UsageError(f"n must be at least 1, not {n}")
+    require_at_least(1, "n", n)
     features = open_table(table)
     layer = features.layer(layer)
     places = np.arange(len(features)) if where is None else features.where(where)

@@ -18,7 +18,8 @@ from penult.models.model import Model, load_classifier
 from penult.models.recipe import ModelOptions, takes_options
 from penult.models.stream import Outcome
 from penult.store import Row, TableWriter
-from penult.util.progress import Counts, Timings
+from penult.util.checks import require_at_least
+from penult.util.progress import Counts, Timings, show_nothing
 from penult.util.signals import held_back
 
 Sources = str | Path | Sequence[str | Path]
@@ -55,7 +56,7 @@ def fill(
     counts = _adopt(table, todo, files)
     if prune:
         counts.removed = _prune(table, files, prune)
-    _compute(table, model, todo.compute, counts, progress or (lambda counts: None))
+    _compute(table, model, todo.compute, counts, progress or show_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +86,7 @@ def classify(
         SourceError: A source doesn't exist.
         UsageError, CheckpointError, NetworkError: See `load_model`.
     """
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
+    require_at_least(1, "k", k)
     files = find_images(listed(sources), from_file=from_file)
     if not isinstance(model, Model):
         classifier = load_classifier(model, **options)
