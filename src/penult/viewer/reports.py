@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import floor
 from typing import TYPE_CHECKING, Any
 
+from penult.analysis.charts import shares
 from penult.analysis.listing import own_files
-from penult.analysis.pictures import shares
 from penult.store import open_table
 from penult.viewer import figures
 from penult.viewer.figures import cell, heat
