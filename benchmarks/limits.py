@@ -44,7 +44,7 @@ from penult.images import load
 from penult.images.preprocess import Preprocessing
 from penult.images.workers import ENVIRONMENT
 from penult.models.stream import BATCH, BLOCK
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 from penult.util.machine import cores
 from penult.util.progress import Timings
 
@@ -125,9 +125,9 @@ class Stages:
         out = Path(tempfile.mkdtemp(dir=self.folder)) / "t.lance"
         penult.extract(self.files, self.model, out=out)
 
-    def _table(self) -> FeatureTable:
+    def _table(self) -> TableWriter:
         out = Path(tempfile.mkdtemp(dir=self.folder)) / "t.lance"
-        return FeatureTable.open_or_create(out, self.model.outputs, self.model.recipe.provenance)
+        return TableWriter.open_or_create(out, self.model.outputs, self.model.recipe.provenance)
 
 
 class Worker:

@@ -24,7 +24,7 @@ from PIL import Image
 
 import penult
 from penult.analysis import neighbours
-from penult.store import FeatureTable, Row, durable
+from penult.store import Row, TableWriter, durable
 
 LAYER = "features"
 KINDS = ("IVF_FLAT", "IVF_SQ", "IVF_RQ")
@@ -63,7 +63,7 @@ def parts(photo: Image.Image) -> Iterator[Image.Image]:
 def table(path: Path, batches: Iterable[np.ndarray], width: int) -> penult.Features:
     """Store vectors, a commit a batch."""
     names = count()
-    with FeatureTable.open_or_create(path, {LAYER: (width,)}, {"network": "benchmark"}) as made:
+    with TableWriter.open_or_create(path, {LAYER: (width,)}, {"network": "benchmark"}) as made:
         for vectors in batches:
             made.append(
                 [

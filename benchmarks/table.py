@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 import penult
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 WIDTH, COMMIT_ROWS, RUNS = 64, 256, 5
 
@@ -26,7 +26,7 @@ def write(path: Path, rows: int, commit_rows: int) -> float:
     """Write a table; return the seconds it took."""
     rng = np.random.default_rng(0)
     start = time.perf_counter()
-    with FeatureTable.open_or_create(path, {"pool": (WIDTH,)}, {"network": "random"}) as table:
+    with TableWriter.open_or_create(path, {"pool": (WIDTH,)}, {"network": "random"}) as table:
         for first in range(0, rows, commit_rows):
             vectors = rng.random((min(commit_rows, rows - first), WIDTH), np.float32)
             table.append([row(first + i, vector) for i, vector in enumerate(vectors)])
@@ -71,7 +71,7 @@ def main(rows: int) -> None:
 
 ACTIONS: dict[str, Callable[[Path], object]] = {
     "open to read": penult.open,
-    "open to write": lambda path: FeatureTable.open(path).close(),
+    "open to write": lambda path: TableWriter.open(path).close(),
     "all vectors": lambda path: penult.open(path).numpy(),
 }
 

@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 BATCH = 50_000  # rows made and stored at a time
 FOLDERS = 200
@@ -71,14 +71,14 @@ def point_table(path: Path, rows: int) -> None:
     _fill(path, (Row(key, 1, 1, width=4, height=3, vectors={"features": vector}) for key in keys))
     cluster = random.integers(20, size=rows, dtype=np.int32)
     places = random.standard_normal((20, 2))[cluster] + random.standard_normal((rows, 2)) / 6
-    with FeatureTable.open(path) as table:
+    with TableWriter.open(path) as table:
         x, y = places.astype(np.float32).T
         table.annotate(keys, {"cluster": cluster, "x": x, "y": y})
 
 
 def _fill(path: Path, rows: Iterator[Row]) -> None:
     provenance = {"network": "synthetic"}
-    with FeatureTable.open_or_create(path, {"features": (WIDTH,)}, provenance) as table:
+    with TableWriter.open_or_create(path, {"features": (WIDTH,)}, provenance) as table:
         while batch := list(islice(rows, BATCH)):
             table.append(batch)
 

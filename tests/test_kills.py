@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 import penult
-from penult.store import FeatureTable
+from penult.store import TableWriter
 
 from .means import Means
 
@@ -27,12 +27,12 @@ import importlib, itertools, os, signal, sys
 sys.path.insert(0, sys.argv[1])
 import penult
 from penult.extraction import run
-from penult.store import table
+from penult.store import writer
 from means import Means
 from pathlib import Path
 
 folder, out, log, point, when, count = sys.argv[2:8]
-run.COMMIT_ROWS, table.TOO_MANY = int(sys.argv[8]), 5
+run.COMMIT_ROWS, writer.TOO_MANY = int(sys.argv[8]), 5
 calls = itertools.count(1)
 
 def killing(function):
@@ -98,7 +98,7 @@ def run(folder, point="", when="", count=0, after_seconds=None):
 def saved(table):
     if not table.exists():
         return {}
-    with FeatureTable.open_or_create(table, {"mean": (3,)}, Means().recipe.provenance) as writer:
+    with TableWriter.open_or_create(table, {"mean": (3,)}, Means().recipe.provenance) as writer:
         return dict(writer.known())  # opening checks that no key is there twice
 
 

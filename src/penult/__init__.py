@@ -38,17 +38,18 @@ if TYPE_CHECKING:
     from penult.analysis.projection import Map
     from penult.analysis.projection import project as map  # noqa: A004 -- the word for it
     from penult.analysis.sampling import sample
-    from penult.exports.programs import export
+    from penult.exports.export import export
     from penult.extraction.legacy import compute_features, load_features
-    from penult.extraction.run import classify, extract
+    from penult.extraction.run import classify
     from penult.extraction.verification import Verification, verify
     from penult.models.inspection import Inspection, inspect
     from penult.models.model import Model, load_model
     from penult.models.published import Download, download
     from penult.nets import describe
     from penult.nets import find as models
-    from penult.store import Features
-    from penult.store import open_features as open  # noqa: A004 -- the word for it
+    from penult.table.extract import extract
+    from penult.table.features import Features
+    from penult.table.features import open_features as open  # noqa: A004 -- the word for it
     from penult.viewer.server import Viewer, view
 
 # ONNX Runtime reads this when it is loaded; it would write a device id into the home and send
@@ -113,7 +114,7 @@ _LAZY = {
     "Comparison": ("penult.analysis.comparison", "Comparison"),
     "Download": ("penult.models.published", "Download"),
     "Duplicates": ("penult.analysis.near_duplicates", "Duplicates"),
-    "Features": ("penult.store", "Features"),
+    "Features": ("penult.table.features", "Features"),
     "IndexReport": ("penult.analysis.neighbours", "IndexReport"),
     "Inspection": ("penult.models.inspection", "Inspection"),
     "Map": ("penult.analysis.projection", "Map"),
@@ -131,15 +132,15 @@ _LAZY = {
     "describe": ("penult.nets", "describe"),
     "download": ("penult.models.published", "download"),
     "duplicates": ("penult.analysis.near_duplicates", "duplicates"),
-    "export": ("penult.exports.programs", "export"),
-    "extract": ("penult.extraction.run", "extract"),
+    "export": ("penult.exports.export", "export"),
+    "extract": ("penult.table.extract", "extract"),
     "index": ("penult.analysis.neighbours", "index"),
     "inspect": ("penult.models.inspection", "inspect"),
     "load_features": ("penult.extraction.legacy", "load_features"),
     "load_model": ("penult.models.model", "load_model"),
     "map": ("penult.analysis.projection", "project"),
     "models": ("penult.nets", "find"),
-    "open": ("penult.store", "open_features"),
+    "open": ("penult.table.features", "open_features"),
     "open_probe": ("penult.analysis.probe_file", "open_probe"),
     "outliers": ("penult.analysis.outliers", "outliers"),
     "probe": ("penult.analysis.probes", "probe"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import penult
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def make_table(tmp_path):
             for key, vector in vectors.items()
         ]
         rows.append(Row("zz_failed.jpg", 1, 1, error="empty: zero bytes"))
-        with FeatureTable.open_or_create(
+        with TableWriter.open_or_create(
             tmp_path / name, {"pool": (width,)}, {"network": "tiny"}
         ) as table:
             table.append(rows)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import penult
-from penult.analysis import comparison, pictures
+from penult.analysis import charts, comparison
 from penult.errors import UsageError
 
 
@@ -97,18 +97,18 @@ def test_features_without_variety_are_refused(make_table):
 
 def test_dissimilarities_are_drawn(pair, tmp_path):
     found = penult.compare(pair[:2], metric="rsa", permutations=1)
-    with Image.open(pictures.dissimilarity_picture(found, tmp_path / "rdm.png")) as image:
+    with Image.open(charts.dissimilarity_chart(found, tmp_path / "rdm.png")) as image:
         assert image.size == (1344, 964)
 
 
 def test_pairs_are_shown_by_the_share_that_is_as_alike():
     distances = np.array([[0, 3, 1], [3, 0, 1], [1, 1, 0]], np.float32)
     expected = [[0, 1, 2 / 3], [1, 0, 2 / 3], [2 / 3, 2 / 3, 0]]
-    assert pictures.shares(distances) == pytest.approx(np.array(expected))
+    assert charts.shares(distances) == pytest.approx(np.array(expected))
 
 
 def test_colours_grow_lighter_evenly():
-    rgb = pictures.coloured(np.linspace(0, 1, 9)) / 255
+    rgb = charts.coloured(np.linspace(0, 1, 9)) / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     luminance = linear @ [0.2126, 0.7152, 0.0722]
     lightness = 116 * np.cbrt(luminance) - 16

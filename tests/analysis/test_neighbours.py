@@ -6,7 +6,7 @@ import pytest
 import penult
 from penult.analysis import neighbours, vectors
 from penult.errors import ImageError, StoreError, UsageError
-from penult.store import FeatureTable
+from penult.store import TableWriter
 
 COMPASS = {"east": [2, 0], "north": [0, 1], "north_east": [1, 1], "west": [-1, 0], "zero": [0, 0]}
 
@@ -71,7 +71,7 @@ def test_blocks_give_what_one_matrix_gives(make_table, monkeypatch):
     made = {f"{i:03}": random.standard_normal(3) for i in range(200)}
     whole = make_table(made).search("007", 20)
     monkeypatch.setattr(vectors, "HELD_BYTES", 0)
-    monkeypatch.setattr("penult.store.features.BATCH_BYTES", 3000)
+    monkeypatch.setattr("penult.store.reader.BATCH_BYTES", 3000)
     assert make_table(made, "again.lance").search("007", 20) == whole
 
 
@@ -206,7 +206,7 @@ def test_rows_added_after_the_index_are_found(indexed, make_table):
 def test_an_index_outlives_compaction(indexed, make_table):
     for i in range(3):
         make_table({f"new{i}": indexed[0].numpy()[i]})
-    with FeatureTable.open(indexed[0].path) as table:
+    with TableWriter.open(indexed[0].path) as table:
         table.compact(1)
     features = penult.open(indexed[0].path)
     assert features.indexed() == "cosine"

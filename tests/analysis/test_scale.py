@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 pytestmark = pytest.mark.slow
 
@@ -37,7 +37,7 @@ def table(tmp_path_factory):
     path = tmp_path_factory.mktemp("scale") / "million.lance"
     random = np.random.default_rng(0)
     folders = random.standard_normal((FOLDERS, WIDTH), np.float32)
-    with FeatureTable.open_or_create(path, {"pool": (WIDTH,)}, {"network": "made up"}) as made:
+    with TableWriter.open_or_create(path, {"pool": (WIDTH,)}, {"network": "made up"}) as made:
         for folder, centre in enumerate(folders):
             photos = centre + random.standard_normal((PHOTOS, WIDTH), np.float32)
             copies = np.repeat(photos, COPIES, axis=0)

@@ -8,13 +8,13 @@ import sys
 import numpy as np
 import pytest
 
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 
 @pytest.fixture
 def run(tmp_path):
     """Run a command beside `t.lance`, which has two folders of ten images and an odd one."""
-    with FeatureTable.open_or_create(tmp_path / "t.lance", {"pool": (3,)}, {}) as table:
+    with TableWriter.open_or_create(tmp_path / "t.lance", {"pool": (3,)}, {}) as table:
         table.append(
             [
                 Row(f"{folder}/{i}.jpg", 1, 1, width=i, vectors={"pool": vector})

@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 VIEW = [sys.executable, "-m", "penult", "view", "t.lance"]
 
 
 @pytest.fixture
 def table(tmp_path):
-    with FeatureTable.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
+    with TableWriter.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
         table.append([Row("a.png", 1, 1, vectors={"pool": np.ones(2, np.float32)})])
     return tmp_path
 

@@ -13,10 +13,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import penult
 from penult.errors import MissingExtraError, StoreError, UsageError
-from penult.exports.formats import FORMATS, export
-from penult.store import open_features
 
+FORMATS = [".npz", ".npy", ".parquet", ".csv", ".pkl", ".h5"]
 ODD_KEYS = ["=1+1", 'a "b", c.jpg', "back\\slash", "line\nbreak\r.jpg", "sep\u2028.jpg", "ünï.jpg"]
 TWO = {"net/block1": (4,), "net/block1/unit.1": (2, 2, 3)}
 
@@ -30,14 +30,14 @@ def odd(begin, make_row, make_failure):
         for number, key in reversed(list(enumerate(ODD_KEYS))):
             table.append([make_row(number, key=key, vectors={"pool": values[number]})])
         table.append([make_failure(3)])
-    return open_features(table.path), values
+    return penult.open(table.path), values
 
 
 @pytest.fixture
 def two(begin, make_row):
     with begin("two.lance", layers=TWO) as table:
         table.append([make_row(i, layers=TWO) for i in range(5)])
-    return open_features(table.path)
+    return penult.open(table.path)
 
 
 def test_npz(tmp_path, two):
@@ -152,7 +152,7 @@ def test_without_h5py_the_extra_is_named(monkeypatch, tmp_path, two):
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_an_empty_table_can_be_exported(tmp_path, begin, suffix):
     begin().close()
-    out = open_features(tmp_path / "photos.lance").export(tmp_path / f"f{suffix}")
+    out = penult.open(tmp_path / "photos.lance").export(tmp_path / f"f{suffix}")
     assert out.stat().st_size > 0
 
 
@@ -174,10 +174,9 @@ def test_formats_of_one_layer_ask_which(tmp_path, two, suffix):
 
 @pytest.mark.parametrize("name", ["f.xlsx", "f", "f.npz.gz"])
 def test_an_unknown_suffix_lists_the_known_ones(tmp_path, two, name):
-    with pytest.raises(
-        UsageError, match=r"use one of \.npz, \.npy, \.parquet, \.csv, \.pkl, \.h5$"
-    ):
-        export(two, tmp_path / name)
+    known = r"use one of \.npz, \.npy, \.parquet, \.csv, \.pkl, \.h5, \.faiss, \.usearch$"
+    with pytest.raises(UsageError, match=known):
+        two.export(tmp_path / name)
 
 
 def test_an_unknown_layer_is_refused(tmp_path, two):
@@ -220,6 +219,6 @@ def test_vectors_stay_exact_in_text(tmp_path, begin, make_row):
     values = values[np.isfinite(values).all(1)]
     with begin() as table:
         table.append([make_row(i, vectors={"pool": row}) for i, row in enumerate(values)])
-    text = open_features(table.path).export(tmp_path / "f.csv").read_text("utf-8")
+    text = penult.open(table.path).export(tmp_path / "f.csv").read_text("utf-8")
     lines = list(csv.reader(io.StringIO(text)))[1:]
     assert np.array_equal(np.array([line[1:] for line in lines], np.float32), values)

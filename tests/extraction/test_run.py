@@ -126,10 +126,10 @@ def test_what_is_computed_is_kept_when_a_run_is_interrupted(run, monkeypatch):
 
 def test_rows_are_committed_as_the_work_proceeds(run, monkeypatch):
     commits = []
-    append = extraction.FeatureTable.append
+    append = extraction.TableWriter.append
     monkeypatch.setattr(extraction, "COMMIT_ROWS", 2)
     monkeypatch.setattr(
-        extraction.FeatureTable,
+        extraction.TableWriter,
         "append",
         lambda self, rows: (commits.append(len(rows)), append(self, rows)),
     )
@@ -187,12 +187,6 @@ def test_a_source_that_does_not_exist_is_refused_before_any_work(tmp_path):
         penult.extract(out=tmp_path / "t.lance")
 
 
-def test_a_table_is_not_an_export(model, folder):
-    message = "extract to vgg.lance, then export it to vgg.parquet"
-    with pytest.raises(UsageError, match=message):
-        penult.extract(folder, model, out="vgg.parquet")
-
-
 def test_a_model_brings_its_own_weights_and_layers(model, folder):
     with pytest.raises(UsageError, match="a Model has its layer: give"):
         penult.extract(folder, model, layer="head")
@@ -210,16 +204,3 @@ def test_classify_is_checked_before_the_first_result(model, folder):
 def test_classify_finds_its_model_by_itself(folder):
     (koala,) = penult.classify(folder / "koala.jpg", "efficientnet_lite1", k=1)
     assert koala.classes[0][0] == "koala"
-
-
-def test_tables_are_named_after_the_first_source(folder, monkeypatch):
-    monkeypatch.chdir(folder)
-    names = {
-        "../photos/": "photos.lance",
-        ".": "photos.lance",
-        "hens.jpg": "hens.lance",
-        "*.jpg": "features.lance",
-    }
-    for source, name in names.items():
-        assert str(extraction.table_name([source])) == name
-    assert str(extraction.table_name([], "-")) == "features.lance"

@@ -8,7 +8,7 @@ import pytest
 
 import penult
 from penult.errors import CheckpointError, StoreError, UsageError
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 PHOTOS = ("espresso.jpg", "hens.jpg", "koala.jpg", "tripod.jpg")
 
@@ -31,10 +31,10 @@ def tampered(table, key, factor=1.0, **provenance):
     """Write the table anew, one vector multiplied, the provenance changed."""
     features = penult.open(table)
     kind, rows = features.provenance | provenance, zip(features.keys, features.numpy(), strict=True)
-    with FeatureTable.open(table) as old:
+    with TableWriter.open(table) as old:
         paths, known = old.paths(), dict(old.known())
     shutil.rmtree(table)
-    with FeatureTable.open_or_create(table, features.layers, kind) as new:
+    with TableWriter.open_or_create(table, features.layers, kind) as new:
         for name, vector in rows:
             vectors = {"pooled_features": vector * np.float32(factor if name == key else 1)}
             row = known[name]

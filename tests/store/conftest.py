@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from penult.store import FeatureTable, Row, table
+from penult.store import Row, TableWriter
 
 LAYERS = {"pool": (4,)}
 PROVENANCE = {
@@ -22,7 +22,7 @@ MTIME = 1_700_000_000_123_456_789
 @pytest.fixture(autouse=True)
 def _no_grace(monkeypatch):
     """Old versions go at once, as they would a minute later."""
-    monkeypatch.setattr(table, "GRACE", timedelta(0))
+    monkeypatch.setattr("penult.store.writer.GRACE", timedelta(0))
 
 
 @pytest.fixture
@@ -65,7 +65,7 @@ def begin(tmp_path):
     """Begin or continue a table, by default always the same."""
 
     def begin(name="photos.lance", layers=LAYERS, **changes):
-        return FeatureTable.open_or_create(tmp_path / name, layers, PROVENANCE | changes)
+        return TableWriter.open_or_create(tmp_path / name, layers, PROVENANCE | changes)
 
     return begin
 

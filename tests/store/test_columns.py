@@ -12,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import penult
 from penult.errors import StoreError, UsageError
-from penult.store import FeatureTable, File, Heir, open_features, table
+from penult.store import File, Heir, TableWriter, open_table
 from penult.store.versions import versions
+from penult.store.writer import KEEP
 
 
 def ints(*values):
@@ -25,18 +27,18 @@ def ints(*values):
 def labelled(photos):
     """Rows 5 … 0, labelled with ten times their number; 3 has failed and has no label."""
     keys = [f"{i:03}.jpg" for i in (0, 1, 2, 4, 5)]
-    with FeatureTable.open(photos) as writer:
+    with TableWriter.open(photos) as writer:
         assert writer.annotate(keys, {"cluster": ints(0, 10, 20, 40, 50)}) == 5
     return photos
 
 
 def labels(path):
-    features = open_features(path)
+    features = open_table(path)
     return dict(zip(features.keys, features.facts(["cluster"])["cluster"].to_pylist(), strict=True))
 
 
 def test_added_columns_are_read_by_name_and_condition(labelled):
-    features = open_features(labelled)
+    features = open_table(labelled)
     assert features.columns == {"cluster": "int32"}
     assert features.info["columns"] == {"cluster": "int32"}
     assert features.facts(["cluster"])["cluster"].to_pylist() == [0, 10, 20, 40, 50]
@@ -45,7 +47,7 @@ def test_added_columns_are_read_by_name_and_condition(labelled):
 
 
 def test_keys_in_any_order_and_of_no_row(photos):
-    with FeatureTable.open(photos) as writer:
+    with TableWriter.open(photos) as writer:
         assert writer.annotate(["005.jpg", "gone", "000.jpg"], {"cluster": ints(5, 7, 0)}) == 2
     assert list(labels(photos).values()) == [0, None, None, None, 5]
 
@@ -57,10 +59,10 @@ def test_a_failed_row_has_null(labelled):
 
 def test_columns_of_all_types_stay_beside_a_new_one(labelled):
     keys = ["000.jpg", "001.jpg"]
-    with FeatureTable.open(labelled) as writer:
+    with TableWriter.open(labelled) as writer:
         writer.annotate(keys, {"x": np.array([0.5, np.nan], np.float32), "word": ["é", None]})
         writer.annotate(keys, {"y": np.array([1, 2], np.float32)})
-    features = open_features(labelled)
+    features = open_table(labelled)
     assert features.columns == {"cluster": "int32", "x": "float", "word": "string", "y": "float"}
     found = features.facts(["cluster", "x", "word", "y"]).slice(0, 3).to_pydict()
     assert np.isnan(found["x"].pop(1))
@@ -71,16 +73,16 @@ def test_columns_of_all_types_stay_beside_a_new_one(labelled):
 
 def test_a_column_is_replaced_with_its_type(labelled):
     before = len(versions(labelled))
-    with FeatureTable.open(labelled) as writer:
+    with TableWriter.open(labelled) as writer:
         writer.annotate(["004.jpg"], {"cluster": ["four"]})
     assert list(labels(labelled).values()) == [None, None, None, "four", None]
-    assert open_features(labelled).where("cluster = 'four'").tolist() == [3]
+    assert open_table(labelled).where("cluster = 'four'").tolist() == [3]
     assert len(versions(labelled)) == before + 1  # never a version without the column
     assert not list(labelled.glob("_versions/d*"))
 
 
 def test_later_rows_and_new_versions_of_rows_have_null(labelled, make_row, make_failure):
-    with FeatureTable.open(labelled) as writer:
+    with TableWriter.open(labelled) as writer:
         writer.append([make_row(6)])
         writer.append([make_row(9, key="005.jpg"), make_row(3), make_row(7)])
         writer.append([make_failure(4)])
@@ -101,20 +103,20 @@ def test_a_moved_row_keeps_its_values_and_a_copy_has_them_too(begin, make_row):
 
 
 def test_removed_rows_leave_the_others_their_values(labelled):
-    with FeatureTable.open(labelled) as writer:
+    with TableWriter.open(labelled) as writer:
         writer.remove(["005.jpg", "004.jpg", "001.jpg"])  # the first two are a whole fragment
         writer.annotate(["000.jpg"], {"x": np.ones(1, np.float32)})
     assert labels(labelled) == {"000.jpg": 0, "002.jpg": 20}
 
 
 def test_compaction_keeps_them(labelled, make_row):
-    with FeatureTable.open(labelled) as writer:
+    with TableWriter.open(labelled) as writer:
         writer.append([make_row(6)])
         writer.compact(at_least=2)
         writer.annotate(["006.jpg"], {"x": np.ones(1, np.float32)})
     assert len(lance.dataset(labelled).get_fragments()) == 1
     assert list(labels(labelled).values()) == [0, 10, 20, 40, 50, None]
-    assert open_features(labelled).facts(["x"])["x"].to_pylist() == [None] * 5 + [1.0]
+    assert open_table(labelled).facts(["x"])["x"].to_pylist() == [None] * 5 + [1.0]
 
 
 def test_an_index_is_kept_and_made(begin, make_row):
@@ -124,29 +126,29 @@ def test_an_index_is_kept_and_made(begin, make_row):
         writer.index("pool", "l2")
         writer.annotate(["007.jpg"], {"cluster": ints(7)})
         vector = np.full(8, 7, np.float32)
-        features = open_features(writer.path)
+        features = open_table(writer.path)
         assert features.indexed() == "l2"
         assert features.nearest("pool", vector, 1) == [("007.jpg", 0.0)]
         writer.annotate(["007.jpg"], {"cluster": ints(8)})
         writer.index("pool", "l2")
-    found = open_features(writer.path).nearest("pool", vector, 1, "cluster = 8")
+    found = open_table(writer.path).nearest("pool", vector, 1, "cluster = 8")
     assert found == [("007.jpg", 0.0)]
 
 
 def test_old_versions_go_in_time(monkeypatch, labelled):
-    monkeypatch.setattr(table, "MANY", 2)
-    monkeypatch.setattr(FeatureTable.compact, "__defaults__", (2,))
-    with FeatureTable.open(labelled) as writer:
+    monkeypatch.setattr("penult.store.writer.MANY", 2)
+    monkeypatch.setattr(TableWriter.compact, "__defaults__", (2,))
+    with TableWriter.open(labelled) as writer:
         for label in range(9):
             writer.annotate(["000.jpg"], {"cluster": ints(label)})
-    assert len(versions(labelled)) <= table.KEEP + 2
+    assert len(versions(labelled)) <= KEEP + 2
     assert labels(labelled)["000.jpg"] == 8
 
 
 def test_a_table_without_rows_gets_none(begin):
     with begin() as writer:
         assert writer.annotate([], {"cluster": ints()}) == 0
-    assert open_features(writer.path).columns == {}
+    assert open_table(writer.path).columns == {}
 
 
 @pytest.mark.parametrize("name", ["key", "mtime", "error", "pool", "a%2eb"])
@@ -162,7 +164,7 @@ def test_the_tables_own_columns_are_refused(begin, make_row, name):
 @pytest.mark.parametrize("name", ["", "Cluster", "1st", "a b", "a.b", "_rowid", "ä", "a" * 64])
 def test_a_name_that_conditions_could_not_hold_is_refused(photos, name):
     message = "' can't be a column's name: use up to 63 of a-z, 0-9 and _, first a-z"
-    with FeatureTable.open(photos) as writer, pytest.raises(UsageError, match=re.escape(message)):
+    with TableWriter.open(photos) as writer, pytest.raises(UsageError, match=re.escape(message)):
         writer.annotate(["001.jpg"], {name: ints(1)})
 
 
@@ -176,24 +178,23 @@ def test_a_name_that_conditions_could_not_hold_is_refused(photos, name):
     ],
 )
 def test_other_values_are_refused(photos, values, message):
-    with FeatureTable.open(photos) as writer, pytest.raises(UsageError, match=re.escape(message)):
+    with TableWriter.open(photos) as writer, pytest.raises(UsageError, match=re.escape(message)):
         writer.annotate(["001.jpg"], {"c": values})
 
 
 def test_a_key_given_twice_is_refused(photos):
-    with FeatureTable.open(photos) as writer, pytest.raises(UsageError, match="1 keys occur twice"):
+    with TableWriter.open(photos) as writer, pytest.raises(UsageError, match="1 keys occur twice"):
         writer.annotate(["001.jpg", "001.jpg"], {"c": ints(1, 2)})
 
 
 def test_a_second_writer_is_refused(labelled):
-    with FeatureTable.open(labelled), pytest.raises(StoreError, match="is being written by"):
-        FeatureTable.open(labelled)
+    with TableWriter.open(labelled), pytest.raises(StoreError, match="is being written by"):
+        TableWriter.open(labelled)
 
 
 def test_exports_carry_them(labelled, tmp_path):
-    features = open_features(labelled)
-    features.export(tmp_path / "out.parquet")
-    features.export(tmp_path / "out.csv")
+    penult.export(labelled, tmp_path / "out.parquet")
+    penult.export(labelled, tmp_path / "out.csv")
     assert pq.read_table(tmp_path / "out.parquet")["cluster"].to_pylist() == [0, 10, 20, 40, 50]
     frame = pd.read_csv(tmp_path / "out.csv")
     assert list(frame.columns) == ["key", "pool_0", "pool_1", "pool_2", "pool_3", "cluster"]
@@ -203,17 +204,17 @@ def test_exports_carry_them(labelled, tmp_path):
 def test_columns_that_others_added_are_passed_over(labelled):
     alien = pa.table({"Alien": [[1.5]] * 6})
     lance.dataset(labelled).add_columns(alien.to_reader())
-    features = open_features(labelled)
+    features = open_table(labelled)
     assert features.columns == {"cluster": "int32"}
-    with FeatureTable.open(labelled) as writer:
+    with TableWriter.open(labelled) as writer:
         writer.annotate(["000.jpg"], {"cluster": ints(3)})
-    assert open_features(labelled).facts(["Alien"])["Alien"].to_pylist() == [[1.5]] * 5
+    assert open_table(labelled).facts(["Alien"])["Alien"].to_pylist() == [[1.5]] * 5
 
 
 LABELLER = """
 import os, pathlib, signal, sys
 import numpy as np
-from penult.store import FeatureTable
+from penult.store import TableWriter
 
 path, cut_at = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 safe = {file.stat().st_ino for file in path.rglob("*")}
@@ -231,7 +232,7 @@ def recording(descriptor):
     safe.add(os.fstat(descriptor).st_ino)
 
 os.fsync = recording
-with FeatureTable.open(path) as table:
+with TableWriter.open(path) as table:
     keys = sorted(table.known())
     label = int(sys.argv[3])
     while True:
@@ -243,7 +244,7 @@ with FeatureTable.open(path) as table:
 
 @pytest.mark.parametrize("cut_at", [3, 12, 30, 31])
 def test_power_cuts_leave_the_labels_of_one_finished_call(labelled, cut_at):
-    with FeatureTable.open(labelled) as writer:
+    with TableWriter.open(labelled) as writer:
         writer.annotate(sorted(writer.known()), {"cluster": np.full(6, 100, np.int32)})
     command = [sys.executable, "-c", LABELLER, str(labelled), str(cut_at), "100"]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -251,7 +252,7 @@ def test_power_cuts_leave_the_labels_of_one_finished_call(labelled, cut_at):
     reported = max(map(int, ended.stdout.split()), default=100)
     (found,) = set(labels(labelled).values())  # never mixed, never missing
     assert reported <= found <= reported + 1
-    with FeatureTable.open(labelled) as writer:
+    with TableWriter.open(labelled) as writer:
         writer.annotate(["000.jpg"], {"cluster": ints(1)})
         writer.compact(at_least=1)
     assert not list(labelled.glob("_versions/d*"))

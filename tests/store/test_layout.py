@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from penult.errors import StoreError
-from penult.store import open_features
+from penult.store import open_table
 from penult.store.layout import Kind, column
 
 ODD_KEYS = [
@@ -37,7 +37,7 @@ def test_odd_keys_are_kept_and_can_be_replaced(begin, make_row):
         rows = [make_row(i, bytes=i) for i in range(len(ODD_KEYS))]
         table.append([_renamed(row, key) for row, key in zip(rows, ODD_KEYS, strict=True)])
         table.append([_renamed(make_row(99), key) for key in ODD_KEYS[::2]])
-    features = open_features(table.path)
+    features = open_table(table.path)
     assert features.keys == sorted(ODD_KEYS)
     first = dict(zip(features.keys, features.numpy()[:, 0].tolist(), strict=True))
     assert first == {key: i if i % 2 else 99 for i, key in enumerate(ODD_KEYS)}
@@ -56,7 +56,7 @@ def test_keys_that_formats_cannot_hold_are_refused(begin, make_row, key):
 def test_reasons_with_broken_names_are_kept_readable(begin, make_failure):
     with begin() as table:
         table.append([make_failure(1, reason="no file 'b\udcff.jpg'")])
-    assert open_features(table.path).failures == {"001.jpg": r"no file 'b\udcff.jpg'"}
+    assert open_table(table.path).failures == {"001.jpg": r"no file 'b\udcff.jpg'"}
 
 
 def test_odd_layer_names_are_kept(begin, make_row):
@@ -64,7 +64,7 @@ def test_odd_layer_names_are_kept(begin, make_row):
     with begin(layers=layers) as table:
         table.append([make_row(i, layers=layers) for i in range(3)])
         table.append([make_row(7, key="001.jpg", layers=layers)])
-    features = open_features(table.path)
+    features = open_table(table.path)
     assert features.layers == layers
     for name, shape in layers.items():
         assert np.array_equal(features.numpy(name)[1], np.full(shape, 7))
@@ -149,7 +149,7 @@ GOOD = {"format": 2, "layers": {"pool": [4]}, "provenance": {}, "notes": {}}
 def test_forged_documents_are_refused_in_one_line(tmp_path, document, message):
     path = _forged(tmp_path / "forged.lance", document)
     with pytest.raises(StoreError, match=message) as caught:
-        open_features(path)
+        open_table(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -159,12 +159,12 @@ def test_columns_of_another_type_are_refused(tmp_path):
     schema = schema.set(schema.get_field_index("width"), pa.field("width", pa.string()))
     path = _forged(tmp_path / "forged.lance", GOOD, schema)
     with pytest.raises(StoreError, match="column 'width' is string, expected int32"):
-        open_features(path)
+        open_table(path)
 
 
 def test_a_column_added_by_hand_is_left_alone(photos):
     lance.dataset(photos).add_columns({"cluster": "cast(1 as int)"})
-    assert len(open_features(photos)) == 5
+    assert len(open_table(photos)) == 5
 
 
 def test_data_outside_of_the_table_is_refused(tmp_path):
@@ -175,4 +175,4 @@ def test_data_outside_of_the_table_is_refused(tmp_path):
     path = tmp_path / "photos.lance"
     lance.write_dataset(row, path, initial_bases=[elsewhere], target_bases=["elsewhere"])
     with pytest.raises(StoreError, match="a data file lies outside of the table"):
-        open_features(path)
+        open_table(path)

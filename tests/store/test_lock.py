@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penult.errors import StoreError
-from penult.store import FeatureTable, open_features
+from penult.store import TableWriter, open_table
 from penult.store.lock import Lock
 
 HOLD = "import sys, time; from penult.store.lock import Lock; from pathlib import Path; "
@@ -29,14 +29,14 @@ def test_a_second_writer_is_told_who_the_first_is(begin):
     with begin() as table:
         message = f"{table.path}' is being written by process {os.getpid()} on {platform.node()}: "
         with pytest.raises(StoreError) as caught:
-            FeatureTable.open(table.path)
+            TableWriter.open(table.path)
     assert message in str(caught.value)
 
 
 def test_readers_need_no_lock(begin, make_row):
     with begin() as table:
         table.append([make_row(1)])
-        assert open_features(table.path).keys == ["001.jpg"]
+        assert open_table(table.path).keys == ["001.jpg"]
 
 
 def test_a_killed_writer_blocks_nobody(tmp_path):

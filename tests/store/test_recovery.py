@@ -11,13 +11,13 @@ import lance
 import pytest
 
 from penult.errors import StoreError
-from penult.store import FeatureTable, open_features
+from penult.store import TableWriter, open_table
 from penult.store.versions import versions
 
 WRITER = """
 import os, pathlib, signal, sys
 import numpy as np
-from penult.store import FeatureTable, Row, table
+from penult.store import Row, TableWriter, writer
 
 path, cut_at = pathlib.Path(sys.argv[1]), int(sys.argv[2])
 safe = {file.stat().st_ino for file in path.rglob("*")}
@@ -35,9 +35,9 @@ def recording(descriptor):
     safe.add(os.fstat(descriptor).st_ino)
 
 os.fsync = recording
-table.TOO_MANY = 7
+writer.TOO_MANY = 7
 ones = {"pool": np.ones(4, np.float32)}
-with FeatureTable.open_or_create(path, {"pool": (4,)}, {}) as table:
+with TableWriter.open_or_create(path, {"pool": (4,)}, {}) as table:
     step = table.known().get("counter", (-1,))[0] + 1
     print("ready", flush=True)
     while True:
@@ -71,13 +71,13 @@ def write_until_stopped(path, *, cut_at=0, after_seconds=None):
 
 def steps_in(path):
     """How many steps of the writer the table holds; a step is there as a whole or not at all."""
-    with FeatureTable.open(path) as table:
+    with TableWriter.open(path) as table:
         known = table.known()
     if not known:
         return 0
     steps = known["counter"][0] + 1
     assert known.keys() == {"counter"} | {f"{s}-{i}" for s in range(steps) for i in range(4)}
-    assert open_features(path).numpy().shape == (4 * steps + 1, 4)
+    assert open_table(path).numpy().shape == (4 * steps + 1, 4)
     return steps
 
 
@@ -129,16 +129,16 @@ def replaced(photos, begin, make_row):
 def test_a_damaged_newest_version_is_passed_over(replaced, make_row, folder, damage):
     file = newest_file(replaced, folder)
     DAMAGES[damage](file)
-    features = open_features(replaced)
+    features = open_table(replaced)
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 5]
     if (folder, damage) != ("_versions", "removed"):
         assert "photos.lance': version 5 can't be read (" in features.recovered
         assert features.recovered.endswith(", going on from version 4")
-    with FeatureTable.open(replaced) as table:
+    with TableWriter.open(replaced) as table:
         assert table.recovered == features.recovered
         table.append([make_row(7), make_row(8, key="005.jpg")])
         table.compact(at_least=2)
-    features = open_features(replaced)
+    features = open_table(replaced)
     assert features.recovered is None
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 8, 7]
 
@@ -146,27 +146,27 @@ def test_a_damaged_newest_version_is_passed_over(replaced, make_row, folder, dam
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_transaction_costs_nothing(replaced, make_row, damage):
     DAMAGES[damage](newest_file(replaced, "_transactions"))
-    with FeatureTable.open(replaced) as table:
+    with TableWriter.open(replaced) as table:
         assert table.recovered is None
         table.append([make_row(7), make_row(8, key="005.jpg")])
         table.compact(at_least=2)
-    assert open_features(replaced).numpy()[:, 0].tolist() == [0, 1, 2, 4, 8, 6, 7]
+    assert open_table(replaced).numpy()[:, 0].tolist() == [0, 1, 2, 4, 8, 6, 7]
 
 
 def test_several_damaged_versions_are_passed_over(photos, make_row):
     for manifest in sorted((photos / "_versions").glob("*.manifest"))[:2]:
         manifest.write_bytes(b"")
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         assert "version 4 can't be read ('_versions/" in table.recovered
         assert "has 0 of its bytes), going on from version 2" in table.recovered
         table.append([make_row(1)])
-    assert open_features(photos).numpy()[:, 0].tolist() == [1, 4, 5]
+    assert open_table(photos).numpy()[:, 0].tolist() == [1, 4, 5]
 
 
 def test_an_older_damaged_version_does_not_stop_compaction(photos):
     oldest = max((photos / "_versions").glob("*.manifest"))
     oldest.write_bytes(b"")
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         assert table.recovered is None
         table.compact(at_least=2)
         assert len(versions(photos)) == 4
@@ -175,7 +175,7 @@ def test_an_older_damaged_version_does_not_stop_compaction(photos):
 def test_a_manifest_that_lies_about_its_version_is_passed_over(photos):
     newest, before = sorted((photos / "_versions").glob("*.manifest"))[:2]
     newest.write_bytes(before.read_bytes())
-    recovered = open_features(photos).recovered
+    recovered = open_table(photos).recovered
     assert "(its manifest: Version not found error: version 4 not found), going on" in recovered
 
 
@@ -184,7 +184,7 @@ def test_a_table_without_a_good_version_says_so(photos):
         manifest.write_bytes(b"")
     message = r"version 4 can't be read \(.* has 0 of its bytes\), nor any other: delete this table"
     with pytest.raises(StoreError, match=message):
-        open_features(photos)
+        open_table(photos)
 
 
 def test_what_the_system_refuses_is_no_damage(monkeypatch, photos):
@@ -194,7 +194,7 @@ def test_what_the_system_refuses_is_no_damage(monkeypatch, photos):
     monkeypatch.setattr(lance, "dataset", refuse)
     message = re.escape("photos.lance': its manifest: Too many open files (os error 24)") + "$"
     with pytest.raises(StoreError, match=message):
-        open_features(photos)
+        open_table(photos)
 
 
 def test_a_file_that_cannot_be_read_is_no_damage(photos):
@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_read_is_no_damage(photos):
     with pytest.raises(
         StoreError, match=r"photos.lance': can't read 'data/.*\.lance': Is a directory$"
     ):
-        open_features(photos)
+        open_table(photos)
 
 
 def test_a_panic_in_lance_counts_as_damage(monkeypatch, photos):
@@ -217,4 +217,4 @@ def test_a_panic_in_lance_counts_as_damage(monkeypatch, photos):
         return real(path, version=version, **options)
 
     monkeypatch.setattr(lance, "dataset", panicking)
-    assert "(its manifest: called `unwrap()` on a" in open_features(photos).recovered
+    assert "(its manifest: called `unwrap()` on a" in open_table(photos).recovered

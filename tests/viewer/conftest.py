@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 import penult
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 KEYS = [
     "<img src=x onerror=document.title='run'>.png",
@@ -35,7 +35,7 @@ def table(tmp_path_factory):
     rows.append(
         Row("c/<b>failed</b>.png", 1, 1, error="damaged: <script>document.title=1</script>")
     )
-    with FeatureTable.open_or_create(
+    with TableWriter.open_or_create(
         folder / "t.lance", {"pool": (4,)}, {"network": "<i>tiny</i>"}
     ) as table:
         table.append(rows)
@@ -100,7 +100,7 @@ def made(browser, tmp_path):
         path = tmp_path / "it's a table.lance"
         keys = sorted(f"{number}.jpg" for number in range(rows))
         vector = np.ones(2, np.float32)
-        with FeatureTable.open_or_create(path, {"pool": (2,)}, {"network": "tiny"}) as table:
+        with TableWriter.open_or_create(path, {"pool": (2,)}, {"network": "tiny"}) as table:
             table.append([Row(key, 1, 1, width=4, height=3, vectors={"pool": vector})
                           for key in keys])  # fmt: skip
             places = np.arange(placed, dtype=np.float32)

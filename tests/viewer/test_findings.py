@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from penult import open as open_table
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 from penult.viewer.findings import of_duplicates, of_table
 
 KEYS = ["a.jpg", "x/b.jpg", "x/c.jpg", "x/y/d.jpg"]
@@ -15,7 +15,7 @@ KEYS = ["a.jpg", "x/b.jpg", "x/c.jpg", "x/y/d.jpg"]
 @pytest.fixture
 def table(tmp_path):
     rows = [Row(key, 1, 1, vectors={"pool": np.ones(2, np.float32)}) for key in KEYS]
-    with FeatureTable.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
+    with TableWriter.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
         table.append(rows)
     return tmp_path / "t.lance"
 
@@ -28,7 +28,7 @@ def test_files_that_are_not_those_of_the_features_are_not_shown(tmp_path):
         Row(f.name, size, f.stat().st_mtime_ns, path=str(f), vectors={"pool": np.ones(2, "f")})
         for f, size in zip(files, (4, 5), strict=True)
     ]
-    with FeatureTable.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
+    with TableWriter.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
         table.append(rows)
     [section] = of_table(open_table(tmp_path / "t.lance"))
     assert {item.key: item.path for item in section.items} == {
@@ -47,7 +47,7 @@ def test_without_clusters_there_is_a_section_a_folder(table):
 
 
 def test_sections_are_clusters_and_noise_and_later_images_come_last(table):
-    with FeatureTable.open(table) as open_:
+    with TableWriter.open(table) as open_:
         open_.annotate(KEYS[:3], {"cluster": np.array([1, -1, 0], np.int32)})
     wanted = {"Cluster 0": KEYS[2:3], "Cluster 1": KEYS[:1], "Noise": KEYS[1:2],
               "Without a cluster": KEYS[3:]}  # fmt: skip
@@ -56,7 +56,7 @@ def test_sections_are_clusters_and_noise_and_later_images_come_last(table):
 
 def test_of_more_images_than_there_is_room_for_each_group_has_a_share(table):
     keys = [f"many/{i:03}.jpg" for i in range(300)]
-    with FeatureTable.open(table) as open_:
+    with TableWriter.open(table) as open_:
         vector = np.ones(2, np.float32)
         open_.append([Row(key, 1, 1, vectors={"pool": vector}) for key in keys])
     sections = of_table(open_table(table), 10)
@@ -68,7 +68,7 @@ def test_of_more_images_than_there_is_room_for_each_group_has_a_share(table):
 
 
 def test_failures_are_counted_and_the_command_that_lists_them_is_named(table):
-    with FeatureTable.open(table) as open_:
+    with TableWriter.open(table) as open_:
         open_.append([Row("bad.jpg", 1, 1, error="damaged: it ends early")])
     section = of_table(open_table(table))[-1]
     assert section.items == ()

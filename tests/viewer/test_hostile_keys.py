@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import penult
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 
 from .conftest import opened
 
@@ -29,7 +29,7 @@ HOSTILE = [f"{number:03}/{a}{b}" for number, (a, b) in enumerate(product(CLOSED,
 
 @pytest.fixture
 def hostile(browser, tmp_path):
-    with FeatureTable.open_or_create(
+    with TableWriter.open_or_create(
         tmp_path / "t.lance", {"pool": (2,)}, {"network": HOSTILE[2]}
     ) as table:
         vector = np.ones(2, np.float32)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import penult
-from penult.store import FeatureTable, Row
+from penult.store import Row, TableWriter
 from penult.viewer import figures
 from penult.viewer.reports import of_comparison, of_probe
 from penult.viewer.sheet import write_sheet
@@ -36,7 +36,7 @@ def make_table(tmp_path):
     def make(name, size):
         vectors = np.random.default_rng(0).standard_normal((40, 4)).astype(np.float32)
         vectors[:20, 0] += size
-        with FeatureTable.open_or_create(
+        with TableWriter.open_or_create(
             tmp_path / name, {"pool": (4,)}, {"network": "tiny"}
         ) as table:
             table.append(

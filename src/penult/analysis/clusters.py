@@ -8,8 +8,7 @@ and time grows with the number of rows.
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, get_args
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
-from penult.store import Features, FeatureTable, open_features
+from penult.store import Table, TableReader, TableWriter, open_table
+from penult.util.checks import require_at_least, require_one_of
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -32,16 +32,6 @@ TRIED = 3_000  # rows that numbers of clusters are tried on
 JUDGED = 10_000  # rows that the silhouette is of
 GRID = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)  # numbers of clusters that are tried
 CENTRAL = 5
-
-
-class ClusterOptions(TypedDict, total=False):
-    """The keyword arguments of `cluster`."""
-
-    method: Method
-    metric: ClusterMetric
-    min_size: int
-    layer: str | None
-    column: str | None
 
 
 class Agreement(NamedTuple):
@@ -84,7 +74,7 @@ class Clusters:
 
 
 def cluster(
-    table: Features | str | Path,
+    table: Table,
     k: int | None = None,
     *,
     method: Method = "kmeans",
@@ -117,7 +107,7 @@ def cluster(
         >>> import penult
         >>> penult.cluster("photos.lance", 5).clusters  # doctest: +SKIP
     """
-    features = table if isinstance(table, Features) else open_features(table)
+    features = open_table(table)
     _check(features, k, method, metric, min_size)
     features.require_names([column] if column else [])
     layer, unit = features.layer(layer), metric == "cosine"
@@ -135,25 +125,20 @@ def cluster(
         agreement(features.keys, labels),
     )
     if column:
-        with FeatureTable.open(features.path) as writer:
+        with TableWriter.open(features.path) as writer:
             writer.annotate(features.keys, {column: labels})
     return found
 
 
-def _check(features: Features, k: int | None, method: str, metric: str, min_size: int) -> None:
-    for name, value, known in (
-        ("method", method, get_args(Method)),
-        ("metric", metric, get_args(ClusterMetric)),
-    ):
-        if value not in known:
-            raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+def _check(features: TableReader, k: int | None, method: str, metric: str, min_size: int) -> None:
+    require_one_of(get_args(Method), "method", method)
+    require_one_of(get_args(ClusterMetric), "metric", metric)
     if method == "hdbscan" and k is not None:
         raise UsageError("hdbscan finds the number of clusters by itself: leave out k")
     limit = min(len(features), SAMPLES[method])
     if k is not None and not 1 <= k <= limit:
         raise UsageError(f"k must be from 1 to {limit:,}, not {k}")
-    if min_size < 2:
-        raise UsageError(f"min_size must be at least 2, not {min_size}")
+    require_at_least(2, "min_size", min_size)
     if limit < 3:
         raise UsageError(
             f"{quoted(features.path)} has {plural(limit, 'row')}: clusters need at least 3"
@@ -227,7 +212,7 @@ def _best_k(sample: Floats, labelled: Callable[[Floats, int], Labels]) -> int:
 
 
 def _assigned(
-    features: Features, layer: str, anchors: Floats, names: Labels, *, unit: bool
+    features: TableReader, layer: str, anchors: Floats, names: Labels, *, unit: bool
 ) -> Labels:
     """The label of each row's nearest anchor."""
     halves = np.einsum("ij,ij->i", anchors, anchors) / 2
@@ -245,7 +230,7 @@ def _by_size(labels: Labels) -> Labels:
     return np.array([names[int(label)] for label in labels], np.int32)
 
 
-def _distances(features: Features, layer: str, labels: Labels, *, unit: bool) -> Floats:
+def _distances(features: TableReader, layer: str, labels: Labels, *, unit: bool) -> Floats:
     """Of each row to the mean of its cluster."""
     slots = labels - labels.min()
     counts = np.bincount(slots)
@@ -271,7 +256,7 @@ def central(labels: Labels, distances: Floats, label: int) -> NDArray[np.int64]:
     return mine[np.argsort(distances[mine], kind="stable")]
 
 
-def _judged(features: Features, layer: str, labels: Labels, *, unit: bool) -> float | None:
+def _judged(features: TableReader, layer: str, labels: Labels, *, unit: bool) -> float | None:
     """The silhouette of a sample, noise left out."""
     from sklearn.metrics import silhouette_score
 

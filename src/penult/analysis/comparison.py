@@ -4,18 +4,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
-from typing import Any, Literal, TypedDict, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis import similarity
 from penult.analysis.extra import one_thread
-from penult.analysis.sides import Places, Side, Tables, aligned, sides
+from penult.analysis.sides import Places, Side, Tables, aligned, several, sides
 from penult.analysis.similarity import Matrix, Statistic
 from penult.analysis.statistics import holm
 from penult.errors import UsageError
-from penult.util.progress import Steps
+from penult.store import Table
+from penult.util.checks import require_at_least, require_one_of
+from penult.util.progress import Steps, show_nothing
 from penult.util.text import quoted
 
 Measure = Literal["cka", "rsa", "knn", "procrustes"]
@@ -28,17 +30,6 @@ TESTED = 256  # images of a permutation test: 999 singular value decompositions 
 PERMUTATIONS = 999
 BLOCK = 1024  # rows that are read at a time
 SEED = 0
-
-
-class CompareOptions(TypedDict, total=False):
-    """The keyword arguments of `compare`."""
-
-    layer: str | Sequence[str]
-    metric: Measure | Sequence[Measure]
-    k: int
-    sample: int
-    permutations: int
-    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +97,7 @@ class Comparison:
 
 def compare(
     tables: Tables,
-    *,
+    *others: Table,
     layer: str | Sequence[str] = (),
     metric: Measure | Sequence[Measure] = MEASURES,
     k: int = similarity.MAX_K,
@@ -118,6 +109,7 @@ def compare(
 
     Args:
         tables: Several, or one with several layers; `TABLE:LAYER` is one layer of a table.
+        others: More of them, so that `features.compare(other)` reads as it should.
         layer: The layers to compare, by default all of each table.
         metric: One or several of `cka`, `rsa`, `knn` and `procrustes`; see `similarity`.
         k: The neighbours of `knn`.
@@ -133,8 +125,8 @@ def compare(
         >>> import penult
         >>> penult.compare(["lite0.lance", "inception.lance"]).similarities  # doctest: +SKIP
     """
-    measures, show = _measures(metric), progress or (lambda done, total: None)
-    found = sides(tables, layer)
+    measures, show = _measures(metric), progress or show_nothing
+    found = sides([*several(tables), *others], layer)
     if len(found) < 2:
         raise UsageError(f"only {quoted(found[0].name)}: name a second table, or a second layer")
     common = aligned(found)
@@ -178,8 +170,7 @@ def _drawn(n: int, sample: int) -> tuple[Places, Places]:
 def _measures(metric: Measure | Sequence[Measure]) -> list[Measure]:
     asked = [metric] if isinstance(metric, str) else list(metric)
     for name in asked:
-        if name not in MEASURES:
-            raise UsageError(f"metric must be one of {', '.join(MEASURES)}, not {name!r}")
+        require_one_of(MEASURES, "metric", name)
     return [name for name in MEASURES if name in asked]
 
 
@@ -192,8 +183,7 @@ def _require(n: int, k: int, sample: int, permutations: int, measures: Sequence[
             f"{n} images in common, at least {least} are needed: were the tables made of the same "
             "folder?"
         )
-    if sample < least:
-        raise UsageError(f"sample must be at least {least}, not {sample}")
+    require_at_least(least, "sample", sample)
 
 
 def _varied(side: Side, places: Places) -> Matrix:

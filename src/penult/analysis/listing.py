@@ -12,7 +12,7 @@ import numpy as np
 from penult.errors import UsageError
 from penult.extraction.changes import is_unchanged
 from penult.images import from_key
-from penult.store import Features
+from penult.store import TableReader
 from penult.store.messages import translated
 from penult.util.files import replacing
 from penult.util.text import quoted
@@ -53,7 +53,7 @@ def require_list(out: str | Path) -> Path:
     return path
 
 
-def paths(features: Features, keys: Sequence[str]) -> list[Path | None]:
+def paths(features: TableReader, keys: Sequence[str]) -> list[Path | None]:
     """Where the images of some keys were; None where the table doesn't say."""
     places = np.array([bisect_left(features.keys, key) for key in keys], np.int64)
     pieces = features.tables(["path"], [], places)
@@ -61,7 +61,7 @@ def paths(features: Features, keys: Sequence[str]) -> list[Path | None]:
     return [Path(from_key(path)) if path else None for path in known]
 
 
-def own_files(features: Features, keys: Sequence[str]) -> list[Path | None]:
+def own_files(features: TableReader, keys: Sequence[str]) -> list[Path | None]:
     """The files of some keys, each if it is still the one that the features are of."""
     places = np.array([bisect_left(features.keys, key) for key in keys], np.int64)
     return unchanged(features.facts(["path", "bytes", "mtime"]).take(places))

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +22,8 @@ from penult.analysis.vectors import Floats, unit_matrix
 from penult.errors import UsageError
 from penult.extraction.changes import job
 from penult.images import ImageFile, from_key
-from penult.store import Features, open_features
-from penult.util.progress import Steps
+from penult.store import Table, TableReader, open_table
+from penult.util.progress import Steps, show_nothing
 
 THRESHOLD = 0.9  # cosine; benchmarks/duplicates.py shows what it finds and what it mistakes
 PERHAPS = 0.5  # cosine from which on the pictures themselves are compared
@@ -33,14 +32,6 @@ ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # images that are compared with up to as many others in one product
 
 Alike = Callable[[NDArray[np.int64], NDArray[np.int64]], NDArray[np.bool]]
-
-
-class DuplicatesOptions(TypedDict, total=False):
-    """The keyword arguments of `duplicates`."""
-
-    layer: str | None
-    pixels: bool
-    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +96,7 @@ class Duplicates:
 
 
 def duplicates(
-    table: Features | str | Path,
+    table: Table,
     threshold: float | None = None,
     *,
     layer: str | None = None,
@@ -138,9 +129,9 @@ def duplicates(
     threshold = THRESHOLD if threshold is None else threshold
     if not 0 < threshold <= 1:
         raise UsageError(f"threshold must be above 0 and at most 1, not {threshold}")
-    features = table if isinstance(table, Features) else open_features(table)
+    features = open_table(table)
     layer = features.layer(layer)
-    order, show = _order(features), progress or (lambda done, total: None)
+    order, show = _order(features), progress or show_nothing
     if not pixels:
         unit = unit_matrix(features, layer, order)
         groups = _groups(features, order, *assign(unit, threshold, progress=show))
@@ -164,7 +155,7 @@ def assign(
     unit: Floats,
     threshold: float,
     alike: Alike | None = None,
-    progress: Steps = lambda done, total: None,
+    progress: Steps = show_nothing,
 ) -> tuple[NDArray[np.int64], Floats]:
     """For each row the one that it is dropped for, itself if it is kept, and their product.
 
@@ -176,35 +167,60 @@ def assign(
     """
     rows = len(unit)
     kept_for, similarity = np.arange(rows), np.ones(rows, np.float32)
-    kept = np.empty(rows, np.int64)  # the rows that the first of `unit` are
-    count = 0
+    kept, count = np.zeros(rows, np.int64), 0  # the rows that the first of `unit` are
     limit = threshold - ROUNDING
     least = min(PERHAPS, limit) if alike else limit
     for start in range(0, rows, BLOCK):
         block = unit[start : start + BLOCK].copy()
         here = np.arange(start, start + len(block))
         places, products = _nearest(block, unit[:count], CANDIDATES if alike else 1, least)
-        within = block @ block.T
-        within[np.triu(np.ones(within.shape, bool))] = -np.inf  # what comes later is no candidate
+        earlier, within = kept[places], _products_within(block)
         if alike:
-            _confirm(products, here, kept[places], limit, alike)
+            _confirm(products, here, earlier, limit, alike)
             _confirm(within, here, np.broadcast_to(here, within.shape), limit, alike)
-        first, each = products.argmax(axis=1), np.arange(len(block))
-        nearest, best = places[each, first], products[each, first]
-        new: list[int] = []  # rows of the block that are kept
-        for row in range(len(block)):
-            place, near = int(nearest[row]), float(best[row])
-            if new and (inside := within[row, new]).max() > near:
-                place, near = count + int(inside.argmax()), float(inside.max())
-            if near >= least:
-                kept_for[start + row] = kept[place]
-                similarity[start + row] = min(near, 1.0)
-            else:
-                kept[count + len(new)] = start + row
-                new.append(row)
-        unit[count : count + len(new)] = block[new]
+        kept_for[here], similarity[here] = _judge(here, earlier, products, within, least)
+        new = here[kept_for[here] == here]
+        kept[count : count + len(new)] = new
+        unit[count : count + len(new)] = block[new - start]
         count += len(new)
         progress(start + len(block), rows)
+    return kept_for, similarity
+
+
+def _products_within(block: Floats) -> Floats:
+    """Products of a block's rows with those before them; minus infinity with all others."""
+    products = block @ block.T
+    products[np.triu(np.ones(products.shape, bool))] = -np.inf
+    return products
+
+
+def _judge(
+    here: NDArray[np.int64],
+    earlier: NDArray[np.int64],
+    products: Floats,
+    within: Floats,
+    least: float,
+) -> tuple[NDArray[np.int64], Floats]:
+    """Go through the rows of a block; see `assign` for what is returned of each.
+
+    Args:
+        here: The rows.
+        earlier: Rows that were kept before, the nearest to each of these.
+        products: With those.
+        within: Products of the block's rows with each other.
+        least: The product from which on a row is dropped.
+    """
+    kept_for, similarity = here.copy(), np.ones(len(here), np.float32)
+    best = products.argmax(axis=1)
+    new: list[int] = []  # places in the block of the rows that are kept
+    for place, column in enumerate(best):
+        other, product = earlier[place, column], float(products[place, column])
+        if new and (inside := within[place, new]).max() > product:
+            other, product = here[new[inside.argmax()]], float(inside.max())
+        if product >= least:
+            kept_for[place], similarity[place] = other, min(product, 1.0)
+        else:
+            new.append(place)
     return kept_for, similarity
 
 
@@ -254,7 +270,7 @@ def _places_of_largest(values: Floats, number: int) -> NDArray[np.int64]:
     return np.asarray(np.argpartition(values, -number, axis=1)[:, -number:], np.int64)
 
 
-def _order(features: Features) -> NDArray[np.int64]:
+def _order(features: TableReader) -> NDArray[np.int64]:
     """Places in the order of keys, those most worth keeping first."""
     facts = features.facts(["width", "height", "bytes"])
     width, height, size = (column.to_numpy().astype(np.int64) for column in facts.columns)
@@ -262,7 +278,7 @@ def _order(features: Features) -> NDArray[np.int64]:
 
 
 def _groups(
-    features: Features, order: NDArray[np.int64], kept_for: NDArray[np.int64], similarity: Floats
+    features: TableReader, order: NDArray[np.int64], kept_for: NDArray[np.int64], similarity: Floats
 ) -> list[Group]:
     dropped = np.flatnonzero(kept_for != np.arange(len(order)))
     images = _images(features, order, np.union1d(dropped, kept_for[dropped]))
@@ -281,7 +297,7 @@ def _groups(
 
 
 def _images(
-    features: Features, order: NDArray[np.int64], rows: NDArray[np.int64]
+    features: TableReader, order: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> dict[int, Image]:
     facts = features.facts(["path", "width", "height", "bytes", "mtime"]).take(order[rows])
     path, width, height, size, mtime = (

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
-from typing import Literal, NamedTuple, TypedDict, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from penult.analysis.queries import Queries, Reader, combined, several
 from penult.analysis.vectors import Block, Floats, blocks
 from penult.errors import UsageError
-from penult.store import Features, FeatureTable, open_features
+from penult.store import Table, TableReader, TableWriter, open_table
+from penult.util.checks import require_at_least, require_one_of
 from penult.util.text import quoted
 
 Metric = Literal["cosine", "l2", "dot"]
@@ -33,16 +34,6 @@ class Match(NamedTuple):
 
     key: str
     score: float
-
-
-class SearchOptions(TypedDict, total=False):
-    """The keyword arguments of `search`."""
-
-    exclude: Queries
-    where: str | None
-    metric: Metric
-    layer: str | None
-    weights: str | Path | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +58,7 @@ class IndexReport:
 
 
 def search(
-    table: Features | str | Path,
+    table: Table,
     queries: Queries,
     k: int = 10,
     *,
@@ -108,11 +99,9 @@ def search(
         >>> import penult
         >>> penult.search("photos.lance", "castle_bavaria.jpg", k=3)  # doctest: +SKIP
     """
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
-    if metric not in get_args(Metric):
-        raise UsageError(f"metric must be one of {', '.join(get_args(Metric))}, not {metric!r}")
-    features = table if isinstance(table, Features) else open_features(table)
+    require_at_least(1, "k", k)
+    require_one_of(get_args(Metric), "metric", metric)
+    features = open_table(table)
     layer = features.layer(layer)
     reader = Reader(features, layer, weights)
     wanted, unwanted = several(queries), several(exclude)
@@ -133,13 +122,18 @@ def search(
     return [match for match in found if match.key not in named][:k]
 
 
-def is_indexed(features: Features, layer: str | None, metric: Metric) -> bool:
+def is_indexed(features: TableReader, layer: str | None, metric: Metric) -> bool:
     """Whether a search goes by an index."""
     return len(features) >= EXACT_BELOW and features.indexed(layer) == metric
 
 
 def exactly(
-    features: Features, layer: str, vector: Floats, k: int, metric: Metric, where: str | None = None
+    features: TableReader,
+    layer: str,
+    vector: Floats,
+    k: int,
+    metric: Metric,
+    where: str | None = None,
 ) -> list[Match]:
     """Compare all rows, or all that meet a condition."""
     allowed = None if where is None else np.zeros(len(features), bool)
@@ -159,16 +153,19 @@ def exactly(
 
 
 def by_index(
-    features: Features, layer: str, vector: Floats, k: int, metric: Metric, where: str | None = None
+    features: TableReader,
+    layer: str,
+    vector: Floats,
+    k: int,
+    metric: Metric,
+    where: str | None = None,
 ) -> list[Match]:
     """Look where an index says that the nearest rows are."""
     found = features.nearest(layer, vector, k, where)
     return [Match(key, _SCORES[metric](distance)) for key, distance in found]
 
 
-def index(
-    table: Features | str | Path, *, layer: str | None = None, metric: Metric = "cosine"
-) -> IndexReport:
+def index(table: Table, *, layer: str | None = None, metric: Metric = "cosine") -> IndexReport:
     """Make an index, in the place of an older one, and measure it.
 
     Searches by it are approximate. It is kept with the table, in a commit as durable as those of
@@ -184,9 +181,8 @@ def index(
         UsageError: The table is so small that searches are exact without one.
         StoreError: The table can't be written.
     """
-    if metric not in get_args(Metric):
-        raise UsageError(f"metric must be one of {', '.join(get_args(Metric))}, not {metric!r}")
-    features = table if isinstance(table, Features) else open_features(table)
+    require_one_of(get_args(Metric), "metric", metric)
+    features = open_table(table)
     if len(features) < EXACT_BELOW:
         raise UsageError(
             f"{quoted(features.path)} has {len(features):,} rows: below {EXACT_BELOW:,} a search "
@@ -194,15 +190,15 @@ def index(
         )
     layer = features.layer(layer)
     start = perf_counter()
-    with FeatureTable.open(features.path) as writer:
+    with TableWriter.open(features.path) as writer:
         writer.index(layer, metric)
     built = perf_counter() - start
-    features = open_features(features.path)
+    features = open_table(features.path)
     recall, seconds = _measured(features, layer, metric)
     return IndexReport(len(features), layer, metric, recall, seconds, built)
 
 
-def _measured(features: Features, layer: str, metric: Metric) -> tuple[float, float]:
+def _measured(features: TableReader, layer: str, metric: Metric) -> tuple[float, float]:
     """Recall of the 10 nearest to each of a sample of rows, itself left out, and median seconds."""
     sample = np.sort(np.random.default_rng(0).choice(len(features), SAMPLE, replace=False))
     pieces = features.tables([], [layer], sample)
@@ -226,7 +222,7 @@ def _others(nearest: list[str], own: str) -> set[str]:
 
 
 def _all_nearest(
-    features: Features, layer: str, queries: Floats, metric: Metric
+    features: TableReader, layer: str, queries: Floats, metric: Metric
 ) -> list[list[int]]:
     """Places of the rows nearest to each query, nearest first; one more than recall is of."""
     best: list[list[tuple[float, int]]] = [[] for _ in queries]

@@ -1,13 +1,13 @@
 """`outliers`: images that are unlike all others."""
 
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
-from penult.store import Features, open_features
+from penult.store import Table, TableReader, open_table
+from penult.util.checks import require_at_least
 from penult.util.text import plural, quoted
 
 NEIGHBOURS = 10  # a handful of odd images that are alike are found too
@@ -26,9 +26,7 @@ class Outlier(NamedTuple):
     distance: float
 
 
-def outliers(
-    table: Features | str | Path, n: int = 20, *, layer: str | None = None
-) -> list[Outlier]:
+def outliers(table: Table, n: int = 20, *, layer: str | None = None) -> list[Outlier]:
     """Find the images that are farthest from their nearest neighbours, the farthest first.
 
     Args:
@@ -45,9 +43,8 @@ def outliers(
         >>> import penult
         >>> penult.outliers("photos.lance", 3)  # doctest: +SKIP
     """
-    if n < 1:
-        raise UsageError(f"n must be at least 1, not {n}")
-    features = table if isinstance(table, Features) else open_features(table)
+    require_at_least(1, "n", n)
+    features = open_table(table)
     if len(features) < 3:
         raise UsageError(
             f"{quoted(features.path)} has {plural(len(features), 'row')}: outliers need at least 3"
@@ -57,7 +54,7 @@ def outliers(
     return [Outlier(features.keys[place], float(distances[place])) for place in far]
 
 
-def _distances(features: Features, layer: str) -> Floats:
+def _distances(features: TableReader, layer: str) -> Floats:
     """Mean distance of each row to its nearest, itself left out."""
     compared = sampled(len(features), COMPARED)
     others = rows(features, layer, compared)

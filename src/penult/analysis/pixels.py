@@ -16,7 +16,7 @@ from penult.analysis.reader import Reader
 from penult.images.bilinear import RGB
 
 if TYPE_CHECKING:
-    from penult.store import Features
+    from penult.store import TableReader
 
 Floats = NDArray[np.float32]
 Greys = NDArray[np.uint8]  # (pictures, SIDE, SIDE)
@@ -60,7 +60,7 @@ class Pictures:
         unread: Images that were to be compared, but gave no picture or have changed.
     """
 
-    def __init__(self, features: "Features") -> None:
+    def __init__(self, features: "TableReader") -> None:
         self._greys = np.zeros((len(features), SIDE, SIDE), np.uint8)
         self._known = np.full(len(features), _UNREAD, np.int8)
         self._reader = Reader(features, Grey(SIDE), "fast")

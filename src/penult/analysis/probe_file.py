@@ -30,6 +30,7 @@ from penult.images.limits import Limits
 from penult.models.model import rebuild
 from penult.models.recipe import Recipe
 from penult.store.messages import translated
+from penult.util.checks import require_at_least
 from penult.util.files import replacing
 from penult.util.text import quoted
 
@@ -118,8 +119,7 @@ class Probe:
             SourceError: A source doesn't exist.
             UsageError, CheckpointError, NetworkError: The model isn't what it was, see `verify`.
         """
-        if k < 1:
-            raise UsageError(f"k must be at least 1, not {k}")
+        require_at_least(1, "k", k)
         files = find_images(
             [sources] if isinstance(sources, str | Path) else sources, from_file=from_file
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,23 +17,13 @@ from penult.analysis.sides import Places, Side, Tables, aligned, sides
 from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcnemar, wilson
 from penult.analysis.vectors import Floats
 from penult.errors import UsageError
-from penult.util.progress import Steps
+from penult.util.progress import Steps, show_nothing
 from penult.util.text import quoted
 
 Method = Literal["linear", "knn"]
 
 COLUMNS = ("key", "label", "predicted", "probability", "label_probability")
 CLASSES_NAMED = 3
-
-
-class ProbeOptions(TypedDict, total=False):
-    """The keyword arguments of `probe`."""
-
-    layer: str | Sequence[str]
-    folds: int
-    k: int
-    save: str | Path | None
-    progress: Steps | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -203,7 +193,7 @@ def probe(
     found = sides(tables, layer)
     images = _labelled(found, labels, folds)
     methods: dict[Method, Fit] = {"linear": linear, "knn": neighbours(k)}
-    show = progress or (lambda done, total: None)
+    show = progress or show_nothing
     results: list[Probed] = []
     for side, places in zip(found, images.places, strict=True):
         vectors = side.vectors(places)

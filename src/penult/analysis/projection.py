@@ -5,8 +5,7 @@ So memory and the costly part of the time are bounded.
 """
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypedDict, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +13,10 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sampled
 from penult.errors import UsageError
-from penult.store import Features, FeatureTable, open_features
+from penult.store import Table, TableReader, TableWriter, open_table
+from penult.util.checks import require_one_of
 from penult.util.machine import cores
-from penult.util.progress import Steps
+from penult.util.progress import Steps, show_nothing
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -33,16 +33,6 @@ AMIDST = 5  # rows of the sample that another one is placed by
 STEPS = (250, 500)  # of t-SNE: with attraction exaggerated to find the groups, then without
 EXAGGERATION = 12
 TOLD = 25  # steps from one call of `progress` to the next
-
-
-class MapOptions(TypedDict, total=False):
-    """The keyword arguments of `map`."""
-
-    method: MapMethod
-    layer: str | None
-    seed: int
-    columns: tuple[str, str] | None
-    progress: Steps | None
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -63,7 +53,7 @@ class Map:
 
 
 def project(
-    table: Features | str | Path,
+    table: Table,
     *,
     method: MapMethod = "tsne",
     layer: str | None = None,
@@ -94,9 +84,8 @@ def project(
         >>> import penult
         >>> penult.map("photos.lance").places  # doctest: +SKIP
     """
-    features = table if isinstance(table, Features) else open_features(table)
-    if method not in get_args(MapMethod):
-        raise UsageError(f"method must be one of {', '.join(get_args(MapMethod))}, not {method!r}")
+    features = open_table(table)
+    require_one_of(get_args(MapMethod), "method", method)
     if len(features) < 3:
         raise UsageError(
             f"{quoted(features.path)} has {plural(len(features), 'row')}: a map needs 3"
@@ -108,17 +97,17 @@ def project(
         reduced = _reduced(features, features.layer(layer), sample, method)
         places = reduced
         if method == "tsne":
-            laid_out = _laid_out(reduced[sample], progress or (lambda done, total: None))
+            laid_out = _laid_out(reduced[sample], progress or show_nothing)
             places = _placed(reduced, sample, laid_out)
     places = _framed(places)
     if columns:
-        with FeatureTable.open(features.path) as writer:
+        with TableWriter.open(features.path) as writer:
             writer.annotate(features.keys, dict(zip(columns, places.T.copy(), strict=True)))
     return Map(features.keys, places, method, len(sample))
 
 
 def _reduced(
-    features: Features, layer: str, sample: NDArray[np.int64], method: MapMethod
+    features: TableReader, layer: str, sample: NDArray[np.int64], method: MapMethod
 ) -> Floats:
     """All rows by the principal components of the sample."""
     model = _components(rows(features, layer, sample), DIMENSIONS if method == "tsne" else 2)

@@ -13,7 +13,7 @@ from penult.errors import ImageError, UsageError
 from penult.extraction.verification import rebuild_model
 from penult.images import ImageLike
 from penult.models.model import Model
-from penult.store import Features
+from penult.store import TableReader
 from penult.util.http import fetch_bytes
 from penult.util.text import nearest, one_line, quoted
 
@@ -24,7 +24,7 @@ ADDRESS_BYTES = 64 << 20  # of an image from the net: ten times a large photo
 COMPARED = 5000  # keys at most that a word is compared with
 NOTHING = 1e-6  # a mean of so much of the longest vector is one of rounding
 
-_models: "WeakKeyDictionary[Features, tuple[object, Model]]" = WeakKeyDictionary()
+_models: "WeakKeyDictionary[TableReader, tuple[object, Model]]" = WeakKeyDictionary()
 
 
 class Reader:
@@ -36,7 +36,9 @@ class Reader:
         weights: Where the model's weights are, if not where they were.
     """
 
-    def __init__(self, features: Features, layer: str, weights: str | Path | None = None) -> None:
+    def __init__(
+        self, features: TableReader, layer: str, weights: str | Path | None = None
+    ) -> None:
         self._features = features
         self._layer = layer
         self._weights = weights

@@ -13,7 +13,7 @@ from penult.images.preprocess import Preprocessing
 from penult.images.workers import Decoders
 
 if TYPE_CHECKING:
-    from penult.store import Features
+    from penult.store import TableReader
 
 AHEAD = 64  # files that are read together
 
@@ -27,7 +27,9 @@ class Reader:
         decode: Whether large JPEGs are decoded in full.
     """
 
-    def __init__(self, features: "Features", preprocessing: Preprocessing, decode: Decode) -> None:
+    def __init__(
+        self, features: "TableReader", preprocessing: Preprocessing, decode: Decode
+    ) -> None:
         from penult.util.machine import cores  # not above: decoder processes import this module
 
         facts = features.facts(["path", "bytes", "mtime"])

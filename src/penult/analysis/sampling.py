@@ -1,27 +1,15 @@
 """`sample`: some images of a table, at random or as unlike each other as possible."""
 
-from pathlib import Path
-from typing import TypedDict
-
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.vectors import rows
-from penult.errors import UsageError
-from penult.store import Features, open_features
-
-
-class SampleOptions(TypedDict, total=False):
-    """The keyword arguments of `sample`."""
-
-    diverse: bool
-    where: str | None
-    seed: int
-    layer: str | None
+from penult.store import Table, TableReader, open_table
+from penult.util.checks import require_at_least
 
 
 def sample(
-    table: Features | str | Path,
+    table: Table,
     n: int = 100,
     *,
     diverse: bool = False,
@@ -52,9 +40,8 @@ def sample(
         >>> import penult
         >>> penult.sample("photos.lance", 5, diverse=True)  # doctest: +SKIP
     """
-    if n < 1:
-        raise UsageError(f"n must be at least 1, not {n}")
-    features = table if isinstance(table, Features) else open_features(table)
+    require_at_least(1, "n", n)
+    features = open_table(table)
     layer = features.layer(layer)
     places = np.arange(len(features)) if where is None else features.where(where)
     n = min(n, len(places))
@@ -66,7 +53,7 @@ def sample(
 
 
 def _farthest(
-    features: Features, layer: str, places: NDArray[np.int64], n: int
+    features: TableReader, layer: str, places: NDArray[np.int64], n: int
 ) -> NDArray[np.int64]:
     """Places of rows, each the farthest from those before it."""
     unit = rows(features, layer, places)

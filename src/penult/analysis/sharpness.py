@@ -19,7 +19,7 @@ from penult.images.bilinear import RGB
 from penult.util.progress import Steps
 
 if TYPE_CHECKING:
-    from penult.store import Features
+    from penult.store import TableReader
 
 SHARPER = 1.5  # times the contrast of another; benchmarks/duplicates.py
 _ROWS = 256  # of an image that are looked at together
@@ -48,7 +48,7 @@ class Contrast:
 
 
 def sharpest_first(
-    features: "Features",
+    features: "TableReader",
     order: NDArray[np.int64],
     kept_for: NDArray[np.int64],
     progress: Steps = lambda done, total: None,

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 
 from penult.analysis.vectors import Floats, not_finite
 from penult.errors import UsageError
-from penult.store import Features, open_features
+from penult.store import Table, TableReader, open_table
 from penult.util.text import quoted
 
-Table: TypeAlias = Features | str | Path
 Tables: TypeAlias = Table | Sequence[Table]
 Places: TypeAlias = NDArray[np.int64]
 
@@ -26,7 +25,7 @@ class Side(NamedTuple):
         name: What tells it from the others: the layer, the table's name, or both.
     """
 
-    features: Features
+    features: TableReader
     layer: str
     name: str = ""
 
@@ -73,19 +72,16 @@ def sides(tables: Tables, layers: str | Sequence[str] = ()) -> list[Side]:
         StoreError: A table can't be read, or doesn't have a layer.
     """
     asked = [layers] if isinstance(layers, str) else list(layers)
-    several = list(tables) if isinstance(tables, list | tuple) else [tables]
-    found = [side for table in several for side in _sides(table, asked)]  # type: ignore[arg-type]  # one
-    if not found:
+    unnamed = [side for table in several(tables) for side in _sides(table, asked)]
+    if not unnamed:
         raise UsageError("no tables: name at least one")
-    tables_, layers_ = [side.path.stem for side in found], [side.layer for side in found]
-    both = [f"{table}:{layer}" for table, layer in zip(tables_, layers_, strict=True)]
-    whole = [f"{side.path}:{side.layer}" for side in found]
-    one_table = len({side.path for side in found}) == 1
-    for names in [layers_] if one_table else [tables_, both, whole]:
-        if len(set(names)) == len(names):
-            return [side._replace(name=name) for side, name in zip(found, names, strict=True)]
-    twice = next(name for place, name in enumerate(whole) if name in whole[:place])
-    raise UsageError(f"{quoted(twice)} is named twice: name it once")
+    names = _names(unnamed)
+    return [side._replace(name=name) for side, name in zip(unnamed, names, strict=True)]
+
+
+def several(tables: Tables) -> Sequence[Table]:
+    """Tables as a sequence, a single one too."""
+    return tables if isinstance(tables, list | tuple) else [tables]  # type: ignore[list-item]  # one
 
 
 def aligned(found: Sequence[Side]) -> Aligned:
@@ -100,9 +96,22 @@ def aligned(found: Sequence[Side]) -> Aligned:
 
 def _sides(table: Table, layers: Sequence[str]) -> list[Side]:
     path, own = _split(table) if isinstance(table, str) else (table, None)
-    features = path if isinstance(path, Features) else open_features(path)
+    features = open_table(path)
     names = [own] if own else layers or list(features.layers)
     return [Side(features, features.layer(name)) for name in names]
+
+
+def _names(sides: Sequence[Side]) -> list[str]:
+    """The shortest names that tell sides apart."""
+    full = [f"{side.path}:{side.layer}" for side in sides]
+    repeated = [name for place, name in enumerate(full) if name in full[:place]]
+    if repeated:
+        raise UsageError(f"{quoted(repeated[0])} is named twice: name it once")
+    if len({side.path for side in sides}) == 1:
+        return [side.layer for side in sides]
+    tables = [side.path.stem for side in sides]
+    both = [f"{side.path.stem}:{side.layer}" for side in sides]
+    return next(names for names in (tables, both, full) if len(set(names)) == len(names))
 
 
 def _split(text: str) -> tuple[str, str | None]:

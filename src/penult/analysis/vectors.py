@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import StoreError
-from penult.store import Features
+from penult.store import TableReader
 from penult.store.messages import translated
 from penult.util.text import quoted
 
@@ -35,10 +35,10 @@ class Block(NamedTuple):
             yield Block(self.start + at, self.vectors[part], self.lengths[part])
 
 
-_held: "WeakKeyDictionary[Features, dict[str, Block]]" = WeakKeyDictionary()
+_held: "WeakKeyDictionary[TableReader, dict[str, Block]]" = WeakKeyDictionary()
 
 
-def blocks(features: Features, layer: str) -> Iterator[Block]:
+def blocks(features: TableReader, layer: str) -> Iterator[Block]:
     """All vectors of a layer: in one block that is read once, or in many if it is large.
 
     Raises:
@@ -54,7 +54,7 @@ def blocks(features: Features, layer: str) -> Iterator[Block]:
     yield held[layer]
 
 
-def unit_matrix(features: Features, layer: str, order: NDArray[np.int64]) -> Floats:
+def unit_matrix(features: TableReader, layer: str, order: NDArray[np.int64]) -> Floats:
     """Vectors of length 1, to be overwritten; a large matrix lies in a file that has no name.
 
     Args:
@@ -72,7 +72,9 @@ def unit_matrix(features: Features, layer: str, order: NDArray[np.int64]) -> Flo
     return matrix
 
 
-def rows(features: Features, layer: str, places: NDArray[np.int64], *, unit: bool = True) -> Floats:
+def rows(
+    features: TableReader, layer: str, places: NDArray[np.int64], *, unit: bool = True
+) -> Floats:
     """Vectors of some rows, made of length 1 unless told not to: (places, values)."""
     matrix = _matrix((len(places), int(np.prod(features.layers[layer]))))
     start = 0
@@ -89,7 +91,7 @@ def scaled(block: Block, *, unit: bool) -> Floats:
     return block.vectors / block.lengths[:, None] if unit else block.vectors
 
 
-def pieces(features: Features, layer: str, *, unit: bool) -> Iterator[tuple[slice, Floats]]:
+def pieces(features: TableReader, layer: str, *, unit: bool) -> Iterator[tuple[slice, Floats]]:
     """All vectors of a layer, some at a time, with their places in the order of keys."""
     for block in blocks(features, layer):
         for piece in block.pieces(PIECE):
@@ -114,21 +116,21 @@ def _matrix(shape: tuple[int, int]) -> Floats:
         return np.memmap(file, np.float32, "w+", shape=shape)
 
 
-def _read(features: Features, layer: str) -> Iterator[Block]:
+def _read(features: TableReader, layer: str) -> Iterator[Block]:
     start = 0
     for vectors in features.blocks(layer):
         yield _checked(features, layer, _block(start, vectors))
         start += len(vectors)
 
 
-def _checked(features: Features, layer: str, block: Block) -> Block:
+def _checked(features: TableReader, layer: str, block: Block) -> Block:
     """The block, whose vectors have lengths that are numbers; `extract` stores no others."""
     if not np.isfinite(block.lengths).all():
         raise not_finite(features, layer)
     return block
 
 
-def not_finite(features: Features, layer: str) -> StoreError:
+def not_finite(features: TableReader, layer: str) -> StoreError:
     """An error to raise of a layer that can't be computed with."""
     return StoreError(
         f"{quoted(features.path)}: layer {quoted(layer)} has values that are no finite numbers: "

@@ -14,7 +14,7 @@ from penult.util.signals import Terminated, raise_on_sigterm
 
 if TYPE_CHECKING:
     from penult.models.recipe import ModelOptions
-    from penult.store import Features
+    from penult.table.features import Features
 
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
@@ -210,7 +210,7 @@ def export(
 
     Example: penult export photos.lance map.parquet --for atlas
     """
-    from penult.exports.programs import opening
+    from penult.exports.export import opening
 
     features = opened(table)
     features.export(out, layer=layer, program=program)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from penult.models.inspection import Inspection
     from penult.models.published import Download
     from penult.nets import Description
-    from penult.store import Features
+    from penult.table.features import Features
 
 FAILURES_SHOWN = 5
 MISSING_SHOWN = 3

@@ -1,5 +1,6 @@
-"""Tables of features as other programs open them: a function a program, found by its name.
+"""Tables of features as other programs open them: a function a format or program.
 
-`programs` knows them all, `rows` writes Parquet for those that show tables, `folders` what needs
-several files, `indexes` the files of search libraries, and `near` finds each row's neighbours.
+`export` knows them all, by suffix or name; `formats` has the files that many programs read,
+`indexes` those of search libraries, `rows` Parquet for programs that show tables, and `folders`
+what needs several files. `neighbours` finds each row's for these.
 """

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from io import BytesIO
 from itertools import chain
@@ -13,9 +13,9 @@ import numpy as np
 
 from penult.analysis.listing import unchanged
 from penult.errors import ImageError, StoreError
-from penult.exports.formats import export
+from penult.exports.formats import npy
 from penult.images import from_key
-from penult.store import Features
+from penult.store import TableReader
 from penult.util.files import replacing
 from penult.util.text import quoted
 
@@ -25,16 +25,17 @@ SHEET = 8192  # pixels of the sheet's sides at most, what graphics cards take as
 _IN_A_CELL = str.maketrans("\t\n\r", "   ")
 
 
-def fiftyone(features: Features, layer: str, out: Path) -> None:
+def fiftyone(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """`samples.json` and `metadata.json` with paths and facts, and `embeddings.npy` beside them.
 
     It is FiftyOne's own format, FiftyOneDataset, without a `version`: so the samples are plain
     JSON rather than documents of its data base, and it finds out the types of their fields. The
     vectors are in the order of the samples, as `compute_visualization(embeddings=)` wants them.
     """
+    (layer,) = layers
     names = [*features.columns]
     out.mkdir(parents=True, exist_ok=True)
-    export(features, out / "embeddings.npy", layer)
+    npy(features, layers, out / "embeddings.npy")
     with (
         replacing(out / "samples.json") as temporary,
         temporary.open("w", encoding="utf-8") as file,
@@ -48,11 +49,12 @@ def fiftyone(features: Features, layer: str, out: Path) -> None:
         temporary.write_text(json.dumps({"media_type": "image", "info": info}), "utf-8")
 
 
-def tensorboard(features: Features, layer: str, out: Path) -> None:
+def tensorboard(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """`projector_config.pbtxt`, and the files that it names: vectors, facts, a sheet of pictures.
 
     Format: projector_config.proto of github.com/tensorflow/tensorboard.
     """
+    (layer,) = layers
     out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "tensors.tsv") as temporary, temporary.open("wb") as file:
         for block in features.blocks(layer):
@@ -79,7 +81,7 @@ def tensorboard(features: Features, layer: str, out: Path) -> None:
         )
 
 
-def _sheet(features: Features, out: Path) -> int:
+def _sheet(features: TableReader, out: Path) -> int:
     """One picture of all images, row by row; returns the pixels of an image's sides."""
     from PIL import Image
 
@@ -101,7 +103,7 @@ def _sheet(features: Features, out: Path) -> int:
     return side
 
 
-def _sample(features: Features, row: dict[str, Any], names: list[str]) -> dict[str, Any]:
+def _sample(features: TableReader, row: dict[str, Any], names: list[str]) -> dict[str, Any]:
     if row["path"] is None:
         place = quoted(features.path)
         raise StoreError(f"{place} doesn't say where its images are: extract them again")
@@ -116,7 +118,7 @@ def _sample(features: Features, row: dict[str, Any], names: list[str]) -> dict[s
     }
 
 
-def _rows(features: Features, columns: list[str]) -> Iterator[dict[str, Any]]:
+def _rows(features: TableReader, columns: list[str]) -> Iterator[dict[str, Any]]:
     """Rows in the order of keys, some at a time."""
     for piece in features.tables(["key", *(name for name in columns if name != "key")], []):
         yield from piece.to_pylist()

@@ -1,61 +1,27 @@
-"""Features as a file for other programs: a function a format, found by the file's suffix.
+"""Features as a file of a format that many programs read: a function a format.
 
-Rows are in the order of `Features.keys`; images that failed are left out. A file is written beside
+Rows are in the order of the keys; images that failed are left out. A file is written beside
 its final name, synced and renamed, so that an existing one is replaced whole or not at all.
 """
 
 import json
-import os
 import pickle
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO
 
 import numpy as np
 
-from penult.errors import MissingExtraError, UsageError
-from penult.store.messages import translated
+from penult.errors import MissingExtraError
+from penult.store import TableReader
 from penult.util.files import replacing
-from penult.util.text import quoted
-
-if TYPE_CHECKING:
-    from penult.store.features import Features
 
 _LINE_BREAKS = re.compile("[\\\\\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 
-def export(features: "Features", out: str | os.PathLike[str], layer: str | None = None) -> Path:
-    """Write features to a file; an existing file is replaced.
-
-    Args:
-        features: An open table.
-        out: The file; its suffix is one of `FORMATS`.
-        layer: The layer to write. By default all of them; `.npy`, `.csv` and `.pkl` hold one.
-
-    Returns:
-        The file.
-
-    Raises:
-        UsageError: If the suffix is unknown, or a layer has to be chosen.
-        StoreError: If there's no such layer, or the file can't be written.
-        MissingExtraError: If the format's package isn't installed.
-    """
-    path = Path(out)
-    write = FORMATS.get(path.suffix.lower())
-    if write is None:
-        raise UsageError(
-            f"can't export to {quoted(path)}: unknown suffix {quoted(path.suffix)}, "
-            f"use one of {', '.join(FORMATS)}"
-        )
-    layers = list(features.layers) if layer is None else [features.layer(layer)]
-    with translated(f"can't write {quoted(path)}"):
-        write(features, layers, path)
-    return path
-
-
-def _npz(features: "Features", layers: Sequence[str], out: Path) -> None:
+def npz(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """NumPy's archive: `keys` as text, and an array a layer; no pickles inside."""
     with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         with archive.open("keys.npy", "w", force_zip64=True) as member:
@@ -65,15 +31,15 @@ def _npz(features: "Features", layers: Sequence[str], out: Path) -> None:
                 _write_matrix(member, features, layer)
 
 
-def _npy(features: "Features", layers: Sequence[str], out: Path) -> None:
+def npy(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """One array, and its keys in `NAME.keys.txt`."""
-    layer = _only(layers, out)
+    (layer,) = layers
     write_keys(features, out)
     with replacing(out) as temporary, temporary.open("wb") as file:
         _write_matrix(file, features, layer)
 
 
-def _parquet(features: "Features", layers: Sequence[str], out: Path) -> None:
+def parquet(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """A row an image, vectors as fixed-size lists; the schema's metadata has the provenance.
 
     Columns that were added to the table come before the vectors.
@@ -100,7 +66,7 @@ def _parquet(features: "Features", layers: Sequence[str], out: Path) -> None:
             writer.write_table(pa.table(piece.columns, schema=schema))
 
 
-def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
+def csv(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """`key`, a column a value, with digits enough to get the same float32 back, and added columns.
 
     Quoted as RFC 4180 says, UTF-8. Keys stay as they are, so one that begins with `=` is a formula
@@ -109,7 +75,7 @@ def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
     import pyarrow as pa
     import pyarrow.csv
 
-    layer = _only(layers, out)
+    (layer,) = layers
     size = int(np.prod(features.layers[layer]))
     fields = {"key": pa.string()} | {f"{layer}_{i}": pa.float32() for i in range(size)}
     added = {name: pa.type_for_alias(kind) for name, kind in features.columns.items()}
@@ -121,15 +87,15 @@ def _csv(features: "Features", layers: Sequence[str], out: Path) -> None:
             writer.write_table(pa.table([keys, *values, *others], schema=schema))
 
 
-def _pickle(features: "Features", layers: Sequence[str], out: Path) -> None:
+def pkl(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """A dictionary from key to vector, in memory as a whole, as the 2018 script wrote it."""
-    layer = _only(layers, out)
+    (layer,) = layers
     vectors = dict(zip(features.keys, features.numpy(layer), strict=True))
     with replacing(out) as temporary, temporary.open("wb") as file:
         pickle.dump(vectors, file, protocol=4)
 
 
-def _hdf5(features: "Features", layers: Sequence[str], out: Path) -> None:
+def h5(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """Datasets `keys` and one a layer, `/` in its name as `%2F`; attributes with the provenance.
 
     Layers are often prefixes of each other (`block1`, `block1/unit_1`), which groups can't be.
@@ -151,19 +117,7 @@ def _hdf5(features: "Features", layers: Sequence[str], out: Path) -> None:
                 start += len(block)
 
 
-Writer = Callable[["Features", Sequence[str], Path], None]
-
-FORMATS: dict[str, Writer] = {
-    ".npz": _npz,
-    ".npy": _npy,
-    ".parquet": _parquet,
-    ".csv": _csv,
-    ".pkl": _pickle,
-    ".h5": _hdf5,
-}
-
-
-def write_keys(features: "Features", out: Path) -> None:
+def write_keys(features: TableReader, out: Path) -> None:
     r"""Write `NAME.keys.txt` beside a file that has no place for keys, a key a line.
 
     In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
@@ -173,22 +127,13 @@ def write_keys(features: "Features", out: Path) -> None:
         temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
 
 
-def _write_matrix(file: IO[bytes], features: "Features", layer: str) -> None:
+def _write_matrix(file: IO[bytes], features: TableReader, layer: str) -> None:
     """Write a layer as `np.save` does, without holding it in memory."""
     shape = (len(features), *features.layers[layer])
     header = {"descr": "<f4", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)
     for block in features.blocks(layer):
         file.write(block.astype("<f4", copy=False).tobytes())
-
-
-def _only(layers: Sequence[str], out: Path) -> str:
-    if len(layers) > 1:
-        raise UsageError(
-            f"{out.suffix} holds one layer: choose it (-l, layer=): {', '.join(layers)}; "
-            "or export to .npz, .parquet or .h5"
-        )
-    return layers[0]
 
 
 def _escaped(found: re.Match[str]) -> str:

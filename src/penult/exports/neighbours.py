@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.vectors import Floats, unit_matrix
-from penult.store import Features
+from penult.store import TableReader
 
 PRODUCTS_BYTES = 64 << 20  # of the cosines of a block with all rows
 
 
-def neighbours(features: Features, layer: str, k: int) -> tuple[NDArray[np.int32], Floats]:
+def neighbours(features: TableReader, layer: str, k: int) -> tuple[NDArray[np.int32], Floats]:
     """The rows nearest to each by cosine, itself left out, nearest first.
 
     Returns:

@@ -1,6 +1,6 @@
 """Parquet for Embedding Atlas and Renumics Spotlight: a row an image, in the order of keys."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +11,7 @@ from penult.analysis.listing import unchanged
 from penult.errors import ImageError
 from penult.exports.neighbours import neighbours
 from penult.images import from_key
-from penult.store import Features
+from penult.store import TableReader
 from penult.util.files import replacing
 
 if TYPE_CHECKING:
@@ -25,12 +25,12 @@ NEAR_BELOW = 100_000  # rows: the time grows with their square
 More = Callable[["pa.Table", int], list["pa.Array"]]  # of some rows from a place on
 
 
-def has_neighbours(features: Features) -> bool:
+def has_neighbours(features: TableReader) -> bool:
     """Whether a file for Embedding Atlas gets each row's neighbours."""
     return len(features) < NEAR_BELOW
 
 
-def atlas(features: Features, layer: str, out: Path) -> None:
+def atlas(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """Thumbnails as `image`, vectors, added columns (`x` and `y` are the map), and `neighbors`.
 
     Format: packages/docs/data-formats.md and tool.md of github.com/apple/embedding-atlas. An
@@ -41,6 +41,7 @@ def atlas(features: Features, layer: str, out: Path) -> None:
 
     from penult.images.thumbnails import Thumbnails
 
+    (layer,) = layers
     image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     near = pa.struct({"ids": pa.list_(pa.int32()), "distances": pa.list_(pa.float32())})
     fields = {"image": image} | ({"neighbors": near} if has_neighbours(features) else {})
@@ -57,12 +58,14 @@ def atlas(features: Features, layer: str, out: Path) -> None:
         _write(features, layer, out, pa.schema(fields), more)
 
 
-def spotlight(features: Features, layer: str, out: Path) -> None:
+def spotlight(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """Vectors, added columns, and the images by `path`: Spotlight finds out which column is what.
 
     Format: renumics/spotlight/io/pandas.py of github.com/Renumics/spotlight, `infer_dtype`.
     """
     import pyarrow as pa
+
+    (layer,) = layers
 
     def more(piece: pa.Table, start: int) -> list[pa.Array]:
         return [pa.array(_paths(piece), pa.string())]
@@ -70,7 +73,7 @@ def spotlight(features: Features, layer: str, out: Path) -> None:
     _write(features, layer, out, pa.schema({"path": pa.string()}), more)
 
 
-def _write(features: Features, layer: str, out: Path, fields: "pa.Schema", more: More) -> None:
+def _write(features: TableReader, layer: str, out: Path, fields: "pa.Schema", more: More) -> None:
     """Write what the table knows of its images, the layer, and the columns that `more` makes."""
     import pyarrow as pa
     import pyarrow.parquet as pq

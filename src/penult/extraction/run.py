@@ -14,20 +14,16 @@ from penult.errors import UsageError
 from penult.extraction import changes
 from penult.extraction.changes import Job
 from penult.images import ImageFile, find_images, scope
-from penult.models.model import (
-    Model,
-    load_classifier,
-    load_model,
-)
+from penult.models.model import Model, load_classifier
 from penult.models.recipe import ModelOptions, takes_options
 from penult.models.stream import Outcome
-from penult.store import Features, FeatureTable, Row, open_features
-from penult.util.progress import Counts, Timings
+from penult.store import Row, TableWriter
+from penult.util.checks import require_at_least
+from penult.util.progress import Counts, Timings, show_nothing
 from penult.util.signals import held_back
 
 Sources = str | Path | Sequence[str | Path]
 
-FILES = {".npz", ".npy", ".parquet", ".csv", ".pkl", ".h5"}  # that `export` writes
 COMMIT_ROWS = 256
 COMMIT_SECONDS = 2.0
 
@@ -35,64 +31,32 @@ COMMIT_SECONDS = 2.0
 Progress = Callable[[Counts], None]
 
 
-@takes_options()
-def extract(
-    sources: Sources = (),
-    model: str | Model | None = None,
+def fill(
+    table: TableWriter,
+    model: Model,
+    files: Sequence[ImageFile],
     *,
-    out: str | Path | None = None,
-    from_file: str | Path | None = None,
-    retry_failed: bool = False,
-    checksum: bool = False,
-    prune: bool = False,
-    progress: Progress | None = None,
-    **options: Unpack[ModelOptions],
-) -> Features:
-    """Compute the features of images and store them in a table, one row an image.
-
-    Run it again to continue: images that the table has are left alone unless their size or time of
-    change did. An image that fails costs its row only; see `Features.failures`.
+    retry_failed: bool,
+    checksum: bool,
+    prune: Sources,
+    progress: Progress | None,
+) -> None:
+    """Give each file a row in a table of the model's features, as `penult.extract` describes it.
 
     Args:
-        sources: Files, folders (searched recursively) and globs.
-        model: A model, or a network's name.
-        out: The table, a folder; by default named after the first source, in the current folder.
-        from_file: A text file with a path a line; `-` is standard input.
-        retry_failed: Try images again that failed, although they haven't changed.
-        checksum: Read all files to tell by their content whether they changed. What has moved, or
-            was copied, since a run with `checksum` keeps its features under its new name.
-        prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
-        progress: Called with the counts so far at the start and after each image.
-        options: Those of `load_model`: weights, layer, pool, size, preprocess, decode, ema,
-            exact, max_pixels, max_bytes.
-
-    Raises:
-        SourceError: A source doesn't exist.
-        StoreError: The table can't be written, or holds features of another kind.
-        UsageError, CheckpointError, NetworkError: See `load_model`.
-
-    Example:
-        >>> import penult
-        >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
+        table: The table.
+        model: What makes its features.
+        files: All images that there are now, whether the table has them or not.
+        retry_failed: As in `extract`.
+        checksum: As in `extract`.
+        prune: Sources whose rows are removed if their file has gone.
+        progress: As in `extract`.
     """
-    path = _table_path(out) if out else table_name(sources, from_file)
-    if prune and not _listed(sources):
-        raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
-    files = find_images(_listed(sources), from_file=from_file)
-    if not isinstance(model, Model):
-        model = load_model(model, **options)
-    elif options:
-        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
-    recipe = model.recipe
-    with FeatureTable.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
-        todo = changes.plan(files, table.known(), checksum=checksum, retry_failed=retry_failed)
-        counts = _adopt(table, todo, files)
-        if prune:
-            counts.removed = _prune(table, files, sources)
-        _compute(table, model, todo.compute, counts, progress or (lambda counts: None))
-    features = open_features(path)
-    features.recovered = features.recovered or table.recovered
-    return features
+    todo = changes.plan(files, table.known(), checksum=checksum, retry_failed=retry_failed)
+    counts = _adopt(table, todo, files)
+    if prune:
+        counts.removed = _prune(table, files, prune)
+    _compute(table, model, todo.compute, counts, progress or show_nothing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +86,8 @@ def classify(
         SourceError: A source doesn't exist.
         UsageError, CheckpointError, NetworkError: See `load_model`.
     """
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
-    files = find_images(_listed(sources), from_file=from_file)
+    require_at_least(1, "k", k)
+    files = find_images(listed(sources), from_file=from_file)
     if not isinstance(model, Model):
         classifier = load_classifier(model, **options)
     elif options:
@@ -151,22 +114,7 @@ def classified(
                 yield Classification(file.key, _likeliest(logits(vector), classes, k))
 
 
-def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
-    """Name a table after the first source: `photos/` gives `photos.lance`, here."""
-    first = Path(next(iter(_listed(sources)), from_file or "")).resolve()
-    stem = first.name if first.is_dir() else first.stem
-    return Path(f"{stem if first.exists() else 'features'}.lance")
-
-
-def _table_path(out: str | Path) -> Path:
-    path = Path(out)
-    if path.suffix in FILES:
-        table = path.with_suffix(".lance")
-        raise UsageError(f"a table is a folder: extract to {table}, then export it to {path}")
-    return path
-
-
-def _adopt(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:
+def _adopt(table: TableWriter, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:
     """Keep the rows whose features are right for other files now; what can't be is to compute."""
     counts = Counts(listed=len(files), skipped=todo.skipped)
     moved = any(row != key for key, (row, _) in todo.adopt.items())
@@ -178,14 +126,14 @@ def _adopt(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) 
     return counts
 
 
-def _prune(table: FeatureTable, files: Sequence[ImageFile], sources: Sources) -> int:
+def _prune(table: TableWriter, files: Sequence[ImageFile], sources: Sources) -> int:
     gone = changes.gone(files, table.paths(), scope(sources))
     table.remove(gone)
     return len(gone)
 
 
 def _compute(
-    table: FeatureTable, model: Model, todo: Sequence[Job], counts: Counts, report: Progress
+    table: TableWriter, model: Model, todo: Sequence[Job], counts: Counts, report: Progress
 ) -> None:
     """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
     report(counts)
@@ -206,7 +154,7 @@ def _compute(
         table.compact()
 
 
-def _commit(table: FeatureTable, rows: list[Row], timings: Timings) -> None:
+def _commit(table: TableWriter, rows: list[Row], timings: Timings) -> None:
     started = monotonic()
     ready = rows.copy()
     rows.clear()  # first: rows that can't be written are not tried twice
@@ -231,7 +179,8 @@ def _row(job: Job, outcome: Outcome) -> Row:
     )
 
 
-def _listed(sources: Sources) -> Sequence[str | Path]:
+def listed(sources: Sources) -> Sequence[str | Path]:
+    """Sources as a sequence, a single one too."""
     return [sources] if isinstance(sources, str | Path) else sources
 
 

@@ -17,7 +17,7 @@ from penult.images import ImageFile, from_key
 from penult.models.model import Model, rebuild
 from penult.models.recipe import Recipe
 from penult.models.stream import Outcome
-from penult.store import Features, Known, open_features
+from penult.store import Known, TableReader, open_table
 from penult.util.progress import Counts
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
@@ -81,7 +81,7 @@ def verify(
     """
     if n is not None and n < 1:
         raise UsageError(f"n must be at least 1, not {n}")
-    features = open_features(table)
+    features = open_table(table)
     model = rebuild_model(features, weights)
     found = Verification()
     waiting: deque[_Row] = deque()  # rows whose images are being computed
@@ -109,14 +109,14 @@ def _places(rows: int, n: int | None, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(rows, n, replace=False))
 
 
-def rebuild_model(features: Features, weights: str | Path | None = None) -> Model:
+def rebuild_model(features: TableReader, weights: str | Path | None = None) -> Model:
     """Make the model of a table again; errors as of `rebuild`, and StoreError as of `Recipe`."""
     recipe = Recipe.read(features.layers, features.provenance, features.path)
     return rebuild(recipe, features.path, weights)
 
 
 def _unchanged(
-    features: Features, places: NDArray[np.int64], found: Verification
+    features: TableReader, places: NDArray[np.int64], found: Verification
 ) -> Iterator[_Row]:
     """Yield the rows whose image is what it was; note the others."""
     for piece in features.tables(list(_FACTS), list(features.layers), places):

@@ -8,6 +8,10 @@ from typing import TypeAlias
 Steps: TypeAlias = Callable[[int, int], object]  # is called with the steps done and their number
 
 
+def show_nothing(*counts: object) -> None:
+    """Take the place of a function that shows progress."""
+
+
 @dataclass(slots=True)
 class Timings:
     """Where the time of a run went, in seconds.

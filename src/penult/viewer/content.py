@@ -15,7 +15,7 @@ from penult.errors import ImageError
 from penult.extraction import changes
 from penult.images import ImageFile, from_key
 from penult.images.thumbnails import Thumbnails
-from penult.store import Features, Known
+from penult.store import Known, TableReader
 from penult.version import __version__
 from penult.viewer.columns import Column, column
 
@@ -35,7 +35,7 @@ class Content:
     """
 
     def __init__(
-        self, features: Features, layer: str | None = None, weights: str | Path | None = None
+        self, features: TableReader, layer: str | None = None, weights: str | Path | None = None
     ) -> None:
         self._features = features
         self._layer = features.layer(layer)

@@ -10,12 +10,12 @@ from penult.analysis.listing import own_files
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
-from penult.store import Features
+from penult.store import TableReader
 from penult.viewer.sheet import LIMIT, Item, Section
 
 
 def of_matches(
-    features: Features,
+    features: TableReader,
     found: Sequence[Match],
     queries: Sequence[str] = (),
     exclude: Sequence[str] = (),
@@ -39,7 +39,7 @@ def of_matches(
     return sections if queries or exclude else sections[1:]
 
 
-def of_table(features: Features, limit: int = LIMIT) -> list[Section]:
+def of_table(features: TableReader, limit: int = LIMIT) -> list[Section]:
     """A section a cluster, or a folder if the table has no column `cluster`.
 
     Where images are more than the limit, as many of each are shown as there is room for.
@@ -64,14 +64,14 @@ def _share(sizes: Sequence[int], limit: int) -> int:
     return max(1, bisect_right(shares, limit, key=lambda n: sum(min(n, size) for size in sizes)))
 
 
-def _some(features: Features, title: str, keys: Sequence[str], most: int) -> Section:
+def _some(features: TableReader, title: str, keys: Sequence[str], most: int) -> Section:
     """A section of some images of a group, from all over it."""
     shown = min(most, len(keys))
     items = _items(features, [keys[i * len(keys) // shown] for i in range(shown)])
     return Section(title, items, f"{shown:,} of {len(keys):,}" if shown < len(keys) else "")
 
 
-def _groups(features: Features) -> list[Any]:
+def _groups(features: TableReader) -> list[Any]:
     """The cluster of each key, or its folder."""
     if "cluster" in features.columns:
         labels: list[Any] = features.facts(["cluster"])["cluster"].to_pylist()
@@ -85,7 +85,7 @@ def _cluster(label: Any) -> str:  # noqa: ANN401 -- people may have columns of t
     return "Noise" if label == -1 else f"Cluster {label}"
 
 
-def of_duplicates(features: Features, found: Duplicates) -> list[Section]:
+def of_duplicates(features: TableReader, found: Duplicates) -> list[Section]:
     """A section a group, the image to keep first."""
     images = [image for group in found.groups for image in (group.keep, *group.drop)]
     files = dict(zip(images, own_files(features, [image.key for image in images]), strict=True))
@@ -101,23 +101,23 @@ def of_duplicates(features: Features, found: Duplicates) -> list[Section]:
     ]
 
 
-def of_clusters(features: Features, found: Clusters, most: int = 12) -> list[Section]:
+def of_clusters(features: TableReader, found: Clusters, most: int = 12) -> list[Section]:
     """A section a cluster: its most central images, the nearest to its centre first."""
     return [_group(features, found, each.label, most) for each in found.clusters]
 
 
-def of_outliers(features: Features, found: Sequence[Outlier]) -> list[Section]:
+def of_outliers(features: TableReader, found: Sequence[Outlier]) -> list[Section]:
     """One section, the farthest image first."""
     captions = [f"{each.distance:.3f}" for each in found]
     return [Section("Unlike all others", _items(features, [each.key for each in found], captions))]
 
 
-def of_sample(features: Features, keys: Sequence[str]) -> list[Section]:
+def of_sample(features: TableReader, keys: Sequence[str]) -> list[Section]:
     """One section, in the order of the sample."""
     return [Section("Sample", _items(features, keys))]
 
 
-def _group(features: Features, found: Clusters, label: int, most: int) -> Section:
+def _group(features: TableReader, found: Clusters, label: int, most: int) -> Section:
     mine = central(found.labels, found.distances, label)
     keys = [found.keys[place] for place in mine[:most]]
     items = _items(features, keys, [f"{found.distances[place]:.3f}" for place in mine[:most]])
@@ -126,14 +126,14 @@ def _group(features: Features, found: Clusters, label: int, most: int) -> Sectio
 
 
 def _items(
-    features: Features, keys: Sequence[str], captions: Sequence[str] | None = None
+    features: TableReader, keys: Sequence[str], captions: Sequence[str] | None = None
 ) -> list[Item]:
     captions = captions or [""] * len(keys)
     files = own_files(features, keys)
     return [Item(*each) for each in zip(keys, files, captions, strict=True)]
 
 
-def _query(features: Features, query: str, badge: str) -> Item:
+def _query(features: TableReader, query: str, badge: str) -> Item:
     place = bisect_left(features.keys, query)
     if features.keys[place : place + 1] == [query]:
         (path,) = own_files(features, [query])

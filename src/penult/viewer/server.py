@@ -20,10 +20,10 @@ from pathlib import Path
 from threading import BoundedSemaphore, Thread
 from time import monotonic
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypedDict
+from typing import Any, NamedTuple, Self
 
 from penult.errors import ImageError, PenultError, UsageError
-from penult.store import Features, open_features
+from penult.store import Table, open_table
 from penult.viewer.access import Access
 from penult.viewer.content import Content
 
@@ -53,15 +53,6 @@ _KINDS = {
 _ROW = re.compile(r"/(thumb|image|near|column|words)/([0-9]{1,9})")
 
 
-class ViewOptions(TypedDict, total=False):
-    """The keyword arguments of `view`."""
-
-    port: int
-    layer: str | None
-    weights: str | Path | None
-    browser: bool
-
-
 class Answer(NamedTuple):
     """What a request gets."""
 
@@ -71,7 +62,7 @@ class Answer(NamedTuple):
 
 
 def view(
-    table: Features | str | Path,
+    table: Table,
     *,
     port: int = 0,
     layer: str | None = None,
@@ -101,7 +92,7 @@ def view(
         >>> import penult
         >>> penult.view("photos.lance").wait()  # doctest: +SKIP
     """
-    features = table if isinstance(table, Features) else open_features(table)
+    features = open_table(table)
     viewer = Viewer(Content(features, layer, weights), port)
     if browser:
         webbrowser.open(viewer.url)

@@ -10,12 +10,12 @@ import pyarrow as pa
 import pytest
 
 from penult.errors import MissingExtraError, StoreError
-from penult.store import Features, FeatureTable, open_features
+from penult.store import TableReader, TableWriter, open_table
 from penult.store.layout import Kind
 
 
 def test_rows_come_in_the_order_of_keys_whatever_order_they_were_written_in(photos):
-    features = open_features(photos)
+    features = open_table(photos)
     assert features.keys == ["000.jpg", "001.jpg", "002.jpg", "004.jpg", "005.jpg"]
     assert features.numpy().tolist() == [[i] * 4 for i in (0, 1, 2, 4, 5)]
     assert features.numpy().dtype == np.float32
@@ -23,7 +23,7 @@ def test_rows_come_in_the_order_of_keys_whatever_order_they_were_written_in(phot
 
 
 def test_failures_have_their_reasons(photos):
-    assert open_features(photos).failures == {"003.jpg": "truncated: 3 of 9 bytes"}
+    assert open_table(photos).failures == {"003.jpg": "truncated: 3 of 9 bytes"}
 
 
 def test_maps_get_their_shape_back(begin, make_row):
@@ -31,7 +31,7 @@ def test_maps_get_their_shape_back(begin, make_row):
     grid = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
     with begin(layers=layers) as table:
         table.append([make_row(1, vectors={"map": grid, "pool": np.ones(4, np.float32)})])
-    features = open_features(table.path)
+    features = open_table(table.path)
     assert np.array_equal(features.numpy("map"), grid[None])
     assert features.numpy().shape == (1, 2, 3, 4)
     assert features.layers == layers
@@ -39,7 +39,7 @@ def test_maps_get_their_shape_back(begin, make_row):
 
 def test_an_empty_table_has_no_rows(begin):
     begin().close()
-    features = open_features(begin().path)
+    features = open_table(begin().path)
     assert features.numpy().shape == (0, 4)
     assert features.keys == []
 
@@ -47,24 +47,24 @@ def test_an_empty_table_has_no_rows(begin):
 def test_a_table_of_failures_only_has_no_rows(begin, make_failure):
     with begin() as table:
         table.append([make_failure(1)])
-    assert open_features(table.path).numpy().shape == (0, 4)
+    assert open_table(table.path).numpy().shape == (0, 4)
 
 
 def test_an_unknown_layer_lists_the_known_ones(photos):
     with pytest.raises(StoreError, match=r"photos.lance' has no layer 'fc7', it has pool$"):
-        open_features(photos).numpy("fc7")
+        open_table(photos).numpy("fc7")
 
 
 def test_many_rows_are_read_in_pieces(monkeypatch, photos):
-    monkeypatch.setattr("penult.store.features.BATCH_BYTES", 500)
-    features = open_features(photos)
+    monkeypatch.setattr("penult.store.reader.BATCH_BYTES", 500)
+    features = open_table(photos)
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 5]
     assert [len(block) for block in features.blocks("pool")] == [2, 2, 1]
     assert np.concatenate(list(features.blocks("pool")))[:, 0].tolist() == [0, 1, 2, 4, 5]
 
 
 def test_info_is_plain_data(photos, provenance):
-    info = open_features(photos).info
+    info = open_table(photos).info
     assert json.loads(json.dumps(info)) == info
     assert info.pop("bytes") > 1000
     assert info == {
@@ -82,20 +82,20 @@ def test_info_is_plain_data(photos, provenance):
 
 
 def test_repr_is_one_helpful_line(photos):
-    expected = "<Features 'photos.lance': 5 images, 1 failed, tiny_net: pool 4>"
-    assert repr(open_features(photos)) == expected
+    expected = "<TableReader 'photos.lance': 5 images, 1 failed, tiny_net: pool 4>"
+    assert repr(open_table(photos)) == expected
 
 
 def test_an_open_table_does_not_change(photos, make_row):
-    features = open_features(photos)
-    with FeatureTable.open(photos) as table:
+    features = open_table(photos)
+    with TableWriter.open(photos) as table:
         table.append([make_row(9, key="000.jpg")])
     assert features.numpy()[0, 0] == 0
-    assert open_features(photos).numpy()[0, 0] == 9
+    assert open_table(photos).numpy()[0, 0] == 9
 
 
 def test_pandas_has_files_and_vectors_by_key(photos):
-    frame = open_features(photos).to_pandas()
+    frame = open_table(photos).to_pandas()
     assert list(frame.columns) == ["width", "height", "bytes", "mtime", "pool"]
     assert frame.index.name == "key"
     assert frame.loc["004.jpg", "bytes"] == 1004
@@ -105,7 +105,7 @@ def test_pandas_has_files_and_vectors_by_key(photos):
 
 
 def test_without_pandas_the_extra_is_named(monkeypatch, photos):
-    features = open_features(photos)
+    features = open_table(photos)
     monkeypatch.setitem(sys.modules, "pandas", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'penult\[pandas\]'"):
         features.to_pandas()
@@ -123,7 +123,7 @@ def test_without_pandas_the_extra_is_named(monkeypatch, photos):
 def test_what_is_no_table_is_named(tmp_path, make, message):
     make(tmp_path / "x")
     with pytest.raises(StoreError, match=message):
-        Features(tmp_path / "x")
+        TableReader(tmp_path / "x")
 
 
 def _written(path, rows):
@@ -142,7 +142,7 @@ def _written(path, rows):
     ],
 )
 def test_forged_vectors_are_refused_in_one_line(tmp_path, rows, message):
-    features = open_features(_written(tmp_path / "forged.lance", rows))
+    features = open_table(_written(tmp_path / "forged.lance", rows))
     with pytest.raises(StoreError, match=message):
         features.numpy()
 
@@ -150,11 +150,11 @@ def test_forged_vectors_are_refused_in_one_line(tmp_path, rows, message):
 def test_a_key_that_occurs_twice_stops_writers(tmp_path):
     path = _written(tmp_path / "forged.lance", [{"key": "a", "error": "x"}] * 2)
     with pytest.raises(StoreError, match=r"forged.lance': 1 keys occur twice: delete this table"):
-        FeatureTable.open(path)
+        TableWriter.open(path)
 
 
 def test_files_that_vanish_while_reading_are_one_line(photos):
-    features = open_features(photos)
+    features = open_table(photos)
     for file in (photos / "data").iterdir():
         file.unlink()
     with pytest.raises(StoreError, match=r"photos.lance': can't read layer 'pool': .*Not found"):

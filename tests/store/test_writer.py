@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from penult.errors import StoreError
-from penult.store import FeatureTable, File, Heir, open_features, table
+from penult.store import File, Heir, TableWriter, open_table
 from penult.store.versions import versions
 
 
@@ -55,7 +55,7 @@ def test_a_changed_image_replaces_its_row(begin, make_row, make_failure):
         table.append([make_row(1), make_failure(2), make_row(3)])
         table.append([make_row(7, key="002.jpg"), make_row(4)])
         table.append([make_failure(3)])
-    features = open_features(table.path)
+    features = open_table(table.path)
     assert features.keys == ["001.jpg", "002.jpg", "004.jpg"]
     assert features.numpy()[:, 0].tolist() == [1, 7, 4]
     assert features.failures == {"003.jpg": "truncated: 3 of 9 bytes"}
@@ -64,7 +64,7 @@ def test_a_changed_image_replaces_its_row(begin, make_row, make_failure):
 def test_of_a_key_given_twice_the_last_stays(begin, make_row):
     with begin() as table:
         table.append([make_row(1), make_row(2, key="001.jpg")])
-    assert open_features(table.path).numpy()[:, 0].tolist() == [2]
+    assert open_table(table.path).numpy()[:, 0].tolist() == [2]
 
 
 def test_rows_are_given_to_other_files_of_the_same_content(begin, make_row):
@@ -85,7 +85,7 @@ def test_rows_are_given_to_other_files_of_the_same_content(begin, make_row):
         assert table.paths() == {"c": "/p/c", "copy": "/p/copy", "new": "/p/new"}
     with begin() as table:
         assert table.known() == known
-    features = open_features(table.path)
+    features = open_table(table.path)
     assert features.keys == ["a", "c", "copy", "new"]
     assert features.numpy()[:, 0].tolist() == [0, 2, 0, 1]
 
@@ -95,11 +95,12 @@ def test_rows_swap_their_files(begin, make_row):
         table.append([make_row(1, key="a", sha256="A"), make_row(2, key="b", sha256="B")])
         heirs = [Heir("a", File("b", 7, 8, "", "A")), Heir("b", File("a", 7, 8, "", "B"))]
         assert table.adopt(heirs) == {"a", "b"}
-    assert open_features(table.path).numpy()[:, 0].tolist() == [2, 1]
+    assert open_table(table.path).numpy()[:, 0].tolist() == [2, 1]
 
 
 def test_a_row_that_has_changed_meanwhile_is_passed_over(monkeypatch, begin, make_row):
-    monkeypatch.setattr(table, "CHUNK", 1)  # each commit changes what the next one finds
+    # each commit changes what the next one finds
+    monkeypatch.setattr("penult.store.writer.CHUNK", 1)
     with begin() as writer:
         writer.append([make_row(1, key="a", sha256="A"), make_row(2, key="b", sha256="B")])
         heirs = [Heir("a", File("b", 7, 8, "", "A"), True), Heir("b", File("a", 7, 8, "", "B"))]
@@ -110,10 +111,10 @@ def test_a_row_that_has_changed_meanwhile_is_passed_over(monkeypatch, begin, mak
 @pytest.mark.parametrize("number", [1, 3, 5])
 def test_removed_rows_are_gone(photos, number):
     keys = [f"{i:03}.jpg" for i in range(number + 1)]
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         table.remove([*keys, "unknown.jpg"])
         assert len(table.known()) == 5 - number
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         assert len(table.known()) == 5 - number
 
 
@@ -146,7 +147,7 @@ def test_whatever_makes_other_vectors_is_refused(photos, begin, changed):
 
 def test_other_notes_are_not(photos, layers, provenance):
     notes = {"weights": "renamed.ckpt", "versions": {"penult": "9.9"}}
-    FeatureTable.open_or_create(photos, layers, provenance, notes).close()
+    TableWriter.open_or_create(photos, layers, provenance, notes).close()
 
 
 def test_a_refused_table_can_be_opened_again(photos, begin):
@@ -162,16 +163,16 @@ def test_a_table_without_rows_is_begun_anew(begin):
 
 
 def test_open_continues_whatever_is_there(begin, make_row, photos):
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         table.append([make_row(9)])
         assert table.kind.layers == {"pool": (4,)}
-    assert len(open_features(photos)) == 6
+    assert len(open_table(photos)) == 6
 
 
 def test_missing_folders_are_made(tmp_path, layers, provenance):
     path = tmp_path / "new" / "folder" / "photos.lance"
-    FeatureTable.open_or_create(path, layers, provenance).close()
-    assert len(open_features(path)) == 0
+    TableWriter.open_or_create(path, layers, provenance).close()
+    assert len(open_table(path)) == 0
 
 
 def test_a_killed_creation_is_taken_over(tmp_path, begin, make_row):
@@ -202,22 +203,22 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, begin):
 
 def test_urls_are_refused(layers, provenance):
     with pytest.raises(StoreError, match=r"'s3://bucket/t.lance': tables live in local folders"):
-        FeatureTable.open_or_create("s3://bucket/t.lance", layers, provenance)
+        TableWriter.open_or_create("s3://bucket/t.lance", layers, provenance)
 
 
 def test_opening_what_does_not_exist_makes_nothing(tmp_path):
     with pytest.raises(StoreError, match="there is nothing, expected a table"):
-        FeatureTable.open(tmp_path / "photos.lance")
+        TableWriter.open(tmp_path / "photos.lance")
     assert not (tmp_path / "photos.lance").exists()
 
 
 @pytest.mark.parametrize("name", ["a b#c%20d?.lance", "~x.lance", "ünï.lance", "-", "back\\slash"])
 def test_odd_paths(monkeypatch, tmp_path, make_row, layers, provenance, name):
     monkeypatch.chdir(tmp_path)
-    with FeatureTable.open_or_create(name, layers, provenance) as table:
+    with TableWriter.open_or_create(name, layers, provenance) as table:
         table.append([make_row(1)])
     assert (tmp_path / name / "_versions").is_dir()
-    assert len(open_features(name)) == 1
+    assert len(open_table(name)) == 1
 
 
 def test_many_fragments_are_joined_and_old_versions_removed(begin, make_row):
@@ -227,38 +228,38 @@ def test_many_fragments_are_joined_and_old_versions_removed(begin, make_row):
         table.compact()
         assert len(versions(table.path)) == 4
         table.append([make_row(20)])
-    features = open_features(table.path)
+    features = open_table(table.path)
     assert features.info["fragments"] == 2
     assert features.numpy()[:, 0].tolist() == [*range(21), 100]
 
 
 def test_who_has_just_opened_a_table_can_go_on_reading(monkeypatch, photos, make_row):
-    monkeypatch.setattr(table, "GRACE", timedelta(minutes=1))
-    features = open_features(photos)
-    with FeatureTable.open(photos) as writer:
+    monkeypatch.setattr("penult.store.writer.GRACE", timedelta(minutes=1))
+    features = open_table(photos)
+    with TableWriter.open(photos) as writer:
         for number in range(20, 40):
             writer.append([make_row(number)])
         writer.compact()
     assert features.numpy()[:, 0].tolist() == [0, 1, 2, 4, 5]
-    monkeypatch.setattr(table, "GRACE", timedelta(0))
-    with FeatureTable.open(photos) as writer:
+    monkeypatch.setattr("penult.store.writer.GRACE", timedelta(0))
+    with TableWriter.open(photos) as writer:
         writer.compact()  # nothing to join, but many versions
         assert len(versions(photos)) == 4
 
 
 def test_few_fragments_are_left_alone(photos):
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         before = versions(photos)
         table.compact()
         assert versions(photos) == before
 
 
 def test_a_long_run_joins_fragments_as_it_goes(monkeypatch, begin, make_row):
-    monkeypatch.setattr(table, "TOO_MANY", 5)
+    monkeypatch.setattr("penult.store.writer.TOO_MANY", 5)
     with begin() as writer:
         for number in range(12):
             writer.append([make_row(number)])
-    info = open_features(writer.path).info
+    info = open_table(writer.path).info
     assert info["rows"] == 12
     assert info["fragments"] < 5
     assert info["versions"] < 10
@@ -268,7 +269,7 @@ def test_leftovers_of_killed_runs_go_with_the_old_versions(photos):
     names = ["data/orphan.lance", "_versions/.tmpAbC", "_versions/1.manifest.unreadable"]
     for name in names:
         (photos / name).write_bytes(b"LANC")
-    with FeatureTable.open(photos) as table:
+    with TableWriter.open(photos) as table:
         table.compact(at_least=2)
     assert not any((photos / name).exists() for name in names)
 

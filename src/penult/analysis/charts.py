@@ -1,4 +1,4 @@
-"""Pictures of probes and comparisons, drawn with Pillow alone."""
+"""Charts of probes and comparisons, drawn with Pillow alone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -113,7 +113,7 @@ def shares(dissimilarity: NDArray[np.float32]) -> NDArray[np.float64]:
     return matrix + matrix.T
 
 
-def probe_picture(report: ProbeReport, out: str | Path) -> Path:
+def probe_chart(report: ProbeReport, out: str | Path) -> Path:
     """Draw the accuracies with their intervals, and the confusion matrix of the best.
 
     Raises:
@@ -137,7 +137,7 @@ def probe_picture(report: ProbeReport, out: str | Path) -> Path:
     return sheet.save(path)
 
 
-def dissimilarity_picture(found: Comparison, out: str | Path) -> Path:
+def dissimilarity_chart(found: Comparison, out: str | Path) -> Path:
     """Draw the dissimilarity matrices of all that was compared, as shares of pairs.
 
     Raises:

@@ -5,13 +5,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-import penult
 from penult.errors import MissingExtraError, StoreError, UsageError
 from penult.store.columns import described, require_name
 from penult.store.layout import Kind, Shape, column
@@ -24,32 +22,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from lance import LanceDataset
 
-    from penult.analysis.clusters import ClusterOptions, Clusters
-    from penult.analysis.comparison import CompareOptions, Comparison
-    from penult.analysis.labels import Labels
-    from penult.analysis.near_duplicates import Duplicates, DuplicatesOptions
-    from penult.analysis.neighbours import IndexReport, Match, Metric, SearchOptions
-    from penult.analysis.outliers import Outlier
-    from penult.analysis.probes import ProbeOptions, ProbeReport
-    from penult.analysis.projection import Map, MapOptions
-    from penult.analysis.queries import Queries
-    from penult.analysis.sampling import SampleOptions
-    from penult.analysis.sides import Table
-    from penult.exports.programs import ProgramName
-    from penult.viewer.server import Viewer, ViewOptions
-
 BATCH_BYTES = 8 << 20  # read at a time; Lance reads some of them ahead
 PROBES = 64  # parts of an index that a query looks into; benchmarks/search.py
 REFINE = 4  # times as many candidates as asked for whose exact distance is computed
-
-
-def open_features(path: str | os.PathLike[str]) -> "Features":
-    """Open a table for reading; a process may be writing to it.
-
-    Raises:
-        StoreError: If it isn't a table that Penult wrote, or no version of it can be read.
-    """
-    return Features(path)
 
 
 class _Index(NamedTuple):
@@ -62,8 +37,8 @@ class _Index(NamedTuple):
     stored: int
 
 
-class Features:
-    """Features of images, as one version of a table holds them; what `penult.open` returns.
+class TableReader:
+    """Features of images, as one version of a table holds them; a process may be writing to it.
 
     Rows are in the order of their keys, whatever order they were written in. Images that failed
     have no row; `failures` has their reasons.
@@ -71,6 +46,9 @@ class Features:
     Attributes:
         path: Folder of the table.
         recovered: A line to print if newest versions couldn't be read and were passed over.
+
+    Raises:
+        StoreError: If it isn't a table that Penult wrote, or no version of it can be read.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -262,52 +240,6 @@ class Features:
         except DamageError as exc:
             raise UsageError(str(exc)) from exc
 
-    def search(
-        self, queries: "Queries", k: int = 10, **options: Unpack["SearchOptions"]
-    ) -> "list[Match]":
-        """Find the images nearest to an image, an address or a key; see `penult.search`."""
-        return penult.search(self, queries, k, **options)
-
-    def index(self, *, layer: str | None = None, metric: "Metric" = "cosine") -> "IndexReport":
-        """Make an index that searches go by once the table is opened again; see `penult.index`."""
-        return penult.index(self, layer=layer, metric=metric)
-
-    def duplicates(
-        self, threshold: float | None = None, **options: Unpack["DuplicatesOptions"]
-    ) -> "Duplicates":
-        """Find images that are nearly the same; see `penult.duplicates`."""
-        return penult.duplicates(self, threshold, **options)
-
-    def view(self, **options: Unpack["ViewOptions"]) -> "Viewer":
-        """Serve a page to look at the table; see `penult.view`."""
-        return penult.view(self, **options)
-
-    def cluster(self, k: int | None = None, **options: Unpack["ClusterOptions"]) -> "Clusters":
-        """Find groups of images that are alike; see `penult.cluster`."""
-        return penult.cluster(self, k, **options)
-
-    def outliers(self, n: int = 20, *, layer: str | None = None) -> "list[Outlier]":
-        """Find the images that are unlike all others; see `penult.outliers`."""
-        return penult.outliers(self, n, layer=layer)
-
-    def sample(self, n: int = 100, **options: Unpack["SampleOptions"]) -> list[str]:
-        """Choose images, at random or as unlike each other as possible; see `penult.sample`."""
-        return penult.sample(self, n, **options)
-
-    def map(self, **options: Unpack["MapOptions"]) -> "Map":
-        """Give each image a place in the plane; see `penult.map`."""
-        return penult.map(self, **options)
-
-    def probe(
-        self, labels: "Labels" = "parent", **options: Unpack["ProbeOptions"]
-    ) -> "ProbeReport":
-        """Measure how well labels can be told from the features; see `penult.probe`."""
-        return penult.probe(self, labels, **options)
-
-    def compare(self, *others: "Table", **options: Unpack["CompareOptions"]) -> "Comparison":
-        """Measure how alike this table and others see the same images; see `penult.compare`."""
-        return penult.compare([self, *others], **options)
-
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, indexed by key: its file's columns, and a column of vectors a layer.
 
@@ -326,16 +258,6 @@ class Features:
             frame[name] = pd.Series(list(self.numpy(name)), index=frame.index, dtype=object)
         return frame
 
-    def export(
-        self,
-        out: str | os.PathLike[str],
-        layer: str | None = None,
-        *,
-        program: "ProgramName | None" = None,
-    ) -> Path:
-        """Write the features to a file of a format, or for a program; see `penult.export`."""
-        return penult.export(self, out, layer, program=program)
-
     @property
     def _batch_rows(self) -> int:
         return max(1, BATCH_BYTES // self._index.kind.row_bytes)
@@ -347,7 +269,16 @@ class Features:
         layers = ", ".join(f"{n} {'x'.join(map(str, s))}" for n, s in self.layers.items())
         failed = f", {len(self._index.failures)} failed" if self._index.failures else ""
         made = quoted(self.provenance.get("network", "unknown network"))[1:-1]
-        return f"<Features {quoted(self.path.name)}: {len(self)} images{failed}, {made}: {layers}>"
+        what = f"{type(self).__name__} {quoted(self.path.name)}"
+        return f"<{what}: {len(self)} images{failed}, {made}: {layers}>"
+
+
+Table: TypeAlias = TableReader | str | os.PathLike[str]
+
+
+def open_table(table: Table) -> TableReader:
+    """Return the table itself if it is open, and else open the one at its path."""
+    return table if isinstance(table, TableReader) else TableReader(table)
 
 
 def _read_index(dataset: "LanceDataset") -> _Index:

@@ -64,7 +64,7 @@ class Heir(NamedTuple):
         return self.key == self.file.key
 
 
-class FeatureTable:
+class TableWriter:
     """A table open for writing, by one process at a time; close it or use it in a `with`.
 
     At any moment, after a kill or a power cut too, the table on disk holds what was appended up to
@@ -249,7 +249,7 @@ class FeatureTable:
             self._compact()
 
     def index(self, layer: str, metric: str) -> None:
-        """Make an index of a layer for `Features.nearest`, durably; an older one is replaced.
+        """Make an index of a layer for `TableReader.nearest`, durably; an older one is replaced.
 
         Rows that are appended later are found too, though not by the index.
         """

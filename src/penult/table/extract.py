@@ -1,0 +1,94 @@
+"""`extract`: the features of images, as a table of them."""
+
+from pathlib import Path
+from typing import Unpack
+
+from penult.errors import UsageError
+from penult.extraction.run import Progress, Sources, fill, listed
+from penult.images import find_images
+from penult.models.model import Model, load_model
+from penult.models.recipe import ModelOptions, takes_options
+from penult.store import TableWriter
+from penult.table.features import Features
+
+
+@takes_options()
+def extract(
+    sources: Sources = (),
+    model: str | Model | None = None,
+    *,
+    out: str | Path | None = None,
+    from_file: str | Path | None = None,
+    retry_failed: bool = False,
+    checksum: bool = False,
+    prune: bool = False,
+    progress: Progress | None = None,
+    **options: Unpack[ModelOptions],
+) -> Features:
+    """Compute the features of images and store them in a table, one row an image.
+
+    Run it again to continue: images that the table has are left alone unless their size or time of
+    change did. An image that fails costs its row only; see `Features.failures`.
+
+    Args:
+        sources: Files, folders (searched recursively) and globs.
+        model: A model, or a network's name.
+        out: The table, a folder; by default named after the first source, in the current folder.
+        from_file: A text file with a path a line; `-` is standard input.
+        retry_failed: Try images again that failed, although they haven't changed.
+        checksum: Read all files to tell by their content whether they changed. What has moved, or
+            was copied, since a run with `checksum` keeps its features under its new name.
+        prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
+        progress: Called with the counts so far at the start and after each image.
+        options: Those of `load_model`: weights, layer, pool, size, preprocess, decode, ema,
+            exact, max_pixels, max_bytes.
+
+    Raises:
+        SourceError: A source doesn't exist.
+        StoreError: The table can't be written, or holds features of another kind.
+        UsageError, CheckpointError, NetworkError: See `load_model`.
+
+    Example:
+        >>> import penult
+        >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
+    """
+    path = _table_path(out) if out else table_name(sources, from_file)
+    if prune and not listed(sources):
+        raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
+    files = find_images(listed(sources), from_file=from_file)
+    if not isinstance(model, Model):
+        model = load_model(model, **options)
+    elif options:
+        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
+    recipe = model.recipe
+    with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
+        fill(
+            table,
+            model,
+            files,
+            retry_failed=retry_failed,
+            checksum=checksum,
+            prune=sources if prune else (),
+            progress=progress,
+        )
+    features = Features(path)
+    features.recovered = features.recovered or table.recovered
+    return features
+
+
+def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
+    """Name a table after the first source: `photos/` gives `photos.lance`, here."""
+    first = Path(next(iter(listed(sources)), from_file or "")).resolve()
+    stem = first.name if first.is_dir() else first.stem
+    return Path(f"{stem if first.exists() else 'features'}.lance")
+
+
+def _table_path(out: str | Path) -> Path:
+    path = Path(out)
+    if path.suffix not in ("", ".lance"):  # which need no look at the formats, a costly import
+        from penult.exports.export import WRITERS
+
+        if path.suffix in WRITERS:
+            table = path.with_suffix(".lance")
+            raise UsageError(f"a table is a folder: extract to {table}, then export it to {path}")
+    return path

@@ -1,0 +1,17 @@
+"""What is asked of the values of options."""
+
+from collections.abc import Sequence
+
+from penult.errors import UsageError
+
+
+def require_at_least(least: int, name: str, value: int) -> None:
+    """Raise a UsageError if a number is too small."""
+    if value < least:
+        raise UsageError(f"{name} must be at least {least}, not {value}")
+
+
+def require_one_of(known: Sequence[str], name: str, value: str) -> None:
+    """Raise a UsageError if a word isn't one of those that are known."""
+    if value not in known:
+        raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
