@@ -122,7 +122,7 @@ def operators(layer: Value) -> list[str]:
 )
 def test_where_it_pays(name, expected):
     spec = nets.get(name)
-    layers = winograd({"features": spec.layers()[spec.features]})
+    layers = winograd({"features": spec.layers()[spec.architecture.embedding]})
     assert operators(layers["features"]).count("ConvTranspose") == expected
 
 
