@@ -63,7 +63,7 @@ def session(layer: Value, read: Read, threads: int) -> Callable[[np.ndarray], np
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in model.weights.values()]
     options.add_external_initializers([*model.weights], values)
-    ready = ort.InferenceSession(model.graph, options, providers=["CPUExecutionProvider"])
+    ready = ort.InferenceSession(model.model, options, providers=["CPUExecutionProvider"])
     return lambda batch: (model, ready.run(None, {"images": batch})[0])[1]  # keeps the weights
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from penult import graph
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.graph import Constant, Value, Variable
 from penult.graph import products as module
 from penult.graph.products import products
@@ -25,7 +25,7 @@ def kernel(height: int, width: int, channels: int = CHANNELS) -> tuple[Constant,
 
 def run(layer: Value, stored: np.ndarray, batch: np.ndarray) -> np.ndarray:
     model = to_onnx({"out": layer}, lambda variable: stored)
-    (output,) = Engine(*model).run(batch).values()
+    (output,) = OnnxRuntime(model).run(batch).values()
     return output
 
 

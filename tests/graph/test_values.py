@@ -1,6 +1,6 @@
 import numpy as np
-import onnx
 
+import onnx
 from penult import graph
 from penult.graph import Value, Variable
 from penult.onnx.writer import to_onnx
@@ -33,8 +33,8 @@ def test_values_used_twice_are_computed_once():
     for _ in range(64):  # 2 to the 64th paths lead to the input
         x = graph.add(x, x)
     assert graph.parameters([x]) == 15
-    model = to_onnx({"x": x}, lambda v: np.ones(v.shape, np.float32))
-    assert len(onnx.load_from_string(model.graph).graph.node) == 64 + 3
+    cut = to_onnx({"x": x}, lambda v: np.ones(v.shape, np.float32))
+    assert len(onnx.load_from_string(cut.model).graph.node) == 64 + 3
 
 
 def test_deep_graphs_need_no_recursion():

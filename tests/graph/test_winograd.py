@@ -1,11 +1,11 @@
 """Rewritten convolutions must equal the direct ones, at any size and with any padding."""
 
 import numpy as np
-import onnx
 import pytest
 
+import onnx
 from penult import graph, nets
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.graph import Constant, Value, Variable
 from penult.graph.values import walk
 from penult.graph.winograd import pays, winograd
@@ -21,7 +21,7 @@ def constant(array: np.ndarray) -> Constant:
 
 def run(layer: Value, batch: np.ndarray, arrays: dict[str, np.ndarray] | None = None) -> np.ndarray:
     model = to_onnx({"out": layer}, lambda variable: (arrays or {})[variable.name])
-    (output,) = Engine(*model).run(batch).values()
+    (output,) = OnnxRuntime(model).run(batch).values()
     return output
 
 
@@ -87,7 +87,7 @@ def test_convolutions_after_one_another_and_what_lies_between():
 
 def test_a_rewritten_graph_is_standard_onnx():
     layer = rewritten(convolution(9))
-    model = onnx.load_from_string(to_onnx({"out": layer}, lambda _: np.empty(0)).graph)
+    model = onnx.load_from_string(to_onnx({"out": layer}, lambda _: np.empty(0)).model)
     for node in model.graph.node:
         assert node.domain == ""
     weights = to_onnx({"out": layer}, lambda _: np.empty(0)).weights

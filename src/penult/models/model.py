@@ -1,16 +1,15 @@
 """A model: a network with its weights and preprocessing, made ready to run."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import ParamSpec, TypedDict, TypeVar, get_args
+from typing import TypedDict, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import Cut, Engine
+from penult.engine import EngineFactory, OnnxRuntime
 from penult.errors import ImageError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, ImageLike, Limits
@@ -25,8 +24,6 @@ from penult.version import __version__
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
-R = TypeVar("R")
-P = ParamSpec("P")
 
 
 class WeightsOptions(TypedDict, total=False):
@@ -60,6 +57,7 @@ class Model:
         decode: How JPEGs that are much larger than needed are decoded: `exact` or `fast`.
         limits: What an image may take.
         outputs: The layers asked for, each with the shape of one image's features.
+        engine: What runs the network; it may still be getting ready.
     """
 
     def __init__(
@@ -70,6 +68,7 @@ class Model:
         preprocess: str | None = None,
         decode: Decode = "exact",
         limits: Limits | None = None,
+        engine: EngineFactory = OnnxRuntime,
     ) -> None:
         if decode not in get_args(Decode):
             raise UsageError(f"decode must be exact or fast, not {quoted(decode)}")
@@ -82,7 +81,8 @@ class Model:
         cut = network.cut([network.layer_name(n) for n in layers] or network.features, pool)
         self.outputs = cut.outputs
         self._workers = workers(sum(array.nbytes for array in cut.weights.values()))
-        self._engine = _soon(_engine, network, cut)
+        self._make_engine = engine
+        self.engine = engine(cut)
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
         """Return one row of features an image.
@@ -129,6 +129,7 @@ class Model:
             preprocess=self.preprocess,
             decode=self.decode,
             limits=self.limits,
+            engine=self._make_engine,
         )
 
     def write_onnx(self, out: str | Path) -> Path:
@@ -181,7 +182,7 @@ class Model:
             images,
             self.preprocessing,
             self.decode,
-            self._engine,
+            self.engine,
             self.limits,
             timings or Timings(),
             workers=self._workers,
@@ -267,12 +268,6 @@ def load_classifier(
     return Model(network, [network.logits], preprocess=preprocess, decode=decode, limits=limits)
 
 
-def _engine(network: Network, cut: Cut) -> Engine:
-    engine = Engine(cut.model, cut.weights, [*cut.outputs], quoted(network.path))
-    network.unload()
-    return engine
-
-
 def _preprocess(network: Network, asked: str | None) -> str:
     known = ", ".join(PREPROCESSING)
     name = asked or network.preprocessing
@@ -295,12 +290,3 @@ def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
             "put a single image in a list"
         )
     return images
-
-
-def _soon(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-    """Call in the background: an engine is built while the caller imports what else it needs."""
-    pool = ThreadPoolExecutor(1)
-    try:
-        return pool.submit(function, *args, **kwargs)
-    finally:
-        pool.shutdown(wait=False)

@@ -117,7 +117,7 @@ class CheckpointNetwork:
         values = products(values)
         if not self.exact:
             values = winograd(values)
-        return Cut(*to_onnx(values, read), {name: value.shape for name, value in values.items()})
+        return to_onnx(values, read)._replace(name=quoted(self.path), release=self.unload)
 
     def unload(self) -> None:
         """Give the system back what is in memory of the weights file."""

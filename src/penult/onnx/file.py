@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import Cut, Engine
+from penult.engine import Cut, OnnxRuntime
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph.pooling import Pool
 from penult.onnx.format import FLOAT, Graph, Node, Tensor, UnsupportedError, read_graph
@@ -166,7 +166,8 @@ class OnnxFile:
         }
         nodes = [node for each in pooled.values() for node in each.nodes]
         model, weights = self._model(layers, nodes, [each.output for each in pooled.values()], size)
-        return Cut(model, weights, {name: each.shape for name, each in pooled.items()})
+        shapes = {name: each.shape for name, each in pooled.items()}
+        return Cut(model, weights, shapes, quoted(self.path), self.unload)
 
     def shapes(self, size: int | None = None) -> dict[str, Shape]:
         """List the layers that `cut` takes, in order, each with its shape for one image.
@@ -201,8 +202,9 @@ class OnnxFile:
 
         What a file says of its shapes needn't be there, nor be true, so the model is without it.
         """
-        name = quoted(self.path)
-        engine = Engine(*self._model(layers, [], layers, size), name=name, once=True)
+        model, weights = self._model(layers, [], layers, size)
+        cut = Cut(model, weights, dict.fromkeys(layers, ()), quoted(self.path))
+        engine = OnnxRuntime(cut, once=True)
         inferred = {
             name: _Result(dtype, tuple(self._probes if each == BATCH else each for each in shape))
             for name, (dtype, shape) in engine.inferred.items()

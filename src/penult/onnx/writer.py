@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.engine import Cut
 from penult.errors import UsageError
 from penult.graph.values import Array, Constant, Value, Variable, constants, walk
 from penult.onnx.messages import external, node, opset, tensor, value_info
@@ -31,14 +32,7 @@ _HEADER = (1, IR_VERSION), (2, "penult"), (3, __version__)
 _OPSET = 8, opset(OPSET)
 
 
-class OnnxModel(NamedTuple):
-    """A serialised ONNX model whose initializers are external, and these by their names."""
-
-    graph: bytes
-    weights: dict[str, NDArray[np.float32]]
-
-
-def to_onnx(outputs: Mapping[str, Value], read: Read) -> OnnxModel:
+def to_onnx(outputs: Mapping[str, Value], read: Read) -> Cut:
     """Write the part of a graph that `outputs` need, for an engine.
 
     Args:
@@ -46,13 +40,17 @@ def to_onnx(outputs: Mapping[str, Value], read: Read) -> OnnxModel:
         read: Gives a variable's array, of the variable's shape.
 
     Returns:
-        A model; its input is `images`, float32 (n, height, width, channels).
+        A model whose initializers are external; its input is `images`, float32 (n, height, width,
+        channels).
     """
     nodes, used, ends = _parts(outputs)
     initializers = ((5, external(name, constant.shape)) for name, constant in used.items())
     graph = nodes + encode(*initializers) + ends
-    weights = {name: _array(constant, read) for name, constant in used.items()}
-    return OnnxModel(encode(*_HEADER, (7, graph), _OPSET), weights)
+    return Cut(
+        encode(*_HEADER, (7, graph), _OPSET),
+        {name: _array(constant, read) for name, constant in used.items()},
+        {name: value.shape for name, value in outputs.items()},
+    )
 
 
 def write_onnx(
