@@ -22,7 +22,7 @@ import numpy as np
 import onnxruntime as ort
 
 from penult import nets
-from penult.graph import Constant, Value, conv, relu, to_nhwc
+from penult.graph import Constant, Value, conv, placeholder, relu, to_nhwc
 from penult.graph.winograd import pays, winograd
 from penult.onnx.writer import Read, to_onnx
 
@@ -92,7 +92,7 @@ def layers() -> None:
     head = f"{'channels':>9}{'filters':>9}{'size':>6}{'rule':>6}{'batch':>7}{'threads':>9}"
     print(f"{head}{'plain':>12} {'ratio':>8} {'error':>10}")
     for channels, filters, size in LAYERS:
-        x = Value("Input", (), (channels, size, size))
+        x = placeholder("images", (channels, size, size), layout="NCHW")
         kernel = rng.normal(0, (9 * channels) ** -0.5, (filters, channels, 3, 3))
         layer = relu(conv(x, constant(kernel), constant(rng.normal(size=filters))))
         rule = "yes" if pays(layer.inputs[0]) else "no"

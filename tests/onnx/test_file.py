@@ -97,7 +97,12 @@ def test_vectors_stay_as_they_are(opened):
 
 @pytest.mark.parametrize(
     ("pool", "expected"),
-    [("avg", lambda x: x.mean(1)), ("max", lambda x: x.max(1)), ("none", lambda x: x)],
+    [
+        ("avg", lambda x: x.mean(1)),
+        ("max", lambda x: x.max(1)),
+        ("none", lambda x: x),
+        ("cls", lambda x: x[:, 0]),
+    ],
 )
 def test_tokens_are_pooled_or_kept(opened, pool, expected):
     nodes = [
@@ -116,6 +121,11 @@ def test_maps_with_channels_last_are_seen_as_such(opened, pool):
     expected = images().clip(0)
     expected = expected.mean((1, 2)) if pool == "avg" else expected
     np.testing.assert_allclose(computed(file, "y", pool), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_map_has_no_class_token(opened):
+    with pytest.raises(UsageError, match="layer 'map' is a map, so has no class token"):
+        opened(classifier()).cut(["map"], "cls")
 
 
 def test_several_layers_come_in_the_order_asked_for(opened):

@@ -51,7 +51,8 @@ class Model:
 
     Attributes:
         network: The network with its weights.
-        pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
+        pool: How maps and tokens become vectors: `avg`, `max`, or `cls`, which takes the first
+            token; `none` keeps them.
         preprocess: The name of how pixels become the network's input.
         preprocessing: The same, ready to be called; prints as one line.
         decode: How JPEGs that are much larger than needed are decoded: `exact` or `fast`.
@@ -224,8 +225,9 @@ def load_model(
             weights for `model`.
         layer: One or several layers (see `penult.describe`); the end of a name will do where only
             one layer has it. By default the features before the classifier.
-        pool: What to make of layers with height and width: their average (`avg`), their largest
-            values (`max`), or the map as it is, height × width × channels (`none`).
+        pool: What to make of layers with height and width, or of tokens: their average (`avg`),
+            their largest values (`max`), the class token, which is the first (`cls`), or the whole
+            layer as it is, height × width × channels or tokens × channels (`none`).
         size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. `raw` is
             what scripts without normalisation feed: squashed pixels from 0 to 255.
@@ -243,7 +245,7 @@ def load_model(
             is too small for it.
     """
     if pool not in get_args(Pool):
-        raise UsageError(f"pool must be avg, max or none, not {quoted(pool)}")
+        raise UsageError(f"pool must be avg, max, none or cls, not {quoted(pool)}")
     limits = Limits.of(max_pixels, max_bytes)
     network = load_network(model, weights, size, ema=ema, exact=exact)
     layers = [layer] if isinstance(layer, str) else layer

@@ -12,7 +12,7 @@ from penult.graph import (
     Value,
     variables,
 )
-from penult.graph.pooling import Pool, pooled
+from penult.graph.pooling import Pool, pool_layers
 from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING
@@ -133,7 +133,7 @@ class CheckpointNetwork:
         found = fit(variables([self._graph[name] for name in layers]), self.checkpoint.shapes)
         of_size = f" of {self.size}×{self.size} pixels" if self.size != self.spec.size else ""
         found.check(self.name + of_size, self.path)
-        values = {name: pooled(self._graph[name], pool) for name in layers}
+        values = pool_layers({name: self._graph[name] for name in layers}, pool)
         return values, lambda variable: self.checkpoint[found.scope + variable.name]
 
 
