@@ -55,3 +55,14 @@ def test_weights_of_the_last_axis_tell_that_channels_are_there(save):
     shapes = OnnxFile(save(model)).shapes()
     assert shapes["reshaped"] == (9, 16, 4)  # ONNX's own order, as nothing tells
     assert {shapes[name] for name in ("normed", "product", "sum")} == {(4, 9, 16)}
+
+
+def test_outputs_without_a_name_tell_nothing(opened):
+    nodes = [
+        *reshaped(0, 3, 3, 12),
+        node("Constant", [], ["six"], value=tensor(np.float32(6), "")),
+        turned("x", "turned", TO_LAST),
+        node("Dropout", ["turned"], ["dropped", ""]),
+        node("Clip", ["reshaped", "", "six"], ["y"]),
+    ]
+    assert opened(nodes, "y").shapes()["y"] == (3, 12, 3)

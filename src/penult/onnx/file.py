@@ -78,7 +78,7 @@ class OnnxFile:
         except (OSError, ValueError) as exc:
             raise unreadable(self.path, exc) from exc
         try:
-            self._graph = _graph(self._file)
+            self._graph = _read(self._file)
             self.layout, self.channels, self.size = _layout(self._graph.input.shape)
         except MalformedError as exc:
             raise self._file.damaged(str(exc)) from exc
@@ -264,7 +264,7 @@ class OnnxFile:
         return Cut(model, weights, layers, quoted(self.path))
 
 
-def _graph(file: WeightsFile) -> Graph:
+def _read(file: WeightsFile) -> Graph:
     if file.size > MAX_BYTES:
         raise UnsupportedError(f"has {file.size} bytes; an ONNX file has {MAX_BYTES} at most")
     return read_graph(memoryview(file.data))
