@@ -89,7 +89,7 @@ class Stages:
 
     def __init__(self, model: penult.Model, files: list[Path], folder: Path) -> None:
         self.model, self.files, self.folder = model, files, folder
-        self.engine = model._engine.result()
+        self.engine = model.engine
         decoded = [load(file) for file in files[:IN_MEMORY]]
         self.inputs = np.stack([model.preprocessing(image) for image in decoded[:BATCH]])
         self.vectors = {name: row[0] for name, row in self.engine.run(self.inputs).items()}

@@ -31,7 +31,7 @@ import onnxruntime
 
 import penult
 from penult import nets
-from penult.engine import Engine
+from penult.engine import Engine, OnnxRuntime
 from penult.graph import Variable, to_nhwc
 from penult.graph.products import products
 from penult.graph.winograd import winograd
@@ -115,7 +115,7 @@ def engine(spec: Pretrained, layers: set[str]) -> Engine:
     graph = spec.layers()
     maps = {name: graph[name] for name in layers}
     values = {name: to_nhwc(v) if len(v.shape) == 3 else v for name, v in maps.items()}
-    return Engine(*to_onnx(winograd(products(values)), stand_in))
+    return OnnxRuntime(to_onnx(winograd(products(values)), stand_in))
 
 
 def images_per_second(spec: Pretrained, ready: Engine) -> float:

@@ -22,7 +22,7 @@ import numpy as np
 import onnxruntime as ort
 
 from penult import nets
-from penult.graph import Constant, Value, conv, relu, to_nhwc
+from penult.graph import Constant, Value, conv, placeholder, relu, to_nhwc
 from penult.graph.winograd import pays, winograd
 from penult.images.preprocess import vgg
 from penult.onnx.writer import Read, to_onnx
@@ -64,7 +64,7 @@ def session(layer: Value, read: Read, threads: int) -> Callable[[np.ndarray], np
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     values = [ort.OrtValue.ortvalue_from_numpy(array) for array in model.weights.values()]
     options.add_external_initializers([*model.weights], values)
-    ready = ort.InferenceSession(model.graph, options, providers=["CPUExecutionProvider"])
+    ready = ort.InferenceSession(model.model, options, providers=["CPUExecutionProvider"])
     return lambda batch: (model, ready.run(None, {"images": batch})[0])[1]  # keeps the weights
 
 
@@ -93,7 +93,7 @@ def layers() -> None:
     head = f"{'channels':>9}{'filters':>9}{'size':>6}{'rule':>6}{'batch':>7}{'threads':>9}"
     print(f"{head}{'plain':>12} {'ratio':>8} {'error':>10}")
     for channels, filters, size in LAYERS:
-        x = Value("Input", (), (channels, size, size))
+        x = placeholder("images", (channels, size, size), layout="NCHW")
         kernel = rng.normal(0, (9 * channels) ** -0.5, (filters, channels, 3, 3))
         layer = relu(conv(x, constant(kernel), constant(rng.normal(size=filters))))
         rule = "yes" if pays(layer.inputs[0]) else "no"

@@ -9,6 +9,7 @@ import numpy as np
 import penult
 from penult.errors import ImageError
 from penult.images import ImageLike, Limits, decode
+from penult.images.preprocess import raw
 from penult.models.model import Outcome
 from penult.models.recipe import Recipe
 
@@ -22,8 +23,7 @@ class Means(penult.Model):
             layers=self.outputs,
             weights_sha256="0" * 64,
             size=8,
-            preprocess="raw",
-            preprocessing="none",
+            preprocessing=raw(8),
             weights=Path("means.pth"),
         )
         self.log = log

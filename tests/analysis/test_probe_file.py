@@ -46,7 +46,7 @@ def test_what_was_saved_is_read(made):
         ({"layer": None}, "its layer or provenance isn't one"),
         ({"layer": "l" * 2000}, "its layer or provenance isn't one"),
         ({"provenance": {"size": 10**400}}, "its layer or provenance isn't one"),
-        ({"provenance": {"a": {"b": {"c": {}}}}}, "its layer or provenance isn't one"),
+        ({"provenance": {"a": {"b": {"c": {"d": {}}}}}}, "its layer or provenance isn't one"),
         ({"provenance": {"network": "n" * 5000}}, "its layer or provenance isn't one"),
         ({"classes": ["a", ""]}, "its classes are no names"),
         ({"classes": ["a", "\ud800"]}, "its classes are no names"),
@@ -169,10 +169,10 @@ def told(provenance, tmp_path, **changes):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"size": 10**9}, "size must be from 1 to 4096 pixels, not 1000000000"),
-        ({"pool": "p" * 4000}, "pool must be avg, max or none, not 'ppp"),
+        ({"size": 10**9}, "makes images of 224 pixels, the network takes 1000000000: make it"),
+        ({"pool": "p" * 4000}, "pool must be avg, max, none or cls, not 'ppp"),
         ({"decode": "\x1b[2J"}, r"decode must be exact or fast, not '\\x1b\[2J'"),
-        ({"preprocess": "n" * 4000}, "preprocess must be one of .*, not 'nnn"),
+        ({"transform": {"n" * 4000: 1}}, "preprocessing must hold geometry, normalisation, not "),
         ({"network": "n" * 4000}, "no network is named 'nnn"),
         ({"weights_path": "/dev/zero", "weights_sha256": "0"}, "zero': not a regular file; .*-w"),
         ({"weights_path": "a\0", "weights_sha256": "0"}, r"'a\\x00': embedded null byte; "),

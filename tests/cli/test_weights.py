@@ -9,8 +9,9 @@ import threading
 from functools import partial
 from pathlib import Path
 
-import onnx
 import pytest
+
+import onnx
 
 CHECKPOINT = Path(__file__).parents[1] / "reference/checkpoints/mobilenet_v1_025_v2"
 

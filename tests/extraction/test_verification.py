@@ -118,8 +118,8 @@ def test_other_weights_are_refused(table):
 
 
 def test_a_table_that_does_not_say_what_made_it_is_refused(table):
-    tampered(table, None, size="large", preprocess=None)
-    with pytest.raises(StoreError, match="doesn't say its size, preprocess: make it again"):
+    tampered(table, None, size="large", transform=None)
+    with pytest.raises(StoreError, match="doesn't say its size, transform: make it again"):
         penult.verify(table)
 
 

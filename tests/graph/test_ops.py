@@ -1,30 +1,30 @@
 """Every operation against the same arithmetic written out in NumPy, through ONNX Runtime."""
 
 import numpy as np
-import onnx
 import pytest
 
+import onnx
 from penult import graph
-from penult.engine import Engine
+from penult.engine import Cut, OnnxRuntime
 from penult.graph import Constant, Value, Variable
-from penult.onnx.writer import OnnxModel, to_onnx
+from penult.onnx.writer import to_onnx
 
 RANDOM = np.random.default_rng(0)
 
 
 def run(layer: Value, batch: np.ndarray, arrays: dict[str, np.ndarray] | None = None) -> np.ndarray:
-    model = to_onnx({"out": layer}, lambda variable: (arrays or {})[variable.name])
-    check(model)
-    (output,) = Engine(*model).run(batch.astype(np.float32)).values()
+    cut = to_onnx({"out": layer}, lambda variable: (arrays or {})[variable.name])
+    check(cut)
+    (output,) = OnnxRuntime(cut).run(batch.astype(np.float32)).values()
     assert output.shape[1:] == layer.shape
     return output
 
 
-def check(model: OnnxModel) -> None:
+def check(cut: Cut) -> None:
     """Let ONNX's own checker see the model, with the weights inside."""
-    whole = onnx.load_from_string(model.graph)
+    whole = onnx.load_from_string(cut.model)
     for tensor in whole.graph.initializer:
-        tensor.CopyFrom(onnx.numpy_helper.from_array(model.weights[tensor.name], tensor.name))
+        tensor.CopyFrom(onnx.numpy_helper.from_array(cut.weights[tensor.name], tensor.name))
     onnx.checker.check_model(whole, full_check=True)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from penult import graph
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.graph import Value
 from penult.onnx.writer import to_onnx
 
@@ -14,7 +14,7 @@ HARD_SIGMOID = (X + 3).clip(0, 6) / 6
 
 def run(layer: Value) -> np.ndarray:
     model = to_onnx({"out": layer}, lambda variable: np.empty(variable.shape))
-    (output,) = Engine(*model).run(BATCH).values()
+    (output,) = OnnxRuntime(model).run(BATCH).values()
     assert output.shape[1:] == layer.shape
     return output
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from penult import graph
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.graph import Constant
 from penult.onnx.writer import to_onnx
 
@@ -15,7 +15,7 @@ def test_conv_without_bias_equals_one_with_a_bias_of_zeros():
     zeros = Constant((4,), (), lambda: np.zeros(4))
     x = graph.images(6)
     layers = {"without": graph.conv(x, weights), "zeros": graph.conv(x, weights, zeros)}
-    outputs = Engine(*to_onnx(layers, lambda variable: np.empty(0))).run(
+    outputs = OnnxRuntime(to_onnx(layers, lambda variable: np.empty(0))).run(
         random.normal(size=(2, 6, 6, 3)).astype(np.float32)
     )
     assert layers["without"].multiply_adds == layers["zeros"].multiply_adds

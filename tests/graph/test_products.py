@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from penult import graph
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.graph import Constant, Value, Variable
 from penult.graph import products as module
 from penult.graph.products import products
@@ -23,9 +23,13 @@ def kernel(height: int, width: int, channels: int = CHANNELS) -> tuple[Constant,
     return Constant(shape, (variable,), lambda array: array.transpose(3, 2, 0, 1)), stored
 
 
+def maps(*size: int) -> Value:
+    return graph.placeholder("images", (CHANNELS, *size), layout="NCHW")
+
+
 def run(layer: Value, stored: np.ndarray, batch: np.ndarray) -> np.ndarray:
     model = to_onnx({"out": layer}, lambda variable: stored)
-    (output,) = Engine(*model).run(batch).values()
+    (output,) = OnnxRuntime(model).run(batch).values()
     return output
 
 
@@ -44,7 +48,12 @@ def test_a_product_equals_the_convolution(size, with_bias):
     constant, stored = kernel(*size)
     numbers = RANDOM.normal(size=FILTERS)
     bias = Constant((FILTERS,), (), lambda: numbers) if with_bias else None
-    layer = graph.conv(Value("Input", (), (CHANNELS, *size)), constant, bias, padding="VALID")
+    layer = graph.conv(
+        maps(*size),
+        constant,
+        bias,
+        padding="VALID",
+    )
     product = products({"out": layer})["out"]
     assert ("Conv" in ops(layer), "Conv" in ops(product)) == (True, False)
     assert product.shape == layer.shape
@@ -55,7 +64,7 @@ def test_a_product_equals_the_convolution(size, with_bias):
 
 def test_an_image_gives_the_same_bits_in_a_batch_of_any_size():
     constant, stored = kernel(5, 5)
-    layer = graph.conv(Value("Input", (), (CHANNELS, 5, 5)), constant, padding="VALID")
+    layer = graph.conv(maps(5, 5), constant, padding="VALID")
     layer = products({"out": layer})["out"]
     batch = RANDOM.normal(size=(9, CHANNELS, 5, 5)).astype(np.float32)
     together = run(layer, stored, batch)
@@ -65,7 +74,7 @@ def test_an_image_gives_the_same_bits_in_a_batch_of_any_size():
 
 def test_the_kernel_is_used_as_the_checkpoint_stores_it():
     constant, stored = kernel(5, 5)
-    layer = graph.conv(Value("Input", (), (CHANNELS, 5, 5)), constant, padding="VALID")
+    layer = graph.conv(maps(5, 5), constant, padding="VALID")
     model = to_onnx(products({"out": layer}), lambda variable: stored)
     (array,) = (each for each in model.weights.values() if each.size == stored.size)
     assert np.shares_memory(array, stored)
@@ -78,12 +87,12 @@ def test_other_convolutions_stay(options):
     channels = CHANNELS // options.get("groups", 1)
     constant, _ = kernel(5, 5, channels)
     size = 6 if options == {"padding": "VALID"} else 5
-    layer = graph.conv(Value("Input", (), (CHANNELS, size, size)), constant, **options)
+    layer = graph.conv(maps(size, size), constant, **options)
     assert "Conv" in ops(products({"out": layer})["out"])
 
 
 def test_small_kernels_stay(monkeypatch):
     constant, stored = kernel(1, 1)
     monkeypatch.setattr(module, "LARGE", stored.size + 1)
-    layer = graph.conv(Value("Input", (), (CHANNELS, 1, 1)), constant)
+    layer = graph.conv(maps(1, 1), constant)
     assert "Conv" in ops(products({"out": layer})["out"])

@@ -1,8 +1,11 @@
 import numpy as np
-import onnx
+import pytest
 
+import onnx
 from penult import graph
-from penult.graph import Value, Variable
+from penult.graph import Constant, Value, Variable
+from penult.graph.products import products
+from penult.graph.winograd import winograd
 from penult.onnx.writer import to_onnx
 
 
@@ -33,8 +36,8 @@ def test_values_used_twice_are_computed_once():
     for _ in range(64):  # 2 to the 64th paths lead to the input
         x = graph.add(x, x)
     assert graph.parameters([x]) == 15
-    model = to_onnx({"x": x}, lambda v: np.ones(v.shape, np.float32))
-    assert len(onnx.load_from_string(model.graph).graph.node) == 64 + 3
+    cut = to_onnx({"x": x}, lambda v: np.ones(v.shape, np.float32))
+    assert len(onnx.load_from_string(cut.model).graph.node) == 64 + 3
 
 
 def test_deep_graphs_need_no_recursion():
@@ -42,3 +45,42 @@ def test_deep_graphs_need_no_recursion():
     for _ in range(5000):
         x = graph.relu(x)
     assert graph.multiply_adds([x]) == 0
+
+
+def test_a_value_says_what_its_sizes_count():
+    x = graph.images(8)
+    kernel = Constant((5, 3, 3, 3), (), lambda: np.ones((5, 3, 3, 3)))
+    vector = graph.global_avg_pool(x)
+    assert (x.layout, graph.conv(x, kernel).layout, vector.layout) == ("NCHW", "NCHW", "NC")
+    assert graph.relu(graph.to_nhwc(x)).layout == "NHWC"
+    assert graph.add(vector, vector).layout == "NC"
+
+
+@pytest.mark.parametrize(
+    ("shape", "layout", "expected"),
+    [
+        ((3, 8, 9), "NCHW", (8, 9, 3)),
+        ((8, 9, 3), "NHWC", (8, 9, 3)),
+        ((197, 768), "NLC", (197, 768)),
+        ((768, 197), "NCL", (197, 768)),
+        ((768,), "NC", (768,)),
+    ],
+)
+def test_shapes_are_told_with_the_channels_last(shape, layout, expected):
+    assert graph.placeholder("x", shape, layout=layout).channels_last == expected
+
+
+def test_rewritten_convolutions_are_maps_still():
+    x = graph.placeholder("x", (1024, 8, 8), layout="NCHW")
+    large = Constant((1024, 1024, 8, 8), (), lambda: np.empty(0))
+    small = Constant((1024, 1024, 3, 3), (), lambda: np.empty(0))
+    layers = {
+        "product": graph.conv(x, large, padding="VALID"),
+        "winograd": graph.conv(x, small),
+    }
+    rewritten = winograd(products(layers))
+    assert {name: value.op for name, value in rewritten.items()} == {
+        "product": "Reshape",
+        "winograd": "ConvTranspose",
+    }
+    assert {value.layout for value in rewritten.values()} == {"NCHW"}

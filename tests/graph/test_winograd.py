@@ -1,11 +1,11 @@
 """Rewritten convolutions must equal the direct ones, at any size and with any padding."""
 
 import numpy as np
-import onnx
 import pytest
 
+import onnx
 from penult import graph, nets
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.graph import Constant, Value, Variable
 from penult.graph.values import walk
 from penult.graph.winograd import pays, winograd
@@ -21,7 +21,7 @@ def constant(array: np.ndarray) -> Constant:
 
 def run(layer: Value, batch: np.ndarray, arrays: dict[str, np.ndarray] | None = None) -> np.ndarray:
     model = to_onnx({"out": layer}, lambda variable: (arrays or {})[variable.name])
-    (output,) = Engine(*model).run(batch).values()
+    (output,) = OnnxRuntime(model).run(batch).values()
     return output
 
 
@@ -53,7 +53,7 @@ def test_a_rewritten_convolution_equals_the_direct_one(size, padding):
 
 def test_an_image_gives_the_same_bits_in_a_batch_of_any_size():
     kernel = constant(RANDOM.normal(size=(128, 384, 3, 3)))
-    layer = rewritten(graph.conv(Value("Input", (), (384, 12, 12)), kernel))
+    layer = rewritten(graph.conv(graph.placeholder("images", (384, 12, 12), layout="NCHW"), kernel))
     batch = RANDOM.normal(size=(9, 384, 12, 12)).astype(np.float32)
     together = run(layer, batch)
     for n in (1, 4, 8):
@@ -61,7 +61,7 @@ def test_an_image_gives_the_same_bits_in_a_batch_of_any_size():
 
 
 def test_a_map_need_not_be_square():
-    x = Value("Input", (), (CHANNELS, 5, 10))
+    x = graph.placeholder("images", (CHANNELS, 5, 10), layout="NCHW")
     layer = graph.conv(x, constant(RANDOM.normal(size=(FILTERS, CHANNELS, 3, 3))))
     batch = RANDOM.normal(size=(2, *x.shape)).astype(np.float32)
     assert relative_error(run(rewritten(layer), batch), run(layer, batch)) < 3e-6
@@ -87,7 +87,7 @@ def test_convolutions_after_one_another_and_what_lies_between():
 
 def test_a_rewritten_graph_is_standard_onnx():
     layer = rewritten(convolution(9))
-    model = onnx.load_from_string(to_onnx({"out": layer}, lambda _: np.empty(0)).graph)
+    model = onnx.load_from_string(to_onnx({"out": layer}, lambda _: np.empty(0)).model)
     for node in model.graph.node:
         assert node.domain == ""
     weights = to_onnx({"out": layer}, lambda _: np.empty(0)).weights
@@ -131,4 +131,5 @@ def test_where_it_pays(name, expected):
 )
 def test_it_pays_for_many_channels_on_large_maps(channels, size, expected):
     kernel = Constant((channels, channels, 3, 3), (), lambda: np.empty(0))
-    assert pays(graph.conv(Value("Input", (), (channels, size, size)), kernel)) == expected
+    x = graph.placeholder("images", (channels, size, size), layout="NCHW")
+    assert pays(graph.conv(x, kernel)) == expected

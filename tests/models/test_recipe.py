@@ -12,6 +12,8 @@ import penult
 from penult.cli.options import DECLARED
 from penult.errors import StoreError, UsageError
 from penult.images import Limits
+from penult.images.geometry import Squash
+from penult.images.preprocess import Scaled, Transform, inception
 from penult.models.model import rebuild
 from penult.models.recipe import ModelOptions, Recipe
 
@@ -50,7 +52,7 @@ def test_a_model_is_sent_by_its_recipe(photos):
 
 @pytest.mark.parametrize("name", Recipe.__slots__)
 def test_a_fact_that_is_missing_is_named(recipe, name):
-    name = {"weights": "weights_path"}.get(name, name)
+    name = {"weights": "weights_path", "preprocessing": "transform"}.get(name, name)
     if name in {"layers", "limits"}:
         return
     facts = {key: value for key, value in stored(recipe).items() if key != name}
@@ -75,8 +77,24 @@ def test_a_fact_of_another_type_is_named(recipe, fact, value):
 
 
 def test_a_choice_that_there_is_not_is_refused(recipe):
-    with pytest.raises(StoreError, match=r"'t.lance': pool must be avg, max or none, not 'min': "):
+    with pytest.raises(StoreError, match=r"'t.lance': pool must be avg, .* or cls, not 'min': "):
         Recipe.read(recipe.layers, stored(recipe) | {"pool": "min"}, FILE)
+
+
+def test_a_preprocessing_of_another_size_is_refused(recipe):
+    with pytest.raises(UsageError, match="makes images of 299 pixels, the network takes 224"):
+        replace(recipe, preprocessing=inception(299))
+
+
+def test_a_preprocessing_may_be_said_as_a_value():
+    transform = Transform(Squash(224, "bicubic"), Scaled(255, 0.5, 0.25))
+    recipe = penult.load_model(preprocess=transform).recipe
+    assert Recipe.read(recipe.layers, stored(recipe), FILE).preprocessing == transform
+    assert recipe.preprocess == "custom"
+
+
+def test_the_engine_is_part_of_it(recipe):
+    assert (recipe.engine, recipe.device, recipe.precision) == ("onnxruntime", "cpu", "float32")
 
 
 def test_where_things_are_makes_no_other_recipe(recipe):

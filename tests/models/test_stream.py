@@ -1,8 +1,8 @@
 import threading
 import time
-from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -33,6 +33,8 @@ class Poisoned(Transform):
 class Sums:
     """An engine whose answers can be told in advance."""
 
+    batch, calls, description = 4, WORKERS, MappingProxyType({})
+
     def run(self, batch):
         if (batch == 13).all(axis=(1, 2, 3)).any():
             raise NetworkError("the network refuses 13")
@@ -42,8 +44,6 @@ class Sums:
 @pytest.fixture
 def outcomes():
     """Stream images through `Sums`."""
-    engine = Future()
-    engine.set_result(Sums())
 
     def run(images, timings=None, seconds=1.0):
         limits = Limits(seconds=seconds)
@@ -52,7 +52,7 @@ def outcomes():
             images,
             Poisoned(raw(4).geometry, raw(4).normalisation),
             "exact",
-            engine,
+            Sums(),
             limits,
             timings,
             workers=WORKERS,
@@ -196,7 +196,8 @@ def test_features_are_the_same_to_the_bit_in_any_batch(model, photos, monkeypatc
     rng = np.random.default_rng(0)
     images = [rng.integers(0, 256, (40, 50, 3), np.uint8) for _ in range(FEW + 3)]
     expected = model.features(images)
-    monkeypatch.setattr(module, "BATCH", batch)
+    monkeypatch.setattr(model.engine, "batch", batch)
+    monkeypatch.setattr(model.engine, "calls", threads)
     monkeypatch.setattr(model, "_workers", threads)
     np.testing.assert_array_equal(model.features(images), expected)
     np.testing.assert_array_equal(model.features(images[::-1])[::-1], expected)

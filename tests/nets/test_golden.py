@@ -14,7 +14,7 @@ from PIL import Image
 
 from penult import nets
 from penult.checkpoints import open_checkpoint
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.graph import variables
 from penult.images.preprocess import PREPROCESSING, name_of
 from penult.models.matching import candidates
@@ -82,7 +82,7 @@ def test_network_equals_the_original(name, checkpoint):
     assert shapes == published
 
     cut = load_network(name, file).cut(list(layers), "none")
-    engine = Engine(cut.model, cut.weights, list(cut.outputs))
+    engine = OnnxRuntime(cut)
     found = {name: array.reshape(3, -1) for name, array in engine.run(batch(manifest)).items()}
     with np.load(REFERENCE / f"golden/{name}.npz") as golden:
         assert relative_error(found[architecture.logits], golden["logits"]) < 1e-4
@@ -121,6 +121,6 @@ def test_raw_pixels_give_what_the_original_script_did(name, layer, size):
     raw = PREPROCESSING["raw"](size)
     pixels = np.stack([raw(Image.open(REFERENCE / "images" / photo)) for photo in photos])
     layers = {"features": nets.get(name).layers(size=size)[layer]}
-    engine = Engine(*to_onnx(layers, lambda v: weight(v.name, v.shape)))
+    engine = OnnxRuntime(to_onnx(layers, lambda v: weight(v.name, v.shape)))
     with np.load(REFERENCE / "golden/legacy_compute_features.npz") as legacy:
         assert relative_error(engine.run(pixels)["features"], legacy[name]) < 1e-4

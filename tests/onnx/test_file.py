@@ -4,7 +4,7 @@ import pytest
 import onnx
 from onnx import TensorProto, helper
 from penult import graph
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.errors import NetworkError, UsageError
 from penult.onnx.file import OnnxFile
 from penult.onnx.origin import Origin
@@ -19,7 +19,7 @@ def images(n=3, size=6, channels=3):
 
 def computed(file, layer, pool="avg", size=None, batch=None):
     cut = file.cut([layer], pool, size)
-    engine = Engine(cut.model, cut.weights, list(cut.outputs))
+    engine = OnnxRuntime(cut)
     found = engine.run(images() if batch is None else batch)[layer]
     assert found.shape[1:] == cut.outputs[layer]
     return found
@@ -97,7 +97,12 @@ def test_vectors_stay_as_they_are(opened):
 
 @pytest.mark.parametrize(
     ("pool", "expected"),
-    [("avg", lambda x: x.mean(1)), ("max", lambda x: x.max(1)), ("none", lambda x: x)],
+    [
+        ("avg", lambda x: x.mean(1)),
+        ("max", lambda x: x.max(1)),
+        ("none", lambda x: x),
+        ("cls", lambda x: x[:, 0]),
+    ],
 )
 def test_tokens_are_pooled_or_kept(opened, pool, expected):
     nodes = [
@@ -118,10 +123,15 @@ def test_maps_with_channels_last_are_seen_as_such(opened, pool):
     np.testing.assert_allclose(computed(file, "y", pool), expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_map_has_no_class_token(opened):
+    with pytest.raises(UsageError, match="layer 'map' is a map, so has no class token"):
+        opened(classifier()).cut(["map"], "cls")
+
+
 def test_several_layers_come_in_the_order_asked_for(opened):
     cut = opened(classifier()).cut(["logits", "map", "logits"])
     assert cut.outputs == {"logits": (5,), "map": (16,)}
-    assert list(Engine(cut.model, cut.weights, list(cut.outputs)).run(images())) == [*cut.outputs]
+    assert list(OnnxRuntime(cut).run(images())) == [*cut.outputs]
 
 
 def test_only_what_a_layer_needs_is_in_the_model(opened):
@@ -202,8 +212,10 @@ def test_the_digest_is_that_of_the_file(save):
 
 @pytest.mark.parametrize(("layer", "runs"), [("vector", 0), ("map", 0), ("result", 1)])
 def test_a_file_is_run_only_where_shapes_cannot_be_inferred(opened, layer, runs, monkeypatch):
-    ran, run = [], Engine.run
-    monkeypatch.setattr(Engine, "run", lambda self, batch: ran.append(batch) or run(self, batch))
+    ran, run = [], OnnxRuntime.run
+    monkeypatch.setattr(
+        OnnxRuntime, "run", lambda self, batch: ran.append(batch) or run(self, batch)
+    )
     nodes = [node("Shape", ["map"], ["sizes"]), node("Reshape", ["map", "sizes"], ["result"])]
     cut = opened([*classifier(), *nodes], "result").cut([layer], "max")
     assert cut.outputs == {layer: (16,)}

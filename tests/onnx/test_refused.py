@@ -146,11 +146,11 @@ def test_files_that_are_no_onnx_are_refused(tmp_path):
     path = tmp_path / "net.onnx"
     with pytest.raises(CheckpointError, match=r"net\.onnx': no such file or directory"):
         OnnxFile(path)
-    for content, reason in [(b"", "cannot mmap an empty file"), (b"\x08\x08", "no graph, so not")]:
+    for content, reason in [(b"", "an empty file"), (b"\x08\x08", "no graph, so not")]:
         path.write_bytes(content)
         with pytest.raises(CheckpointError, match=reason):
             OnnxFile(path)
-    with pytest.raises(CheckpointError, match="not a regular file"):
+    with pytest.raises(CheckpointError, match=r": a folder$"):
         OnnxFile(tmp_path)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import onnx
 from penult import graph
-from penult.engine import Engine
+from penult.engine import OnnxRuntime
 from penult.errors import UsageError
 from penult.graph import Constant, Value, Variable
 from penult.onnx.origin import Origin
@@ -52,7 +52,7 @@ def test_the_checker_accepts_it_and_infers_the_shapes_that_it_states(written):
 
 def test_the_features_are_those_of_the_engine_to_the_bit(written):
     batch = np.random.default_rng(7).normal(size=(3, 9, 9, 3)).astype(np.float32)
-    expected = Engine(*to_onnx(layers(), read)).run(batch)
+    expected = OnnxRuntime(to_onnx(layers(), read)).run(batch)
     session = ort.InferenceSession(written, providers=["CPUExecutionProvider"])
     for name, array in expected.items():
         np.testing.assert_array_equal(session.run([name], {"images": batch})[0], array)

@@ -43,6 +43,7 @@ LARGEST = {"C": COUNTABLE, "images": COUNTABLE, "accuracy": 1}
 MAX_DOCUMENT = 4 << 20  # characters; 20,000 classes have 1 million
 MAX_TEXT = 4096  # characters; a path's
 MAX_DIMENSIONS = 3
+MAX_LEVELS = 3  # of the channels that a preprocessing has numbers for
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -253,11 +254,13 @@ def _is_size(value: object) -> TypeGuard[int]:
     return type(value) is int and 0 < value < 2**31
 
 
-def _is_plain(value: object, depth: int = 2) -> bool:
-    """Whether it is what a provenance consists of: texts, numbers, and a dictionary of these."""
+def _is_plain(value: object, depth: int = 3) -> bool:
+    """Whether it is what a provenance consists of: texts, numbers, and dictionaries of these."""
     if isinstance(value, dict):
         pairs = value.items()
         return depth > 0 and all(_is_text(k) and _is_plain(v, depth - 1) for k, v in pairs)
+    if isinstance(value, list):
+        return len(value) <= MAX_LEVELS and all(_is_plain(each, 0) for each in value)
     if isinstance(value, int | float):
         return abs(value) <= COUNTABLE
     return value is None or _is_text(value)

@@ -21,9 +21,8 @@ from penult.checkpoints import (
     tensorflow_v1,
     tensorflow_v2,
 )
-from penult.checkpoints.base import Checkpoint, WeightsFile
+from penult.checkpoints.base import Checkpoint, WeightsFile, unreadable
 from penult.checkpoints.tensorflow_files import archived, located
-from penult.errors import CheckpointError
 from penult.util.text import quoted
 
 __all__ = ["Checkpoint", "open_checkpoint"]
@@ -56,8 +55,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         file = WeightsFile(*archived(located(Path(path))))
     except (OSError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        raise CheckpointError(f"{quoted(Path(path))}: {reason.lower()}; {formats}") from exc
+        raise unreadable(Path(path), exc, f"; {formats}") from exc
     for each in FORMATS:
         if each.recognises(file) and (each is tarball.TAR or not file.inside):
             checkpoint = each.open(file)

@@ -52,6 +52,16 @@ class WeightsFile:
             self.data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self.size = len(self.data)
 
+    def sha256(self) -> bytes:
+        """The SHA-256 of its content."""
+        import hashlib
+
+        return hashlib.sha256(self.data).digest()
+
+    def unload(self) -> None:
+        """Give the system back what is in memory of it."""
+        unload(self.data)
+
     def beside(self, name: str) -> "WeightsFile":
         """Another file of the same checkpoint, in the same folder."""
         return WeightsFile(self.path.with_name(name))
@@ -75,6 +85,12 @@ class WeightsFile:
     def _message(self, reason: str, offset: int | None) -> str:
         place = "" if offset is None else f", byte {offset}"
         return f"{quoted(self.path)}{place}: {reason}"
+
+
+def unreadable(path: Path, error: OSError | ValueError, advice: str = "") -> CheckpointError:
+    """An error about a file that `WeightsFile` can't open, to be raised."""
+    reason = getattr(error, "strerror", None) or str(error)
+    return CheckpointError(f"{quoted(path)}: {reason.lower()}{advice}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +168,7 @@ class Checkpoint(Mapping[str, Array]):
     def unload(self) -> None:
         """Give the system back what is in memory of the files."""
         for file in self.files:
-            unload(file.data)
+            file.unload()
 
     def digest(self) -> str:
         """The file's SHA-256 in hexadecimal; computed at the first call.
@@ -162,9 +178,9 @@ class Checkpoint(Mapping[str, Array]):
         if self._digest is None:
             import hashlib
 
-            digests = [hashlib.sha256(file.data) for file in self.files]
-            several = hashlib.sha256(b"".join(each.digest() for each in digests))
-            self._digest = (several if len(digests) > 1 else digests[0]).hexdigest()
+            first, *others = [file.sha256() for file in self.files]
+            digest = hashlib.sha256(first + b"".join(others)).digest() if others else first
+            self._digest = digest.hex()
             self.unload()
         return self._digest
 

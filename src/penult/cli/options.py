@@ -20,9 +20,11 @@ class Declared:
         list[str] | None, typer.Option("--layer", "-l", help="Layer; may be given several times.")
     ] = None
     pool: Annotated[
-        Literal["avg", "max", "none"],
+        Literal["avg", "max", "none", "cls"],
         typer.Option(
-            "--pool", help="What to make of layers with height and width; none keeps the map."
+            "--pool",
+            help="What to make of layers with height and width, or of tokens; none keeps them, cls "
+            "takes the class token.",
         ),
     ] = "avg"
     size: Annotated[

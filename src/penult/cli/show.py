@@ -195,6 +195,7 @@ def info(features: "Features", *, as_json: bool) -> None:
         print_json(facts | {"failures": failures})
         return
     made_by = facts.pop("provenance")
+    made_by.pop("transform", None)  # its text is there too
     facts |= {name: facts[name] or None for name in ("columns", "indexes")}
     _print_facts({**facts, "": "", **made_by})
     for key, reason in failures.items():

@@ -1,5 +1,6 @@
-"""Engines run an ONNX model; ONNX Runtime is the one that Penult installs."""
+"""Engines run a network that was cut out for them; ONNX Runtime is the one that Penult installs."""
 
-from penult.engine.runtime import Cut, Engine
+from penult.engine.base import Cut, Engine, EngineFactory, Inputs
+from penult.engine.runtime import OnnxRuntime
 
-__all__ = ["Cut", "Engine"]
+__all__ = ["Cut", "Engine", "EngineFactory", "Inputs", "OnnxRuntime"]

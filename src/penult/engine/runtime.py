@@ -5,17 +5,20 @@ no kernel waits for the slowest part of another, nor fights the decoders for its
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime as ort
-from numpy.typing import NDArray
 
+from penult.engine.base import Array, Cut, Inputs
 from penult.errors import NetworkError
-from penult.util.machine import return_memory
+from penult.util.machine import return_memory, workers
 from penult.util.text import one_line
+
+T = TypeVar("T")
 
 ort.disable_telemetry_events()  # of versions that do not know ORT_DISABLE_TELEMETRY
 _PLACE = r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/\S+:\d+ .*?\) )?"  # and the place in its source
@@ -23,43 +26,63 @@ NOTHING = 4  # of ONNX Runtime's log levels: its errors are raised, so they need
 ort.set_default_logger_severity(NOTHING)
 
 
-class Cut(NamedTuple):
-    """A model for `Engine`, cut out of a network."""
-
-    model: bytes
-    weights: dict[str, NDArray[np.float32]]  # views of the file where it has them aligned
-    outputs: dict[str, tuple[int, ...]]  # the layers, in the model's order; shapes of one image
-
-
-class Engine:
-    """An ONNX model made ready to run, from any number of threads at once.
+class OnnxRuntime:
+    """ONNX Runtime on the processor: an `Engine` that gets ready in the background.
 
     Args:
-        model: A serialised ONNX model with one float32 input (n, height, width, channels).
-        weights: Its external initializers by name; the mapping is emptied, so that they can go as
-            soon as ONNX Runtime has laid them out anew.
-        outputs: Names for its outputs, in order; by default those in the model.
-        name: What to call the model in errors.
+        cut: The model; of float32 inputs and weights all is computed in float32.
         once: Whether it is for one batch or none: ready sooner, but slower.
 
-    Attributes:
-        inferred: Type and shape of each output, as far as they follow from the model: "float32",
-            sizes, and the names of sizes that vary.
-
     Raises:
-        NetworkError: ONNX Runtime refuses the model.
+        NetworkError: ONNX Runtime refuses the model; raised by whatever first needs it ready.
     """
 
-    def __init__(
-        self,
-        model: bytes,
-        weights: dict[str, NDArray[np.float32]],
-        outputs: list[str] | None = None,
-        name: str = "the network",
-        *,
-        once: bool = False,
-    ) -> None:
-        self._name = name
+    def __init__(self, cut: Cut, *, once: bool = False) -> None:
+        self.batch = 4  # 8 images are no faster
+        self.calls = workers(sum(array.nbytes for array in cut.weights.values()))
+        self.description: Mapping[str, str] = {
+            "engine": "onnxruntime",
+            "device": "cpu",
+            "precision": "float32",
+        }
+        self._name = cut.name
+        self._outputs = list(cut.outputs)
+        self._cuts = [cut]  # until `_build` takes it
+        self._session = _start(lambda: self._build(once))
+
+    @property
+    def inferred(self) -> dict[str, tuple[str, list[Any]]]:
+        """Type and shape of each output, as far as they follow from the model.
+
+        "float32", sizes, and the names of sizes that vary.
+        """
+        outputs = self._session.result().get_outputs()
+        described = [(_dtype(output.type), output.shape) for output in outputs]
+        return dict(zip(self._outputs, described, strict=True))
+
+    def run(self, inputs: Inputs) -> dict[str, Array]:
+        """Return each output for a batch of inputs; see `Engine.run`."""
+        session = self._session.result()
+        first = session.get_inputs()[0]
+        batch = inputs if isinstance(inputs, Mapping) else {first.name: inputs}
+        images = len(next(iter(batch.values())))
+        if first.shape[0] == 1 < images:  # exported without a batch dimension
+            single = [
+                self._run(session, {name: array[i : i + 1] for name, array in batch.items()})
+                for i in range(images)
+            ]
+            results = [np.concatenate(rows) for rows in zip(*single, strict=True)]
+        else:
+            results = self._run(session, batch)
+        return dict(zip(self._outputs, results, strict=True))
+
+    def _run(self, session: ort.InferenceSession, batch: Mapping[str, Array]) -> list[Array]:
+        with self._translated():
+            results: list[Array] = session.run(None, dict(batch))
+        return results
+
+    def _build(self, once: bool) -> ort.InferenceSession:
+        model, weights, _, _, release = self._cuts.pop()
         options = ort.SessionOptions()
         options.log_severity_level = NOTHING
         options.intra_op_num_threads = 1
@@ -68,38 +91,17 @@ class Engine:
             options.add_session_config_entry("session.disable_prepacking", "1")
         values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
-        weights.clear()
         with self._translated():
-            self._session = ort.InferenceSession(
+            session = ort.InferenceSession(
                 model,
                 options,
                 providers=["CPUExecutionProvider"],
                 enable_fallback=0,  # to the same provider again, with four lines of output
             )
-        del values, options
+        del model, weights, values, options
         return_memory()  # of ResNet-50 85 MB
-        self._input = self._session.get_inputs()[0]
-        found = self._session.get_outputs()
-        self.outputs = outputs or [output.name for output in found]
-        self.inferred = {each.name: (_dtype(each.type), each.shape) for each in found}
-
-    def run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
-        """Return each output for a batch of network inputs (n, height, width, channels).
-
-        Raises:
-            NetworkError: ONNX Runtime can't run the model on it.
-        """
-        if self._input.shape[0] == 1 < len(batch):  # exported without a batch dimension
-            single = [self._run(batch[i : i + 1]) for i in range(len(batch))]
-            results = [np.concatenate(rows) for rows in zip(*single, strict=True)]
-        else:
-            results = self._run(batch)
-        return dict(zip(self.outputs, results, strict=True))
-
-    def _run(self, batch: NDArray[np.float32]) -> list[NDArray[Any]]:
-        with self._translated():
-            results: list[NDArray[Any]] = self._session.run(None, {self._input.name: batch})
-        return results
+        release()
+        return session
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -108,6 +110,15 @@ class Engine:
         except Exception as exc:  # ONNX Runtime's errors share no other base
             reason = one_line(re.sub(_PLACE, "", " ".join(str(exc).split())))
             raise NetworkError(f"{self._name}: ONNX Runtime can't run it: {reason}") from exc
+
+
+def _start(function: Callable[[], T]) -> Future[T]:
+    """Call in the background, while the caller imports what else it needs."""
+    pool = ThreadPoolExecutor(1)
+    try:
+        return pool.submit(function)
+    finally:
+        pool.shutdown(wait=False)
 
 
 def _dtype(declared: str) -> str:

@@ -1,27 +1,56 @@
 """Operations on values, with TensorFlow's semantics: NHWC images in, SAME or VALID padding."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from penult.errors import NetworkError
-from penult.graph.values import Array, Constant, Shape, Value, Variable
+from penult.graph.values import Array, Constant, Layout, Shape, Value, Variable
 
 Padding = Literal["SAME", "VALID"] | tuple[int, int]  # or the rows before and after
 
 
 def images(size: int, channels: int = 3) -> Value:
-    """Return the network's input: float32 (n, size, size, channels), turned to NCHW inside."""
-    nhwc = Value("Input", (), (size, size, channels))
-    return Value("Transpose", (nhwc,), (channels, size, size), {"perm": [0, 3, 1, 2]})
+    """Return the input `images`: float32 (n, size, size, channels), turned to NCHW inside."""
+    return transpose(placeholder("images", (size, size, channels), layout="NHWC"), "NCHW")
+
+
+def token_ids(length: int) -> Value:
+    """Return the input `token_ids`: int64 (n, length)."""
+    return placeholder("token_ids", (length,), dtype="int64")
+
+
+def placeholder(name: str, shape: Shape, *, layout: Layout = "", dtype: str = "float32") -> Value:
+    """Return an input of a name, which a graph may have several of; the shape is of one example."""
+    return Value("Input", (), shape, {"name": name}, layout=layout, dtype=dtype)
+
+
+def transpose(x: Value, layout: Layout) -> Value:
+    """Put the axes in the order of another layout, if they aren't in it already."""
+    if x.layout == layout:
+        return x
+    perm = [x.layout.index(axis) for axis in layout]
+    shape = tuple(x.shape[place - 1] for place in perm[1:])
+    return replace(_apply("Transpose", x, perm=perm), shape=shape, layout=layout)
 
 
 def to_nhwc(x: Value) -> Value:
     """Turn (c, h, w) into (h, w, c), as TensorFlow stores feature maps."""
-    channels, height, width = x.shape
-    return Value("Transpose", (x,), (height, width, channels), {"perm": [0, 2, 3, 1]})
+    return transpose(x, "NHWC")
+
+
+def embedding(ids: Value, table: Constant) -> Value:
+    """Look up tokens (tokens, channels) by their ids (tokens,) in a table (ids, channels)."""
+    shape = (*ids.shape, table.shape[1])
+    return Value("Gather", (table, ids), shape, {"axis": 0}, layout="NLC", dtype=table.dtype)
+
+
+def first_token(x: Value) -> Value:
+    """Take the first of the tokens (tokens, channels), where a class token stands: (channels,)."""
+    return Value("Gather", (x, _FIRST), x.shape[1:], {"axis": 1}, layout="NC", dtype=x.dtype)
 
 
 def conv(
@@ -40,95 +69,94 @@ def conv(
     attributes["group"] = groups
     products = prod(kernel.shape) * prod(shape)
     inputs = (x, kernel) if bias is None else (x, kernel, bias)
-    return Value("Conv", inputs, (filters, *shape), attributes, products)
+    return Value("Conv", inputs, (filters, *shape), attributes, products, "NCHW")
 
 
 def max_pool(x: Value, window: int, *, stride: int, padding: Padding = "VALID") -> Value:
     """Take the largest value in each window; padding never wins."""
     shape, attributes = _slide(x, (window, window), stride, padding)
-    return Value("MaxPool", (x,), (x.shape[0], *shape), attributes)
+    return Value("MaxPool", (x,), (x.shape[0], *shape), attributes, layout="NCHW")
 
 
 def avg_pool(x: Value, window: int, *, stride: int, padding: Padding = "VALID") -> Value:
     """Average each window; as in TensorFlow, padding is not counted."""
     shape, attributes = _slide(x, (window, window), stride, padding)
-    return Value("AveragePool", (x,), (x.shape[0], *shape), attributes)
+    return Value("AveragePool", (x,), (x.shape[0], *shape), attributes, layout="NCHW")
 
 
 def global_avg_pool(x: Value) -> Value:
-    """Average over height and width: (c, h, w) to (c,)."""
-    return flatten(Value("GlobalAveragePool", (x,), (x.shape[0], 1, 1)))
+    """Average over height and width, or over tokens: (c, h, w) or (c, l) to (c,)."""
+    return _global_pool("GlobalAveragePool", x)
 
 
 def global_max_pool(x: Value) -> Value:
-    """Take the largest over height and width: (c, h, w) to (c,)."""
-    return flatten(Value("GlobalMaxPool", (x,), (x.shape[0], 1, 1)))
+    """Take the largest over height and width, or over tokens: (c, h, w) or (c, l) to (c,)."""
+    return _global_pool("GlobalMaxPool", x)
 
 
 def flatten(x: Value) -> Value:
     """Turn an example of any shape into a vector."""
-    return Value("Flatten", (x,), (prod(x.shape),), {"axis": 1})
+    return Value("Flatten", (x,), (prod(x.shape),), {"axis": 1}, layout="NC", dtype=x.dtype)
 
 
-def reshape(x: Value, *shape: int) -> Value:
+def reshape(x: Value, *shape: int, layout: Layout = "") -> Value:
     """Reshape with the batch, which -1 stands for."""
-    target = Value("Constant", (), (len(shape),), {"value_ints": [*shape]})
-    return Value("Reshape", (x, target), shape[1:])
+    target = Value("Constant", (), (len(shape),), {"value_ints": [*shape]}, dtype="int64")
+    return Value("Reshape", (x, target), shape[1:], layout=layout, dtype=x.dtype)
 
 
 def dense(x: Value, kernel: Constant, bias: Constant) -> Value:
     """Multiply vectors (inputs,) with a kernel (outputs, inputs) and add a bias."""
     outputs, inputs = kernel.shape
-    return Value("Gemm", (x, kernel, bias), (outputs,), {"transB": 1}, outputs * inputs)
+    return Value("Gemm", (x, kernel, bias), (outputs,), {"transB": 1}, outputs * inputs, "NC")
 
 
 def relu(x: Value) -> Value:
     """Return max(x, 0)."""
-    return Value("Relu", (x,), x.shape)
+    return _apply("Relu", x)
 
 
 def relu6(x: Value) -> Value:
     """Return min(max(x, 0), 6)."""
-    return Value("Clip", (x, _ZERO, _SIX), x.shape)
+    return _apply("Clip", x, _ZERO, _SIX)
 
 
 def hard_sigmoid(x: Value) -> Value:
     """Return min(max(x + 3, 0), 6) · 0.16667, rounded as TF-Slim rounds a sixth."""
-    shifted = relu6(Value("Add", (x, _THREE), x.shape))
-    return Value("Mul", (shifted, _SIXTH), x.shape)
+    return _apply("Mul", relu6(_apply("Add", x, _THREE)), _SIXTH)
 
 
 def hard_swish(x: Value) -> Value:
     """Return x · min(max(x + 3, 0), 6) / 6."""
-    return Value("HardSwish", (x,), x.shape)
+    return _apply("HardSwish", x)
 
 
 def add(x: Value, y: Value) -> Value:
     """Add two values of the same shape."""
-    return Value("Add", (x, y), x.shape)
+    return _apply("Add", x, y)
 
 
 def multiply(x: Value, y: Value) -> Value:
     """Multiply two values of the same shape, or each channel of `x` by one of `y`, (c, 1, 1)."""
-    return Value("Mul", (x, y), x.shape)
+    return _apply("Mul", x, y)
 
 
 def concat(values: Sequence[Value]) -> Value:
     """Join values along the channels."""
     channels = sum(v.shape[0] for v in values)
-    return Value("Concat", tuple(values), (channels, *values[0].shape[1:]), {"axis": 1})
+    shape = (channels, *values[0].shape[1:])
+    return replace(_apply("Concat", *values, axis=1), shape=shape)
 
 
 def local_response_norm(x: Value, *, radius: int, bias: float, alpha: float, beta: float) -> Value:
     """Divide by (bias + alpha · sum of squares over 2·radius + 1 channels) ** beta."""
     size = 2 * radius + 1  # ONNX divides alpha by it
-    attributes = {"size": size, "bias": bias, "alpha": alpha * size, "beta": beta}
-    return Value("LRN", (x,), x.shape, attributes)
+    return _apply("LRN", x, size=size, bias=bias, alpha=alpha * size, beta=beta)
 
 
 def softmax(x: Value) -> Value:
     """Turn logits (classes,) into probabilities."""
-    return Value("Softmax", (x,), x.shape, {"axis": 1})
+    return _apply("Softmax", x, axis=1)
 
 
 def plain(variable: Variable) -> Constant:
@@ -180,6 +208,17 @@ _ZERO = Constant((), (), lambda: np.array(0))
 _SIX = Constant((), (), lambda: np.array(6))
 _THREE = Constant((), (), lambda: np.array(3))
 _SIXTH = Constant((), (), lambda: np.array(0.16667))
+_FIRST = Constant((), (), lambda: np.array(0), "int64")
+
+
+def _apply(op: str, x: Value, *others: Value | Constant, **attributes: object) -> Value:
+    """Apply an operator that keeps the shape, layout and type of its first input."""
+    return Value(op, (x, *others), x.shape, attributes, layout=x.layout, dtype=x.dtype)
+
+
+def _global_pool(op: str, x: Value) -> Value:
+    channels, *places = x.shape
+    return flatten(replace(_apply(op, x), shape=(channels, *[1] * len(places))))
 
 
 def _slide(

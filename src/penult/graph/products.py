@@ -25,7 +25,7 @@ def _rewritten(value: Value) -> Value:
             filters = kernel.shape[0]
             inputs = (flatten(to_nhwc(x)), _channels_last(kernel), *bias)
             product = Value("Gemm", inputs, (filters,), {}, value.multiply_adds)
-            return reshape(product, -1, filters, 1, 1)
+            return reshape(product, -1, filters, 1, 1, layout="NCHW")
     return value
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from math import prod
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
+Layout: TypeAlias = Literal["NCHW", "NHWC", "NLC", "NCL", "NC", ""]
 Array = NDArray[Any]
 
 
@@ -24,19 +25,22 @@ class Variable:
 class Constant:
     """An array that is computed from variables when the graph is written, and not before.
 
-    `compute` takes the variables' arrays; its result is rounded to float32.
+    `compute` takes the variables' arrays; its result is rounded to `dtype`, a name of NumPy's.
     """
 
     shape: Shape
     variables: tuple[Variable, ...]
     compute: Callable[..., Array]
+    dtype: str = "float32"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Value:
-    """The result of an ONNX operator on other values and constants.
+    """The result of an ONNX operator on other values and constants, or an input of the graph.
 
-    `shape` is that of one example, without the batch: (channels, height, width) or (channels,).
+    `shape` is that of one example, without the batch. `layout` says what its sizes count, the batch
+    included: "NCHW" and "NHWC" are feature maps, "NLC" and "NCL" tokens (L is their number), "NC"
+    is a vector, and "" anything else. An input has the operator "Input" and a name in `attributes`.
     """
 
     op: str
@@ -44,12 +48,16 @@ class Value:
     shape: Shape
     attributes: Mapping[str, Any] = field(default_factory=dict)
     multiply_adds: int = 0  # for one example
+    layout: Layout = ""
+    dtype: str = "float32"
 
     @property
     def channels_last(self) -> Shape:
-        """The shape as TensorFlow has it: (height, width, channels) or (channels,)."""
-        channels, *spatial = self.shape
-        return (*spatial, channels)
+        """The shape as features have it: (height, width, channels) or (tokens, channels)."""
+        if self.layout not in {"NCHW", "NCL"}:
+            return self.shape
+        channels, *places = self.shape
+        return (*places, channels)
 
 
 def walk(outputs: Iterable[Value]) -> Iterator[Value]:

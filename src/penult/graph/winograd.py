@@ -106,7 +106,8 @@ def _rewritten(conv: Value, x: Value, kernel: Constant, bias: list[Value | Const
     m = Value("MatMul", (_transformed(kernel), v), (PLACES, filters, rows * columns))
     m = reshape(_swap(m), -1, filters * PLACES, rows, columns)
     join = {"strides": steps, "pads": [0, 0, *over], "group": filters}
-    return Value("ConvTranspose", (m, _tiles_into_planes(filters), *bias), conv.shape, join)
+    inputs = (m, _tiles_into_planes(filters), *bias)
+    return Value("ConvTranspose", inputs, conv.shape, join, layout="NCHW")
 
 
 def _transformed(kernel: Constant) -> Constant:

@@ -1,21 +1,20 @@
 """A model: a network with its weights and preprocessing, made ready to run."""
 
 import math
-from collections.abc import Callable, Generator, Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import ParamSpec, TypeVar, Unpack
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import Cut, Engine
+from penult.engine import EngineFactory, OnnxRuntime
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.models.network import CheckpointNetwork, Network, load_network
-from penult.models.recipe import ModelOptions, Recipe, takes_options, transform
+from penult.models.recipe import ModelOptions, Recipe, takes_options
 from penult.models.stream import Outcome, stream
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.origin import Origin
@@ -26,8 +25,6 @@ from penult.version import __version__
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
-R = TypeVar("R")
-P = ParamSpec("P")
 
 
 class Model:
@@ -37,32 +34,43 @@ class Model:
         network: The network with its weights.
         outputs: The layers asked for, each with the shape of one image's features.
         preprocessing: How pixels become the network's input; prints as one line.
-        pool: How spatial layers become vectors: `avg`, `max`, or `none`, which keeps the map.
+        pool: How maps and tokens become vectors: `avg`, `max`, or `cls`, which takes the first
+            token; `none` keeps them.
         preprocess: The name of the preprocessing, or `custom` if it has none.
         decode: How JPEGs that are much larger than needed are decoded: `exact` or `fast`.
         limits: What an image may take.
+        engine: What runs the network; it may still be getting ready.
     """
 
-    def __init__(self, network: Network, recipe: Recipe | None = None) -> None:
+    def __init__(
+        self,
+        network: Network,
+        recipe: Recipe | None = None,
+        engine: EngineFactory = OnnxRuntime,
+    ) -> None:
         asked = recipe or Recipe.of(network)
         cut = network.cut([network.layer_name(name) for name in asked.layers], asked.pool)
         self.network = network
         self.outputs = cut.outputs
-        self.preprocessing = transform(network, asked.preprocess)
+        self.preprocessing = asked.preprocessing
         self.pool, self.preprocess, self.decode = asked.pool, asked.preprocess, asked.decode
         self.limits = asked.limits
         self._asked = asked
         self._workers = workers(sum(array.nbytes for array in cut.weights.values()))
-        self._engine = _soon(_engine, network, cut)
+        self._make_engine = engine
+        self.engine = engine(cut)
 
     @cached_property
     def recipe(self) -> Recipe:
         """All that decides what features an image gets; reads the weights file for its digest."""
+        made_by = self.engine.description
         return replace(
             self._asked,
             layers=self.outputs,
             weights_sha256=self.network.digest(),
-            preprocessing=str(self.preprocessing),
+            engine=made_by["engine"],
+            device=made_by["device"],
+            precision=made_by["precision"],
         )
 
     def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
@@ -105,7 +113,9 @@ class Model:
     def classifier(self) -> "Model":
         """The same network with its logits as the layer."""
         layers: dict[str, Shape] = {self.network.logits: ()}
-        return Model(self.network, replace(self._asked, layers=layers, pool="avg"))
+        return Model(
+            self.network, replace(self._asked, layers=layers, pool="avg"), self._make_engine
+        )
 
     def write_onnx(self, out: str | Path) -> Path:
         """Write the network up to the layers asked for as an ONNX file, weights included.
@@ -157,7 +167,7 @@ class Model:
             images,
             self.preprocessing,
             self.decode,
-            self._engine,
+            self.engine,
             self.limits,
             timings or Timings(),
             workers=self._workers,
@@ -270,12 +280,6 @@ def _is_packaged(recipe: Recipe) -> bool:
     return isinstance(packaged, PackagedWeights) and packaged.sha256 == recipe.weights_sha256
 
 
-def _engine(network: Network, cut: Cut) -> Engine:
-    engine = Engine(cut.model, cut.weights, [*cut.outputs], quoted(network.path))
-    network.unload()
-    return engine
-
-
 def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
     if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
         raise UsageError("features takes several images: put a single one in a list")
@@ -285,12 +289,3 @@ def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
             "put a single image in a list"
         )
     return images
-
-
-def _soon(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> Future[R]:
-    """Call in the background: an engine is built while the caller imports what else it needs."""
-    pool = ThreadPoolExecutor(1)
-    try:
-        return pool.submit(function, *args, **kwargs)
-    finally:
-        pool.shutdown(wait=False)

@@ -12,7 +12,7 @@ from penult.graph import (
     Value,
     variables,
 )
-from penult.graph.pooling import Pool, pooled
+from penult.graph.pooling import Pool, pool_layers
 from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING, Transform
@@ -126,7 +126,7 @@ class CheckpointNetwork:
         values = products(values)
         if not self.exact:
             values = winograd(values)
-        return Cut(*to_onnx(values, read), {name: value.shape for name, value in values.items()})
+        return to_onnx(values, read)._replace(name=quoted(self.path), release=self.unload)
 
     def unload(self) -> None:
         """Give the system back what is in memory of the weights file."""
@@ -142,7 +142,7 @@ class CheckpointNetwork:
         found = fit(variables([self._graph[name] for name in layers]), self.checkpoint.shapes)
         of_size = f" of {self.size}×{self.size} pixels" if self.size != self.spec.size else ""
         found.check(self.name + of_size, self.path)
-        values = {name: pooled(self._graph[name], pool) for name in layers}
+        values = pool_layers({name: self._graph[name] for name in layers}, pool)
         return values, lambda variable: self.checkpoint[found.scope + variable.name]
 
 

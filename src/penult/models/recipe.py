@@ -18,13 +18,14 @@ from penult.errors import StoreError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, Limits
 from penult.images.preprocess import PREPROCESSING, Transform, name_of
+from penult.images.preprocess_document import document, read
 from penult.models.network import Network
 from penult.util.text import describe, differences, quoted
 
 Shape = tuple[int, ...]
 F = TypeVar("F", bound=Callable[..., Any])
 
-CUSTOM = "custom"  # stands for a network's own preprocessing where no name makes it
+CUSTOM = "custom"  # a preprocessing that no name makes
 LIBRARIES = ("penult", "numpy", "onnxruntime", "PIL", "lance")  # whose versions are noted
 
 
@@ -35,7 +36,7 @@ class ModelOptions(TypedDict, total=False):
     layer: str | Sequence[str]
     pool: Pool
     size: int | None
-    preprocess: str | None
+    preprocess: str | Transform | None
     decode: Decode
     ema: bool
     exact: bool
@@ -50,15 +51,17 @@ class Recipe:
     Attributes:
         network: The network's name.
         layers: Its layers that are computed, each with the shape of one image's features. In what
-            is asked for, shapes and the text of the preprocessing are empty, the digest is None.
+            is asked for, shapes and the engine's facts are empty, and the digest is None.
         weights_sha256: The digest of the weights file.
         ema: Whether moving averages are taken for weights.
         exact: Whether all convolutions are computed as they stand.
         pool: What layers with height and width become.
         size: Pixels of the network's square input.
-        preprocess: The name of how pixels become that input.
-        preprocessing: The same in full, one line.
+        preprocessing: How pixels become that input.
         decode: How JPEGs that are much larger than needed are decoded.
+        engine: What computes them.
+        device: What it computes on.
+        precision: The type of the numbers that it computes with.
         weights: Where the weights file is; it may lie elsewhere on another machine.
         limits: What an image may take.
     """
@@ -70,9 +73,11 @@ class Recipe:
     exact: bool = False
     pool: Pool = "avg"
     size: int
-    preprocess: str
-    preprocessing: str = ""
+    preprocessing: Transform
     decode: Decode = "exact"
+    engine: str = ""
+    device: str = ""
+    precision: str = ""
     weights: Path = field(compare=False)
     limits: Limits = field(default_factory=Limits, compare=False)
 
@@ -81,8 +86,11 @@ class Recipe:
             if getattr(self, name) not in choices:
                 known = f"{', '.join(choices[:-1])} or {choices[-1]}"
                 raise UsageError(f"{name} must be {known}, not {quoted(getattr(self, name))}")
-        if self.preprocess != CUSTOM:
-            _check_preprocess(self.preprocess)
+        if self.preprocessing.size != self.size:
+            raise UsageError(
+                f"the preprocessing makes images of {self.preprocessing.size} pixels, "
+                f"the network takes {self.size}"
+            )
 
     @classmethod
     def of(cls, network: Network, **options: Unpack[ModelOptions]) -> Self:
@@ -92,7 +100,6 @@ class Recipe:
             UsageError: An option has a value that it can't have.
         """
         layer = options.get("layer") or network.features
-        preprocess = _preprocess(network, options.get("preprocess"))
         return cls(
             network=network.name,
             layers=dict.fromkeys([layer] if isinstance(layer, str) else layer, ()),
@@ -100,7 +107,7 @@ class Recipe:
             exact=network.exact,
             pool=options.get("pool", "avg"),
             size=network.size,
-            preprocess=preprocess,
+            preprocessing=_preprocessing(network, options.get("preprocess")),
             decode=options.get("decode", "exact"),
             weights=network.path,
             limits=Limits.of(options.get("max_pixels"), options.get("max_bytes")),
@@ -122,16 +129,27 @@ class Recipe:
         if wrong:
             raise StoreError(f"{quoted(file)} doesn't say its {', '.join(wrong)}: make it again")
         values = {name: facts[name] for name in _STORED}
-        weights = Path(values.pop("weights_path"))
+        weights, transform = Path(values.pop("weights_path")), values.pop("transform")
         try:
-            return cls(layers=layers, weights=weights, **values)
-        except UsageError as exc:
+            return cls(layers=layers, weights=weights, preprocessing=read(transform), **values)
+        except ValueError as exc:  # UsageError is one
             raise StoreError(f"{quoted(file)}: {exc}: make it again") from exc
+
+    @property
+    def preprocess(self) -> str:
+        """The name of the preprocessing; `custom` if it has none."""
+        return name_of(self.preprocessing) or CUSTOM
 
     @property
     def provenance(self) -> dict[str, Any]:
         """What has to be the same, layers aside, for features to be the same; as plain data."""
-        return {name: getattr(self, name) for name in _COMPARED if name != "layers"}
+        facts = {name: getattr(self, name) for name in _PLAIN}
+        text, transform = str(self.preprocessing), document(self.preprocessing)
+        return facts | {
+            "preprocess": self.preprocess,
+            "preprocessing": text,
+            "transform": transform,
+        }
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -187,39 +205,29 @@ def _default(option: str) -> object:
 
 
 _NAMES = {each.name: each for each in fields(Recipe)}
-_COMPARED = [name for name, each in _NAMES.items() if each.compare]
 _CHOICES = {
-    n: get_args(each.type) for n, each in _NAMES.items() if get_origin(each.type) is Literal
+    name: get_args(each.type) for name, each in _NAMES.items() if get_origin(each.type) is Literal
 }
-_STORED = {"network": str, "weights_path": str, "weights_sha256": str} | {
-    name: str if name in _CHOICES else each.type
+_PLAIN = [
+    name
     for name, each in _NAMES.items()
-    if name in _COMPARED and name not in {"layers", "weights_sha256"}
-}
+    if each.compare and name not in {"layers", "preprocessing"}
+]
+_STORED: dict[str, Any] = {"network": str, "weights_path": str, "weights_sha256": str}
+_STORED |= {n: str if n in _CHOICES else _NAMES[n].type for n in _PLAIN if n not in _STORED}
+_STORED["transform"] = dict
 
 
-def transform(network: Network, name: str) -> Transform:
-    """Return what makes a network's input, by its name in a recipe."""
-    return _own_preprocessing(network) if name == CUSTOM else PREPROCESSING[name](network.size)
-
-
-def _preprocess(network: Network, asked: str | None) -> str:
-    if asked:
-        _check_preprocess(asked)
-        return asked
-    return name_of(_own_preprocessing(network)) or CUSTOM
-
-
-def _check_preprocess(name: str) -> None:
-    if name not in PREPROCESSING:
-        known = ", ".join(PREPROCESSING)
-        raise UsageError(f"preprocess must be one of {known}, not {quoted(name)}")
-
-
-def _own_preprocessing(network: Network) -> Transform:
-    if network.preprocessing is None:
+def _preprocessing(network: Network, asked: str | Transform | None) -> Transform:
+    if isinstance(asked, str):
+        if asked not in PREPROCESSING:
+            known = ", ".join(PREPROCESSING)
+            raise UsageError(f"preprocess must be one of {known}, not {quoted(asked)}")
+        return PREPROCESSING[asked](network.size)
+    made = asked or network.preprocessing
+    if made is None:
         raise UsageError(
             f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
             f"one of {', '.join(PREPROCESSING)}; most from PyTorch take torchvision"
         )
-    return network.preprocessing
+    return made

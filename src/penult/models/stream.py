@@ -89,7 +89,7 @@ def stream(
     images: Iterable[ImageLike],
     preprocessing: Preprocessing,
     decode: Decode,
-    engine: Future[Engine],
+    engine: Engine,
     limits: Limits,
     timings: Timings,
     *,
@@ -102,12 +102,12 @@ def stream(
     first = list(islice(images, FEW))
     few = len(first) < FEW
     size = 1 if few else BLOCK
-    blocks = 2 * workers + 1  # as many as workers with the network, the others with decoders
+    blocks = engine.calls + workers + 1  # with the network, and with decoders
     most = max(blocks, HELD // (size * outcome_bytes))
     free: SimpleQueue[int] = SimpleQueue()
     for start in range(0, blocks * size, size):
         free.put(start)
-    running = Semaphore(workers)
+    running = Semaphore(engine.calls)
     with (
         _threads(blocks) as threads,
         closing(
@@ -149,7 +149,7 @@ def _next(waiting: deque[Future[_Done]], batches: _Batches, timings: Timings) ->
 
 
 def _run(
-    engine: Future[Engine],
+    engine: Engine,
     running: Semaphore,
     inputs: Floats,
     images: Future[list[Prepared | ImageError]],
@@ -157,12 +157,12 @@ def _run(
     """Wait for the inputs of a block and run the network on those there are."""
     prepared = images.result()
     good = [row for row, image in enumerate(prepared) if isinstance(image, Prepared)]
-    ready = engine.result()
     with running:
         start = thread_time()
         if len(good) < len(prepared):
             inputs = inputs[good]
-        outputs = [ready.run(inputs[i : i + BATCH]) for i in range(0, len(inputs), BATCH)]
+        starts = range(0, len(inputs), engine.batch)
+        outputs = [engine.run(inputs[start : start + engine.batch]) for start in starts]
         network = thread_time() - start
     rows = chain.from_iterable(map(_rows, outputs))
     outcomes = [

@@ -1,38 +1,37 @@
 """An ONNX file as a network: any of its tensors as a layer, computed from NHWC images.
 
-The file may come from anywhere: `onnx_format` checks it, and what is handed to the engine is a new
-model of the nodes that the layers need. What ONNX Runtime does with a hostile model that passes is
+The file may come from anywhere: `reader` checks it, and what is handed to the engine is a new model
+of the nodes that the layers need. What ONNX Runtime does with a hostile model that passes is
 up to ONNX Runtime: it may take all memory.
 """
 
-import mmap
 import os
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
 from functools import cached_property
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from penult.engine import Cut, Engine
+from penult.checkpoints.base import WeightsFile, unreadable
+from penult.engine import Cut, OnnxRuntime
 from penult.errors import CheckpointError, NetworkError, UsageError
-from penult.graph.pooling import Pool
-from penult.onnx.format import FLOAT, Graph, Node, Tensor, UnsupportedError, read_graph
-from penult.onnx.messages import Attribute, external, node, opset, value_info
+from penult.graph import Constant, Value, placeholder, transpose
+from penult.graph.pooling import Pool, pool_layers
+from penult.graph.values import Array, Layout, Shape
+from penult.onnx.layouts import layout_of, map_layouts
+from penult.onnx.messages import external, opset, value_info
 from penult.onnx.origin import Origin
-from penult.util.machine import unload
+from penult.onnx.reader import Graph, Node, Tensor, UnsupportedError, read_graph
+from penult.onnx.writer import MAX_BYTES, Nodes, encode_nodes, to_array
 from penult.util.protobuf import MalformedError, encode
 from penult.util.text import nearest, quoted
 
-Shape = tuple[int, ...]
-
-IMAGES, OUTPUT = "penult/images", "penult/output"  # names that no other program gives
-BATCH = "penult/batch"  # likewise, of a number of images
+OWN = "penult/"  # begins the names that no other program gives
+IMAGES, BATCH = f"{OWN}images", f"{OWN}batch"  # the input, and the number of images in it
 FLOAT32 = "float32"
-MAX_BYTES = 2**31 - 1  # what Protocol Buffers read
 MAX_SIZE = 4096  # pixels, of the square input
 SMALL = 1024  # bytes of an initializer that stays in the model: shapes, scales and the like
 _CHANNELS = (1, 3)
@@ -74,10 +73,17 @@ class OnnxFile:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
-        with self._named():
-            self._data = _mapped(self.path)
-            self._graph = read_graph(memoryview(self._data))
+        try:
+            self._file = WeightsFile(self.path)
+        except (OSError, ValueError) as exc:
+            raise unreadable(self.path, exc) from exc
+        try:
+            self._graph = _read(self._file)
             self.layout, self.channels, self.size = _layout(self._graph.input.shape)
+        except MalformedError as exc:
+            raise self._file.damaged(str(exc)) from exc
+        except UnsupportedError as exc:
+            raise CheckpointError(f"{quoted(self.path)} {exc}") from exc
         self.metadata = self._graph.metadata
         self.origin = Origin.of(self.metadata)
         self.layers = tuple(n for each in self._graph.nodes for n in each.outputs if n)
@@ -125,23 +131,19 @@ class OnnxFile:
     @cached_property
     def digest(self) -> str:
         """The file's SHA-256 in hexadecimal."""
-        import hashlib
-
-        found = hashlib.sha256(self._data).hexdigest()
+        digest = self._file.sha256()
         self.unload()
-        return found
+        return digest.hex()
 
     def unload(self) -> None:
         """Give the system back what is in memory of the file."""
-        unload(self._data)
+        self._file.unload()
 
     def cut(self, layers: Sequence[str], pool: Pool = "avg", size: int | None = None) -> Cut:
         """Make a model of what some layers need, with images (n, size, size, channels) as input.
 
-        Vectors stay as they are. Of maps, as of the tokens of a transformer (all of them, class
-        token included), `pool` takes the average or the largest values; `none` keeps (height,
-        width, channels) or (tokens, channels). A map is taken as (channels, height, width), which
-        is what ONNX's operators make, unless only the first two are equal.
+        What a layer is follows from the file's operators (see `penult.onnx.layouts`), and what
+        `pool` makes of it is said at `penult.graph.pooling.pool_layers`.
 
         Args:
             layers: Some of `layers`.
@@ -149,7 +151,8 @@ class OnnxFile:
             size: Height and width of the images; needed only if the file leaves it open.
 
         Raises:
-            UsageError: There is no such layer, or the size isn't that of the file.
+            UsageError: There is no such layer, the size isn't that of the file, or a map has no
+                class token.
             NetworkError: A layer isn't made of one vector, map or row of tokens an image, or ONNX
                 Runtime can't run the file.
         """
@@ -160,13 +163,13 @@ class OnnxFile:
                 raise UsageError(
                     f"{quoted(self.path)} has no layer {quoted(name)}; nearest: {near}"
                 )
-        pooled = {
-            name: _pooled(name, self._shape(name, result), pool, f"{OUTPUT}/{index}")
-            for index, (name, result) in enumerate(self._results(layers, size).items())
-        }
-        nodes = [node for each in pooled.values() for node in each.nodes]
-        model, weights = self._model(layers, nodes, [each.output for each in pooled.values()], size)
-        return Cut(model, weights, {name: each.shape for name, each in pooled.items()})
+        results = self._results(layers, size)
+        values = {name: self._value(name, result) for name, result in results.items()}
+        features = pool_layers(values, pool)
+        outputs = {f"{OWN}output/{i}": value for i, value in enumerate(features.values())}
+        after = encode_nodes(outputs, f"{OWN}after/")
+        shapes = {name: value.shape for name, value in features.items()}
+        return self._cut(shapes, size, after, list(outputs))._replace(release=self.unload)
 
     def shapes(self, size: int | None = None) -> dict[str, Shape]:
         """List the layers that `cut` takes, in order, each with its shape for one image.
@@ -175,11 +178,11 @@ class OnnxFile:
             UsageError: The size isn't that of the file.
             NetworkError: ONNX Runtime can't run the file.
         """
-        found = {}
+        shapes = {}
         for name, result in self._results(self.layers, self.checked_size(size)).items():
             with suppress(NetworkError):
-                found[name] = _pooled(name, self._shape(name, result), "none", name).shape
-        return found
+                shapes[name] = self._value(name, result).channels_last
+        return shapes
 
     def checked_size(self, size: int | None) -> int:
         """Return the size of the images, by default the file's.
@@ -201,8 +204,8 @@ class OnnxFile:
 
         What a file says of its shapes needn't be there, nor be true, so the model is without it.
         """
-        name = quoted(self.path)
-        engine = Engine(*self._model(layers, [], layers, size), name=name, once=True)
+        unknown: dict[str, Shape] = dict.fromkeys(layers, ())
+        engine = OnnxRuntime(self._cut(unknown, size, Nodes([], {}, {}), layers), once=True)
         inferred = {
             name: _Result(dtype, tuple(self._probes if each == BATCH else each for each in shape))
             for name, (dtype, shape) in engine.inferred.items()
@@ -220,8 +223,12 @@ class OnnxFile:
         """How many black images: where the batch may be of any size, two tell it from others."""
         return self._graph.input.shape[0] or 2
 
-    def _shape(self, name: str, result: _Result) -> Shape:
-        """Return the shape of a layer for one image."""
+    @cached_property
+    def _map_layouts(self) -> dict[str, Layout]:
+        return map_layouts(self._graph, self.layout)
+
+    def _value(self, name: str, result: _Result) -> Value:
+        """Return a layer as a value of a graph, which is given from outside."""
         dtype, shape = result
         if dtype != FLOAT32:
             raise NetworkError(f"{quoted(self.path)}: layer {quoted(name)} is {dtype}, not float32")
@@ -230,59 +237,40 @@ class OnnxFile:
                 f"{quoted(self.path)}: layer {quoted(name)} of {self._probes} images is"
                 f" {shape}, not a vector, tokens or a map for each: choose another (-l)"
             )
-        return shape[1:]
+        layout = layout_of(shape[1:], self._map_layouts.get(name, "NCHW"))
+        return placeholder(name, shape[1:], layout=layout)
 
-    def _model(
-        self, layers: Sequence[str], after: Sequence[bytes], outputs: Sequence[str], size: int
-    ) -> tuple[bytes, dict[str, NDArray[np.float32]]]:
-        """Write the nodes that some layers need, and nodes after them."""
+    def _cut(
+        self, layers: dict[str, Shape], size: int, after: Nodes, outputs: Sequence[str]
+    ) -> Cut:
+        """Write the nodes that some layers need, and the nodes after them."""
         graph = self._graph
         nodes, names = _needed(graph, layers)
+        images = placeholder(IMAGES, (size, size, self.channels), layout="NHWC")
+        before = encode_nodes({graph.input.name: transpose(images, self.layout)}, f"{OWN}before/")
         used = {name: each for name, each in graph.initializers.items() if name in names}
-        large = {name: each for name, each in used.items() if _is_large(each)}
-        perm = [0, 3, 1, 2] if self.layout == "NCHW" else []
-        batch = graph.input.shape[0] or BATCH
+        initializers, weights = _initializers(used, after.constants)
         encoded = encode(
-            (1, _turned(IMAGES, graph.input.name, perm)),
+            *((1, each) for each in before.encoded),
             *((1, bytes(each.encoded)) for each in nodes),
-            *((1, each) for each in after),
+            *((1, each) for each in after.encoded),
             (2, "penult"),
-            *((5, bytes(each.encoded)) for name, each in used.items() if name not in large),
-            *((5, external(name, each.shape)) for name, each in large.items()),
-            (11, value_info(IMAGES, (batch, size, size, self.channels))),
+            *((5, each) for each in initializers),
+            (11, value_info(IMAGES, (graph.input.shape[0] or BATCH, *images.shape))),
             *((12, encode((1, name))) for name in outputs),
         )
         version = max(graph.ir_version, 4)  # before, initializers had to be inputs too
         model = encode((1, version), (7, encoded), (8, opset(graph.opset)))
-        return model, {name: _array(each) for name, each in large.items()}
-
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Name the file in errors about its content."""
-        try:
-            yield
-        except MalformedError as exc:
-            raise CheckpointError(
-                f"{quoted(self.path)}: {exc}; damaged or forged: fetch the file again"
-            ) from exc
-        except UnsupportedError as exc:
-            raise CheckpointError(f"{quoted(self.path)} {exc}") from exc
-        except (OSError, ValueError) as exc:
-            reason = getattr(exc, "strerror", None) or str(exc)
-            raise CheckpointError(f"{quoted(self.path)}: {reason.lower()}") from exc
+        return Cut(model, weights, layers, quoted(self.path))
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    if not path.is_file() and path.exists():
-        raise OSError("not a regular file")
-    with path.open("rb") as stream:
-        data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    if len(data) > MAX_BYTES:
-        raise UnsupportedError(f"has {len(data)} bytes; an ONNX file has {MAX_BYTES} at most")
-    return data
+def _read(file: WeightsFile) -> Graph:
+    if file.size > MAX_BYTES:
+        raise UnsupportedError(f"has {file.size} bytes; an ONNX file has {MAX_BYTES} at most")
+    return read_graph(memoryview(file.data))
 
 
-def _layout(shape: tuple[int | None, ...]) -> tuple[str, int, int | None]:
+def _layout(shape: tuple[int | None, ...]) -> tuple[Layout, int, int | None]:
     """Return layout, channels and size."""
     if len(shape) != 4:
         raise UnsupportedError(f"takes an input of {len(shape)} dimensions, not images (4)")
@@ -294,7 +282,8 @@ def _layout(shape: tuple[int | None, ...]) -> tuple[str, int, int | None]:
         raise UnsupportedError(
             f"takes images of {_text(image)}, where 1 or 3 channels aren't clear"
         )
-    layout, channels = ("NCHW", image.pop(0)) if first else ("NHWC", image.pop())
+    layout: Layout = "NCHW" if first else "NHWC"
+    channels = image.pop(0 if first else -1)
     sizes = {side for side in image if side is not None}
     if len(sizes) > 1:
         raise UnsupportedError(f"takes images of {_text(image)} pixels; only squares are made")
@@ -305,7 +294,7 @@ def _text(sizes: Sequence[int | None]) -> str:
     return "×".join(str(size or "?") for size in sizes)
 
 
-def _needed(graph: Graph, layers: Sequence[str]) -> tuple[list[Node], set[str]]:
+def _needed(graph: Graph, layers: Iterable[str]) -> tuple[list[Node], set[str]]:
     """Walk back from some layers; the nodes of an ONNX graph are in order of computation."""
     names, nodes = set(layers), []
     for each in reversed(graph.nodes):
@@ -315,43 +304,23 @@ def _needed(graph: Graph, layers: Sequence[str]) -> tuple[list[Node], set[str]]:
     return nodes[::-1], names
 
 
+def _initializers(
+    tensors: Mapping[str, Tensor], constants: Mapping[str, Constant]
+) -> tuple[list[bytes], dict[str, Array]]:
+    """Encode tensors of a file and constants of ours; the engine is given the large ones beside."""
+    large = {name: each for name, each in tensors.items() if _is_large(each)}
+    small = [bytes(each.encoded) for name, each in tensors.items() if name not in large]
+    given: dict[str, Tensor | Constant] = {**large, **constants}
+    encoded = [external(name, each.shape, each.dtype) for name, each in given.items()]
+    weights = {name: _array(each) for name, each in large.items()}
+    weights |= {name: to_array(each) for name, each in constants.items()}
+    return small + encoded, weights
+
+
 def _is_large(tensor: Tensor) -> bool:
-    return tensor.dtype == FLOAT and len(tensor.raw) >= SMALL
+    return tensor.dtype == FLOAT32 and len(tensor.raw) >= SMALL
 
 
-def _array(tensor: Tensor) -> NDArray[np.float32]:
+def _array(tensor: Tensor) -> Array:
     array = np.frombuffer(tensor.raw, "<f4").reshape(tensor.shape)
     return np.require(array, np.float32, "A")  # aligned: the file needn't have it so
-
-
-class _Pooled(NamedTuple):
-    """A layer as features: the nodes that make them, the name and shape of what these make."""
-
-    nodes: list[bytes]
-    output: str
-    shape: Shape
-
-
-def _pooled(name: str, shape: Shape, pool: Pool, output: str) -> _Pooled:
-    """Make a vector of a layer, or a map with its channels last; by operators of every opset."""
-    if len(shape) == 1:
-        return _Pooled([_turned(name, output, [])], output, shape)
-    last = len(shape) == 2 or (shape[0] == shape[1] != shape[2])
-    channels, *places = (shape[-1], *shape[:-1]) if last else shape
-    if pool == "none":
-        order = [] if last else [0, *range(2, len(shape) + 1), 1]
-        return _Pooled([_turned(name, output, order)], output, (*places, channels))
-    order = [0, len(shape), *range(1, len(shape))] if last else []
-    operator = {"avg": "GlobalAveragePool", "max": "GlobalMaxPool"}[pool]
-    nodes = [
-        _turned(name, f"{output}/first", order),
-        node(operator, [f"{output}/first"], f"{output}/pooled", {}),
-        node("Flatten", [f"{output}/pooled"], output, {"axis": 1}),
-    ]
-    return _Pooled(nodes, output, (channels,))
-
-
-def _turned(name: str, output: str, perm: list[int]) -> bytes:
-    """Transpose, or leave as it is."""
-    attributes: Mapping[str, Attribute] = {"perm": perm} if perm else {}
-    return node("Transpose" if perm else "Identity", [name], output, attributes)

@@ -8,10 +8,27 @@ from typing import TypeAlias
 
 from penult.util.protobuf import encode
 
-FLOAT, EXTERNAL = 1, 1  # TensorProto.DataType, TensorProto.DataLocation
+DTYPES = {  # TensorProto.DataType -> name, bytes
+    1: ("float32", 4),
+    2: ("uint8", 1),
+    3: ("int8", 1),
+    4: ("uint16", 2),
+    5: ("int16", 2),
+    6: ("int32", 4),
+    7: ("int64", 8),
+    9: ("bool", 1),
+    10: ("float16", 2),
+    11: ("float64", 8),
+    12: ("uint32", 4),
+    13: ("uint64", 8),
+    16: ("bfloat16", 2),
+}
+EXTERNAL = 1  # TensorProto.DataLocation
 FLOAT_ATTRIBUTE, INT_ATTRIBUTE, INTS_ATTRIBUTE = 1, 2, 7  # AttributeProto.AttributeType
 
 Attribute: TypeAlias = int | float | list[int]
+
+_CODES = {name: code for code, (name, _) in DTYPES.items()}
 
 
 def node(op: str, inputs: Iterable[str], output: str, attributes: Mapping[str, Attribute]) -> bytes:
@@ -24,22 +41,22 @@ def node(op: str, inputs: Iterable[str], output: str, attributes: Mapping[str, A
     )
 
 
-def tensor(name: str, shape: Sequence[int]) -> bytes:
-    """Begin an initializer of float32; its numbers, or where they are, follow."""
-    return encode(*((1, size) for size in shape), (2, FLOAT), (8, name))
+def tensor(name: str, shape: Sequence[int], dtype: str) -> bytes:
+    """Begin an initializer; its numbers, or where they are, follow."""
+    return encode(*((1, size) for size in shape), (2, _CODES[dtype]), (8, name))
 
 
-def external(name: str, shape: Sequence[int]) -> bytes:
-    """Name an initializer of float32 that the engine is given."""
+def external(name: str, shape: Sequence[int], dtype: str) -> bytes:
+    """Name an initializer that the engine is given."""
     place = encode((1, "location"), (2, "given to the engine"))
-    return tensor(name, shape) + encode((13, place), (14, EXTERNAL))
+    return tensor(name, shape, dtype) + encode((13, place), (14, EXTERNAL))
 
 
-def value_info(name: str, shape: Sequence[int | str]) -> bytes:
-    """State a float32 input or output; a size that varies has a name."""
+def value_info(name: str, shape: Sequence[int | str], dtype: str = "float32") -> bytes:
+    """State an input or output; a size that varies has a name."""
     sizes = (encode((1 if isinstance(size, int) else 2, size)) for size in shape)
     dimensions = encode(*((1, size) for size in sizes))
-    return encode((1, name), (2, encode((1, encode((1, FLOAT), (2, dimensions))))))
+    return encode((1, name), (2, encode((1, encode((1, _CODES[dtype]), (2, dimensions))))))
 
 
 def opset(version: int) -> bytes:

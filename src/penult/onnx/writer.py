@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
+from penult.engine import Cut
 from penult.errors import UsageError
 from penult.graph.values import Array, Constant, Value, Variable, constants, walk
 from penult.onnx.messages import external, node, opset, tensor, value_info
@@ -22,7 +22,6 @@ from penult.version import __version__
 
 OPSET = 17  # the newest that OpenVINO, TensorRT and CoreML of recent years all read
 IR_VERSION = 8
-INPUT = "images"
 MAX_BYTES = 2**31 - 1  # what Protocol Buffers read
 
 Read: TypeAlias = Callable[[Variable], Array]
@@ -31,14 +30,7 @@ _HEADER = (1, IR_VERSION), (2, "penult"), (3, __version__)
 _OPSET = 8, opset(OPSET)
 
 
-class OnnxModel(NamedTuple):
-    """A serialised ONNX model whose initializers are external, and these by their names."""
-
-    graph: bytes
-    weights: dict[str, NDArray[np.float32]]
-
-
-def to_onnx(outputs: Mapping[str, Value], read: Read) -> OnnxModel:
+def to_onnx(outputs: Mapping[str, Value], read: Read) -> Cut:
     """Write the part of a graph that `outputs` need, for an engine.
 
     Args:
@@ -46,13 +38,17 @@ def to_onnx(outputs: Mapping[str, Value], read: Read) -> OnnxModel:
         read: Gives a variable's array, of the variable's shape.
 
     Returns:
-        A model; its input is `images`, float32 (n, height, width, channels).
+        A model whose initializers are external; its inputs have the names of the graph's, mostly
+        `images`, float32 (n, height, width, channels).
     """
     nodes, used, ends = _parts(outputs)
-    initializers = ((5, external(name, constant.shape)) for name, constant in used.items())
-    graph = nodes + encode(*initializers) + ends
-    weights = {name: _array(constant, read) for name, constant in used.items()}
-    return OnnxModel(encode(*_HEADER, (7, graph), _OPSET), weights)
+    initializers = [external(name, each.shape, each.dtype) for name, each in used.items()]
+    graph = nodes + encode(*((5, each) for each in initializers)) + ends
+    return Cut(
+        encode(*_HEADER, (7, graph), _OPSET),
+        {name: to_array(each, *map(read, each.variables)) for name, each in used.items()},
+        {name: value.shape for name, value in outputs.items()},
+    )
 
 
 def write_onnx(
@@ -89,6 +85,42 @@ def write_onnx(
         raise UsageError(f"can't write {quoted(path)}: {reason.lower()}") from exc
 
 
+class Nodes(NamedTuple):
+    """The operators of a graph, and what they take from outside."""
+
+    encoded: list[bytes]
+    inputs: dict[str, Value]
+    constants: dict[str, Constant]
+
+
+def encode_nodes(outputs: Mapping[str, Value], prefix: str = "") -> Nodes:
+    """Write the operators that `outputs` need, in the order of computation.
+
+    Args:
+        outputs: The values to compute, by the names that they shall have.
+        prefix: What the names of all other values and constants, but inputs, shall begin with.
+    """
+    used = {f"{prefix}initializer_{i}": each for i, each in enumerate(constants(outputs.values()))}
+    names: dict[Value | Constant, str] = {constant: name for name, constant in used.items()}
+    nodes, inputs = [], {}
+    for index, value in enumerate(walk(outputs.values())):
+        if value.op == "Input":
+            names[value] = value.attributes["name"]
+            inputs[names[value]] = value
+        else:
+            names[value] = f"{prefix}{value.op.lower()}_{index}"
+            sources = [names[each] for each in value.inputs]
+            nodes.append(node(value.op, sources, names[value], value.attributes))
+    nodes += [node("Identity", [names[value]], name, {}) for name, value in outputs.items()]
+    return Nodes(nodes, inputs, used)
+
+
+def to_array(constant: Constant, *arrays: Array) -> Array:
+    """Compute a constant from its variables' arrays: contiguous, aligned, of its shape and type."""
+    array = constant.compute(*arrays)
+    return np.require(array, constant.dtype, ["C", "ALIGNED"]).reshape(constant.shape)
+
+
 class _Parts(NamedTuple):
     """A graph without its initializers; what stands before and after them, encoded."""
 
@@ -101,49 +133,42 @@ _Piece: TypeAlias = bytes | Constant  # of a file: as it is, or the constant's n
 
 
 def _parts(outputs: Mapping[str, Value]) -> _Parts:
-    used = {f"initializer_{i}": each for i, each in enumerate(constants(outputs.values()))}
-    names: dict[Value | Constant, str] = {constant: name for name, constant in used.items()}
-    nodes = []
-    for index, value in enumerate(walk(outputs.values())):
-        if value.op == "Input":
-            names[value] = INPUT
-            inputs = value_info(INPUT, ("n", *value.shape))
-        else:
-            names[value] = f"{value.op.lower()}_{index}"
-            sources = [names[each] for each in value.inputs]
-            nodes.append(node(value.op, sources, names[value], value.attributes))
-    nodes += [node("Identity", [names[value]], name, {}) for name, value in outputs.items()]
-    results = (value_info(name, ("n", *value.shape)) for name, value in outputs.items())
+    nodes, inputs, used = encode_nodes(outputs)
     return _Parts(
         encode(*((1, each) for each in nodes), (2, "penult")),
         used,
-        encode((11, inputs), *((12, each) for each in results)),
+        encode(*_stated(11, inputs), *_stated(12, outputs)),
     )
+
+
+def _stated(field: int, values: Mapping[str, Value]) -> list[tuple[int, bytes]]:
+    """The graph's inputs or outputs, with shapes and types."""
+    return [
+        (field, value_info(name, ("n", *value.shape), value.dtype))
+        for name, value in values.items()
+    ]
 
 
 def _embedded(used: Mapping[str, Constant]) -> Iterator[_Piece]:
     """Initializers with their numbers."""
     for name, constant in used.items():
         numbers = _bytes(constant)
-        before = tensor(name, constant.shape) + opening(9, numbers)
+        before = tensor(name, constant.shape, constant.dtype) + opening(9, numbers)
         yield opening(5, len(before) + numbers) + before
         yield constant
 
 
 def _bytes(piece: _Piece) -> int:
-    return len(piece) if isinstance(piece, bytes) else 4 * prod(piece.shape)
-
-
-def _array(constant: Constant, read: Read) -> NDArray[np.float32]:
-    array = constant.compute(*map(read, constant.variables))
-    whole = np.require(array, np.float32, ["C", "ALIGNED"])  # the engine takes it as it lies
-    return whole.reshape(constant.shape)
+    if isinstance(piece, bytes):
+        return len(piece)
+    return np.dtype(piece.dtype).itemsize * prod(piece.shape)
 
 
 def _write(path: Path, pieces: list[_Piece], read: Read) -> None:
     with replacing(path) as temporary, temporary.open("wb") as file:
         for piece in pieces:
             if isinstance(piece, Constant):
-                file.write(_array(piece, read).astype("<f4", copy=False).data)
+                array = to_array(piece, *map(read, piece.variables))
+                file.write(array.astype(array.dtype.newbyteorder("<"), copy=False).data)
             else:
                 file.write(piece)

@@ -64,7 +64,11 @@ class Content:
                 {"name": name, "array": column.array, "words": column.words is not None}
                 for name, column in self.columns.items()
             ],
-            "provenance": {name: str(value) for name, value in features.provenance.items()},
+            "provenance": {
+                name: str(value)
+                for name, value in features.provenance.items()
+                if name != "transform"  # its text is there too
+            },
             "version": __version__,
         }
 

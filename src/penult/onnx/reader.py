@@ -1,4 +1,4 @@
-"""What an ONNX file of another program holds, checked before an engine sees it.
+"""Reads an ONNX file of any program, and checks what it holds before an engine sees it.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Only what a network of plain
 layers needs is let through: ONNX's own operators, float32 images in, all weights in the file
@@ -10,26 +10,11 @@ from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 
+from penult.onnx.messages import DTYPES
 from penult.util.protobuf import MalformedError, Message
 from penult.util.text import quoted
 
 DOMAINS = ("", "ai.onnx")  # two names of the same
-FLOAT = 1
-DTYPES = {  # TensorProto.DataType -> name, bytes
-    1: ("float32", 4),
-    2: ("uint8", 1),
-    3: ("int8", 1),
-    4: ("uint16", 2),
-    5: ("int16", 2),
-    6: ("int32", 4),
-    7: ("int64", 8),
-    9: ("bool", 1),
-    10: ("float16", 2),
-    11: ("float64", 8),
-    12: ("uint32", 4),
-    13: ("uint64", 8),
-    16: ("bfloat16", 2),
-}
 MAX_DIMENSION = 2**31
 
 
@@ -39,11 +24,15 @@ class UnsupportedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operator: what it reads and makes, by name, and all of it as it is in the file."""
+    """One operator: what it reads and makes, by name, and all of it as it is in the file.
+
+    `integers` are those of its attributes that are lists of integers.
+    """
 
     op: str
     inputs: Sequence[str]
     outputs: Sequence[str]
+    integers: Mapping[str, Sequence[int]]
     encoded: memoryview
 
 
@@ -51,7 +40,7 @@ class Node:
 class Tensor:
     """One initializer; `raw` are its numbers, little-endian, unless they are listed one by one."""
 
-    dtype: int
+    dtype: str
     shape: tuple[int, ...]
     raw: memoryview
     encoded: memoryview
@@ -128,7 +117,8 @@ def _node(encoded: memoryview) -> Node:
     op, domain = node.name(4), node.name(7)
     if domain not in DOMAINS:
         raise UnsupportedError(f"uses the operator {quoted(op)} of {quoted(domain)}, not of ONNX")
-    for attribute in node.messages(5):
+    attributes = node.messages(5)
+    for attribute in attributes:
         if 6 in attribute or 11 in attribute:
             raise UnsupportedError(
                 f"has control flow ({quoted(op)}): simplify it first, with onnxsim for instance"
@@ -137,22 +127,23 @@ def _node(encoded: memoryview) -> Node:
             raise UnsupportedError("has sparse weights")
         for tensor in [*attribute.contents(5), *attribute.contents(10)]:
             _tensor(tensor)
-    return Node(op, node.names(1), node.names(2), encoded)
+    integers = {each.name(1): each.numbers(8) for each in attributes if 8 in each}
+    return Node(op, node.names(1), node.names(2), integers, encoded)
 
 
 def _tensor(encoded: memoryview) -> Tensor:
     tensor = Message(encoded)
-    shape, dtype, raw = tuple(tensor.numbers(1)), tensor.number(2), tensor.content(9)
+    shape, code, raw = tuple(tensor.numbers(1)), tensor.number(2), tensor.content(9)
     name = quoted(tensor.name(8))
     if 13 in tensor or tensor.number(14):
         raise UnsupportedError(
             f"keeps {name} in another file: save it as one file, with onnx.save for instance"
         )
-    if dtype not in DTYPES or 3 in tensor:
-        raise UnsupportedError(f"has {name} of data type {dtype}, which isn't read")
+    if code not in DTYPES or 3 in tensor:
+        raise UnsupportedError(f"has {name} of data type {code}, which isn't read")
     if not all(0 <= size < MAX_DIMENSION for size in shape):
         raise MalformedError(f"tensor {name} of shape {shape}")
-    elements, (_, size) = prod(shape), DTYPES[dtype]
+    elements, (dtype, size) = prod(shape), DTYPES[code]
     if 9 in tensor and elements * size != len(raw):
         raise MalformedError(
             f"tensor {name} has {len(raw)} bytes where {elements * size} were expected"
@@ -168,8 +159,8 @@ def _input(required: Sequence[Message]) -> Input:
         raise UnsupportedError(f"takes {len(required)} inputs ({names}), not one batch of images")
     info = required[0]
     tensor = info.message(2).message(1)
-    name, _ = DTYPES.get(tensor.number(1), ("something else", 0))
-    if tensor.number(1) != FLOAT:
-        raise UnsupportedError(f"takes {name}, not float32: export it in float32")
+    dtype, _ = DTYPES.get(tensor.number(1), ("something else", 0))
+    if dtype != "float32":
+        raise UnsupportedError(f"takes {dtype}, not float32: export it in float32")
     sizes = (size.number(1) for size in tensor.message(2).messages(1))
     return Input(info.name(1), tuple(size if size > 0 else None for size in sizes))

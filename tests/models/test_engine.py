@@ -1,0 +1,61 @@
+"""A model on an engine whose answers can be computed by hand."""
+
+import time
+from threading import Lock
+
+import numpy as np
+import pytest
+
+import penult
+from penult.engine import Cut
+from penult.errors import NetworkError
+from penult.models.recipe import Recipe
+
+IMAGES = [np.full((9, 9, 3), colour, np.uint8) for colour in range(40)]
+
+
+class Means:
+    """Fills each layer with the mean colour; takes a call at a time, of three images at most."""
+
+    def __init__(self, cut: Cut) -> None:
+        self.batch, self.calls = 3, 1
+        self.description = {"engine": "means", "device": "paper", "precision": "exact"}
+        self.outputs = cut.outputs
+        self.images: list[int] = []
+        self._running = Lock()
+
+    def run(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+        assert self._running.acquire(blocking=False)
+        time.sleep(0.005)
+        self.images.append(len(inputs))
+        self._running.release()
+        means = inputs.mean((1, 2, 3))
+        return {name: np.outer(means, np.ones(shape)) for name, shape in self.outputs.items()}
+
+
+@pytest.fixture
+def means(model):
+    return penult.Model(model.network, Recipe.of(model.network, preprocess="raw"), Means)
+
+
+def test_features_are_what_the_engine_makes_of_the_inputs(means):
+    features = means.features(IMAGES)
+    np.testing.assert_array_equal(features, np.outer(range(40), np.ones(1280)))
+
+
+def test_the_engine_says_how_many_images_and_calls_it_takes_at_once(means):
+    means.features(IMAGES)
+    assert sum(means.engine.images) == len(IMAGES)
+    assert max(means.engine.images) == 3
+
+
+def test_the_classifier_has_an_engine_of_the_same_kind(means):
+    np.testing.assert_array_equal(means.logits(IMAGES[7:8]), np.full((1, 1000), 7))
+
+
+def test_an_engine_that_cannot_be_made_is_refused_with_the_model(model):
+    def engine(cut: Cut) -> Means:
+        raise NetworkError("no such device")
+
+    with pytest.raises(NetworkError, match="no such device"):
+        penult.Model(model.network, engine=engine)
