@@ -43,7 +43,7 @@ from penult.graph import variables
 from penult.images import load
 from penult.images.preprocess import Preprocessing
 from penult.images.workers import ENVIRONMENT
-from penult.models.stream import BATCH, BLOCK
+from penult.model.stream import BATCH, BLOCK
 from penult.store import Row, TableWriter
 from penult.util.machine import cores
 from penult.util.progress import Timings

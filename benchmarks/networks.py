@@ -35,7 +35,7 @@ from penult.engine import Engine, OnnxRuntime
 from penult.graph import Variable, to_nhwc
 from penult.graph.products import products
 from penult.graph.winograd import winograd
-from penult.models.stream import BATCH
+from penult.model.stream import BATCH
 from penult.nets import Pretrained, speed
 from penult.onnx.writer import to_onnx
 from penult.util.machine import cores

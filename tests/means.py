@@ -10,8 +10,8 @@ import penult
 from penult.errors import ImageError
 from penult.images import ImageLike, Limits, decode
 from penult.images.preprocess import raw
-from penult.models.model import Outcome
-from penult.models.recipe import Recipe
+from penult.model.model import Outcome
+from penult.model.recipe import Recipe
 
 
 class Means(penult.Model):

@@ -1,6 +1,7 @@
 """The public surface: what `import penult` offers, and what it costs."""
 
 import os
+import pkgutil
 import subprocess
 import sys
 
@@ -30,3 +31,7 @@ def test_nothing_but_the_table_is_written(photos, tmp_path):
     subprocess.run(command, env=environment | {"HOME": str(home)}, capture_output=True, check=True)
     assert list(home.iterdir()) == []
     assert [each.name for each in tmp_path.iterdir() if each != home] == ["photos.lance"]
+
+
+def test_no_package_hides_a_public_name():
+    assert not {module.name for module in pkgutil.iter_modules(penult.__path__)} & {*penult.__all__}

@@ -42,9 +42,9 @@ if TYPE_CHECKING:
     from penult.extraction.legacy import compute_features, load_features
     from penult.extraction.run import classify
     from penult.extraction.verification import Verification, verify
-    from penult.models.inspection import Inspection, inspect
-    from penult.models.model import Model, load_model
-    from penult.models.published import Download, download
+    from penult.model.inspection import Inspection, inspect
+    from penult.model.model import Model, load_model
+    from penult.model.published import Download, download
     from penult.nets import describe
     from penult.nets import find as models
     from penult.table.extract import extract
@@ -112,14 +112,14 @@ _LAZY = {
     "Cluster": ("penult.analysis.clusters", "Cluster"),
     "Clusters": ("penult.analysis.clusters", "Clusters"),
     "Comparison": ("penult.analysis.comparison", "Comparison"),
-    "Download": ("penult.models.published", "Download"),
+    "Download": ("penult.model.published", "Download"),
     "Duplicates": ("penult.analysis.near_duplicates", "Duplicates"),
     "Features": ("penult.table.features", "Features"),
     "IndexReport": ("penult.analysis.neighbours", "IndexReport"),
-    "Inspection": ("penult.models.inspection", "Inspection"),
+    "Inspection": ("penult.model.inspection", "Inspection"),
     "Map": ("penult.analysis.projection", "Map"),
     "Match": ("penult.analysis.neighbours", "Match"),
-    "Model": ("penult.models.model", "Model"),
+    "Model": ("penult.model.model", "Model"),
     "Outlier": ("penult.analysis.outliers", "Outlier"),
     "Probe": ("penult.analysis.probe_file", "Probe"),
     "ProbeReport": ("penult.analysis.probes", "ProbeReport"),
@@ -130,14 +130,14 @@ _LAZY = {
     "compare": ("penult.analysis.comparison", "compare"),
     "compute_features": ("penult.extraction.legacy", "compute_features"),
     "describe": ("penult.nets", "describe"),
-    "download": ("penult.models.published", "download"),
+    "download": ("penult.model.published", "download"),
     "duplicates": ("penult.analysis.near_duplicates", "duplicates"),
     "export": ("penult.exports.export", "export"),
     "extract": ("penult.table.extract", "extract"),
     "index": ("penult.analysis.neighbours", "index"),
-    "inspect": ("penult.models.inspection", "inspect"),
+    "inspect": ("penult.model.inspection", "inspect"),
     "load_features": ("penult.extraction.legacy", "load_features"),
-    "load_model": ("penult.models.model", "load_model"),
+    "load_model": ("penult.model.model", "load_model"),
     "map": ("penult.analysis.projection", "project"),
     "models": ("penult.nets", "find"),
     "open": ("penult.table.features", "open_features"),

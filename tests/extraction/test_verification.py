@@ -105,7 +105,7 @@ def test_weights_of_a_package_are_found_wherever_it_lies(table):
 
 def test_weights_that_have_gone_are_asked_for(model, table, monkeypatch):
     tampered(table, None, weights_path="/nowhere/w.pth")
-    monkeypatch.setattr("penult.models.model.lookup", lambda name: None)
+    monkeypatch.setattr("penult.model.model.lookup", lambda name: None)
     with pytest.raises(CheckpointError, match=r"w.pth'.*; say where the weights of .*are \(-w\)$"):
         penult.verify(table)
     assert penult.verify(table, weights=model.network.path).ok

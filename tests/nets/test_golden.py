@@ -17,8 +17,8 @@ from penult.checkpoints import open_checkpoint
 from penult.engine import OnnxRuntime
 from penult.graph import variables
 from penult.images.preprocess import PREPROCESSING, name_of
-from penult.models.matching import candidates
-from penult.models.network import load_network
+from penult.model.matching import candidates
+from penult.model.network import load_network
 from penult.onnx.writer import to_onnx
 
 REFERENCE = Path(__file__).parents[1] / "reference"

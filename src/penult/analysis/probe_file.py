@@ -27,8 +27,8 @@ from penult.errors import CheckpointError, UsageError
 from penult.extraction.run import Classification, Sources, classified
 from penult.images import find_images
 from penult.images.limits import Limits
-from penult.models.model import rebuild
-from penult.models.recipe import Recipe
+from penult.model.model import rebuild
+from penult.model.recipe import Recipe
 from penult.store.messages import translated
 from penult.util.checks import require_at_least
 from penult.util.files import replacing

@@ -12,7 +12,7 @@ from penult.analysis.vectors import Floats
 from penult.errors import ImageError, UsageError
 from penult.extraction.verification import rebuild_model
 from penult.images import ImageLike
-from penult.models.model import Model
+from penult.model.model import Model
 from penult.store import TableReader
 from penult.util.http import fetch_bytes
 from penult.util.text import nearest, one_line, quoted

@@ -13,7 +13,7 @@ from penult.errors import UsageError
 from penult.util.signals import Terminated, raise_on_sigterm
 
 if TYPE_CHECKING:
-    from penult.models.recipe import ModelOptions
+    from penult.model.recipe import ModelOptions
     from penult.table.features import Features
 
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from penult.analysis.neighbours import IndexReport, Match, Metric
     from penult.extraction.run import Classification
     from penult.extraction.verification import Verification
-    from penult.models.inspection import Inspection
-    from penult.models.published import Download
+    from penult.model.inspection import Inspection
+    from penult.model.published import Download
     from penult.nets import Description
     from penult.table.features import Features
 

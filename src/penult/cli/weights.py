@@ -12,7 +12,7 @@ from penult.cli.options import takes_options
 from penult.cli.progress import DownloadProgress
 
 if TYPE_CHECKING:
-    from penult.models.recipe import ModelOptions
+    from penult.model.recipe import ModelOptions
 
 WeightsFile = Annotated[
     Path, typer.Argument(help="Weights file, as its authors published it.", metavar="WEIGHTS")

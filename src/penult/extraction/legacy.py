@@ -27,7 +27,7 @@ from penult.checkpoints.base import WeightsFile
 from penult.checkpoints.numpy_objects import NAMES, PickledArray
 from penult.checkpoints.unpickle import ARRAYS, Limits, Unpickler
 from penult.errors import CheckpointError, SourceError
-from penult.models.model import Model, load_model
+from penult.model.model import Model, load_model
 from penult.store.messages import translated
 from penult.util.files import replacing
 from penult.util.progress import Counts

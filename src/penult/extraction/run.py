@@ -14,9 +14,9 @@ from penult.errors import UsageError
 from penult.extraction import changes
 from penult.extraction.changes import Job
 from penult.images import ImageFile, find_images, scope
-from penult.models.model import Model, load_classifier
-from penult.models.recipe import ModelOptions, takes_options
-from penult.models.stream import Outcome
+from penult.model.model import Model, load_classifier
+from penult.model.recipe import ModelOptions, takes_options
+from penult.model.stream import Outcome
 from penult.store import Row, TableWriter
 from penult.util.checks import require_at_least
 from penult.util.progress import Counts, Timings, show_nothing

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from penult.errors import UsageError
 from penult.extraction import changes
 from penult.images import ImageFile, from_key
-from penult.models.model import Model, rebuild
-from penult.models.recipe import Recipe
-from penult.models.stream import Outcome
+from penult.model.model import Model, rebuild
+from penult.model.recipe import Recipe
+from penult.model.stream import Outcome
 from penult.store import Known, TableReader, open_table
 from penult.util.progress import Counts
 

@@ -6,8 +6,8 @@ from typing import Unpack
 from penult.errors import UsageError
 from penult.extraction.run import Progress, Sources, fill, listed
 from penult.images import find_images
-from penult.models.model import Model, load_model
-from penult.models.recipe import ModelOptions, takes_options
+from penult.model.model import Model, load_model
+from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
 from penult.table.features import Features
 

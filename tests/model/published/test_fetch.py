@@ -8,7 +8,7 @@ import pytest
 import requests
 
 from penult.errors import DownloadError
-from penult.models.published import download
+from penult.model.published import download
 from penult.util import http
 from penult.util.text import quoted
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from penult.engine import EngineFactory, OnnxRuntime
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
-from penult.models.network import CheckpointNetwork, Network, load_network
-from penult.models.recipe import ModelOptions, Recipe, takes_options
-from penult.models.stream import Outcome, stream
+from penult.model.network import CheckpointNetwork, Network, load_network
+from penult.model.recipe import ModelOptions, Recipe, takes_options
+from penult.model.stream import Outcome, stream
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.origin import Origin
 from penult.util.machine import workers

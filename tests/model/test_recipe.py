@@ -14,8 +14,8 @@ from penult.errors import StoreError, UsageError
 from penult.images import Limits
 from penult.images.geometry import Squash
 from penult.images.preprocess import Scaled, Transform, inception
-from penult.models.model import rebuild
-from penult.models.recipe import ModelOptions, Recipe
+from penult.model.model import rebuild
+from penult.model.recipe import ModelOptions, Recipe
 
 FILE = Path("t.lance")
 

@@ -14,7 +14,7 @@ import penult
 from penult.checkpoints import open_checkpoint
 from penult.errors import NetworkError, UsageError
 from penult.graph import variables
-from penult.models.matching import averaged, candidates, classes, fit, recognise
+from penult.model.matching import averaged, candidates, classes, fit, recognise
 from penult.nets import get, lenet
 
 REFERENCE = Path(__file__).parents[1] / "reference"

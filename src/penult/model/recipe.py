@@ -1,7 +1,7 @@
 """A recipe: all that decides what features an image gets, as one value.
 
 It is made from what a caller asks for and the network that answers, stored with features, read back
-from files of strangers, compared, and sent to other processes; `penult.models.model` makes a model
+from files of strangers, compared, and sent to other processes; `penult.model.model` makes a model
 of it again. What becomes part of it is one field here; what callers may choose of it, one line of
 `ModelOptions` too.
 """
@@ -19,7 +19,7 @@ from penult.graph.pooling import Pool
 from penult.images import Decode, Limits
 from penult.images.preprocess import PREPROCESSING, Transform, name_of
 from penult.images.preprocess_document import document, read
-from penult.models.network import Network
+from penult.model.network import Network
 from penult.util.text import describe, differences, quoted
 
 Shape = tuple[int, ...]

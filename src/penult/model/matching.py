@@ -10,7 +10,7 @@ from pathlib import Path
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph import Variable, variables
-from penult.models.published import download
+from penult.model.published import download
 from penult.nets import Architecture, PackagedWeights, Pretrained, networks, ours
 from penult.nets.registry import installed
 from penult.util.text import printable, quoted

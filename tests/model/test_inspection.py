@@ -8,7 +8,7 @@ from safetensors.numpy import save_file
 
 import penult
 from penult.graph import variables
-from penult.models.inspection import Statistics
+from penult.model.inspection import Statistics
 from penult.nets import get
 
 CHECKPOINTS = Path(__file__).parents[1] / "reference/checkpoints"

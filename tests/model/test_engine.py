@@ -9,7 +9,7 @@ import pytest
 import penult
 from penult.engine import Cut
 from penult.errors import NetworkError
-from penult.models.recipe import Recipe
+from penult.model.recipe import Recipe
 
 IMAGES = [np.full((9, 9, 3), colour, np.uint8) for colour in range(40)]
 

@@ -16,7 +16,7 @@ from penult.graph.pooling import Pool, pool_layers
 from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING, Transform
-from penult.models.matching import averaged, classes, fit, published_checkpoint, recognise
+from penult.model.matching import averaged, classes, fit, published_checkpoint, recognise
 from penult.nets import DEFAULT, Pretrained, class_names, get, lookup
 from penult.onnx.file import OnnxFile
 from penult.onnx.writer import Read, to_onnx, write_onnx

@@ -10,7 +10,7 @@ import onnx
 import penult
 from onnx import TensorProto, helper, numpy_helper
 from penult.errors import NetworkError, UsageError
-from penult.models.network import load_network
+from penult.model.network import load_network
 
 ROOT = Path(__file__).parents[2]
 PHOTOS = [ROOT / "examples/photos" / name for name in ("cat_chelsea.jpg", "hens.jpg")]
@@ -128,7 +128,7 @@ def _rgb(path):
 def test_exact_networks_and_converted_files_are_not_rewritten(monkeypatch, tmp_path):
     rewritten = []
     monkeypatch.setattr(
-        "penult.models.network.winograd", lambda values: rewritten.append(1) or values
+        "penult.model.network.winograd", lambda values: rewritten.append(1) or values
     )
     exact = penult.load_model("mobilenet_v1_025", weights=CHECKPOINT, exact=True)
     exact.write_onnx(tmp_path / "mobile.onnx")
