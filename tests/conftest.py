@@ -8,6 +8,7 @@ import psutil
 import pytest
 
 import penult
+from penult.images import processes
 
 ROOT = Path(__file__).parents[1]
 
@@ -19,14 +20,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 @pytest.fixture
 def children():
-    """Lists the decoder processes that run now and were started by the test."""
+    """Lists the decoder processes that run now, of which the test finds none."""
+    processes.end_all()
 
     def decoders():
         every = psutil.Process().children()
         return {each for each in every if any("images.worker" in part for part in each.cmdline())}
 
-    before = decoders()
-    return lambda: decoders() - before
+    return decoders
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from penult.errors import ImageError, PenultError, UsageError
-from penult.images import Limits, workers
+from penult.images import Limits, processes, workers
+from penult.images.shared import Setup
 from penult.images.workers import Decoders
 
 CRASH, HANG, GREED, KILL, CHATTER, RAISE, PROLIX = range(1, 8)  # the red of a marked image
@@ -53,8 +54,8 @@ def png(red):
 
 
 def made(seconds=2, **options):
-    options = {"slots": 5, "count": 1, "processes": True} | options
-    return closing(Decoders(Poisoned(), "exact", Limits(seconds=seconds, memory=2**29), **options))
+    setup = Setup(Poisoned(), "exact", Limits(seconds=seconds, memory=2**29))
+    return closing(Decoders(setup, **{"slots": 5, "count": 1} | options))
 
 
 @pytest.fixture
@@ -107,10 +108,11 @@ def test_poison_costs_nothing_of_what_a_decoder_got_along(decoders):
     np.testing.assert_array_equal(decoders.inputs[::2, 0, 0, 0], [100, 101, 102])
 
 
-def test_a_file_that_is_no_image_fails_as_it_does_without_processes(decoders, tmp_path):
-    for source in (b"", b"text", tmp_path, tmp_path / "none.png"):
-        with made(processes=False) as threads:
-            assert failure(decoders, source) == failure(threads, source)
+@pytest.mark.parametrize("source", [b"", b"text", "/", "/none.png"])
+def test_a_file_that_is_no_image_fails_as_it_does_without_processes(decoders, source, monkeypatch):
+    apart = failure(decoders, source)
+    monkeypatch.setattr(workers, "AVAILABLE", False)
+    assert failure(decoders, source) == apart
 
 
 def test_a_source_of_another_kind_is_refused(decoders):
@@ -123,13 +125,50 @@ def test_what_libraries_print_is_neither_shown_nor_taken_for_an_answer(decoders,
     assert capfd.readouterr() == ("", "")
 
 
-def test_images_in_memory_and_handfuls_start_no_process(children):
+def test_images_in_memory_start_no_process(decoders, children):
+    one(decoders, Image.new("RGB", (8, 4)))
+    assert not children()
+
+
+def test_all_decoders_share_processes(children):
+    for red in (1, 50, 200):
+        with made() as first, made() as second:
+            assert one(first, png(red + 10)).width == one(second, png(red + 11)).width == 8
+            assert first.inputs[0, 0, 0, 0] == red + 10
+            assert second.inputs[0, 0, 0, 0] == red + 11
+    assert len(children()) == 1
+
+
+def test_no_more_processes_than_cores_are_at_work(children, monkeypatch):
+    monkeypatch.setattr(processes, "_limit", lambda: 1)
+    with made(count=3) as first, made(count=3) as second:
+        futures = [each.submit([png(9)], slot) for each in (first, second) for slot in range(5)]
+        assert all(future.result()[0].width == 8 for future in futures)
+    assert len(children()) == 1
+
+
+def test_a_process_without_work_ends(children, monkeypatch):
+    serve = "import penult.images.worker as worker; worker.IDLE_SECONDS = 0.2; worker.serve()"
+    monkeypatch.setattr(processes, "_SERVE", serve)
     with made() as decoders:
-        one(decoders, Image.new("RGB", (8, 4)))
-        assert not children()
-    with made(processes=False) as decoders:
-        one(decoders, png(9))
-        assert not children()
+        assert one(decoders, png(9)).width == 8
+        (process,) = children()
+        process.wait(10)
+        assert one(decoders, png(9)).width == 8
+
+
+def test_a_forked_child_has_processes_of_its_own(decoders, children):
+    assert one(decoders, png(9)).width == 8
+    child = os.fork()
+    if child == 0:
+        try:
+            with made() as own:
+                os._exit(one(own, png(9)).width)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 8
+    assert one(decoders, png(10)).width == 8
+    assert len(children()) == 1
 
 
 def test_to_leave_gives_up_what_hangs_and_leaves_no_process(children):
@@ -177,8 +216,9 @@ with made(seconds=5, count=2) as decoders:
     assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
+@pytest.mark.usefixtures("children")
 def test_a_process_that_cannot_start_is_an_error(monkeypatch):
-    monkeypatch.setattr(workers, "_SERVE", "raise SystemExit(3)")
+    monkeypatch.setattr(processes, "_SERVE", "raise SystemExit(3)")
     with (
         made() as decoders,
         pytest.raises(PenultError, match="a decoder process ended with status 3"),

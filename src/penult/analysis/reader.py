@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 
 from penult.errors import ImageError
 from penult.extraction.changes import is_unchanged
-from penult.images import Decode, Limits, from_key
+from penult.images import Decode, from_key
 from penult.images.preprocess import Preprocessing
+from penult.images.shared import Setup
 from penult.images.workers import Decoders
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Reader:
         facts = features.facts(["path", "bytes", "mtime"])
         self._paths = facts["path"].to_pylist()
         self._states = [facts[name].cast("int64").to_numpy() for name in ("bytes", "mtime")]
-        self._decoders = Decoders(preprocessing, decode, Limits(), AHEAD, cores(), processes=True)
+        self._decoders = Decoders(Setup(preprocessing, decode), AHEAD, cores())
 
     def read(self, places: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield places with what is made of their images, which is valid until the next."""

@@ -8,9 +8,8 @@ from time import perf_counter, thread_time
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.images.decode import Decode, ImageLike, load_for, read, reported
-from penult.images.limits import Limits
-from penult.images.preprocess import Preprocessing
+from penult.images.decode import ImageLike, load_for, read, reported
+from penult.images.shared import Setup
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +24,7 @@ class Prepared:
     reducible: bool  # whether `fast` would have decoded fewer pixels
 
 
-def prepare(
-    source: ImageLike,
-    preprocessing: Preprocessing,
-    decode: Decode,
-    limits: Limits,
-    out: NDArray[np.float32],
-) -> Prepared:
+def prepare(source: ImageLike, setup: Setup, out: NDArray[np.float32]) -> Prepared:
     """Make the network's input of an image, in place.
 
     Raises:
@@ -41,11 +34,13 @@ def prepare(
     with reported():
         opened = perf_counter()
         if isinstance(source, str | os.PathLike):
-            source = read(Path(source), limits.bytes)
+            source = read(Path(source), setup.limits.bytes)
         started = thread_time()
         reading = perf_counter() - opened
-        rgb, width, height, reducible = load_for(source, preprocessing.shorter, decode, limits)
+        rgb, width, height, reducible = load_for(
+            source, setup.preprocessing.shorter, setup.decode, setup.limits
+        )
         decoded = thread_time()
-        out[:] = preprocessing(rgb)
+        out[:] = setup.preprocessing(rgb)
         done = thread_time()
         return Prepared(width, height, reading, decoded - started, done - decoded, reducible)

@@ -45,6 +45,8 @@ class Preprocessing(Protocol):
 
     def __str__(self) -> str: ...
 
+    def __hash__(self) -> int: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Scaled:

@@ -1,12 +1,29 @@
 """The memory that decoders share with the process that they decode for."""
 
 import mmap
+import struct
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.images.decode import Decode
+from penult.images.limits import DEFAULT, Limits
+from penult.images.preprocess import Preprocessing
+
+HEADER = struct.Struct("<Q")  # before each message to a decoder: its length
+IDLE_SECONDS = 60.0  # after which a decoder without work ends
 DONE = b"."  # what a decoder says when it is ready, and when the images that it got are done
 ANSWER = np.dtype("S4096")  # JSON, which is shorter
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What decoders make of images."""
+
+    preprocessing: Preprocessing
+    decode: Decode = "exact"
+    limits: Limits = DEFAULT
 
 
 def size(shape: tuple[int, ...]) -> int:

@@ -21,6 +21,7 @@ from penult.errors import ImageError
 from penult.images import Limits
 from penult.images.bilinear import RGB
 from penult.images.names import reason
+from penult.images.shared import Setup
 from penult.images.workers import Decoders
 
 SIDE = 320  # pixels of a thumbnail's longer side
@@ -94,7 +95,7 @@ class Thumbnails:
         self._count = count or cores()
         self._cache = _Cache(cache_bytes)
         self._decoders = Decoders(
-            Fitted(side), "fast", limits or Limits(), self._count, self._count, processes=True
+            Setup(Fitted(side), "fast", limits or Limits()), self._count, self._count
         )
         self._free: LifoQueue[int] = LifoQueue()  # slots of the decoders' memory
         for slot in range(self._count):

@@ -1,13 +1,15 @@
 """The decoder process: untrusted bytes become network inputs here, and nothing else happens.
 
-It may die at any byte, so it holds nothing that is missed. `workers` starts it and talks to it:
+It may die at any byte, so it holds nothing that is missed. `processes` starts it, `workers` tells
+it what to do:
 
-- Standard input brings pickles: first what to do, then a number of images and (slot, source) for
-  each of them, and so on. When it ends, because the parent has closed it or is dead, so does the
-  process.
+- Standard input is a socket. It brings pickles, each behind its length: what to make of images, a
+  `Setup` and the shape of the memory that comes along; or a list of images, each a (slot, source).
+  When it ends, because the parent has closed it or is dead, so does the process; and after a minute
+  without a message.
 - Inputs are written into memory that is shared with the parent, and beside each, when it is done,
   an answer in JSON: nothing that comes from here is ever unpickled.
-- Standard output gets a byte when they are done, which wakes the parent.
+- The socket gets a byte back when a message is dealt with.
 
 The limits are the kernel's, so no library can be too busy to notice them. An alarm ends the process
 even when the parent is gone. Memory is refused beyond the limit, of which Pillow and NumPy make a
@@ -20,7 +22,7 @@ import os
 import pickle
 import resource
 import signal
-import sys
+import socket
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -30,49 +32,69 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import ImageError
-from penult.images.decode import Decode, ImageLike
-from penult.images.limits import Limits
+from penult.images.decode import ImageLike
 from penult.images.prepare import prepare
-from penult.images.preprocess import Preprocessing
-from penult.images.shared import DONE, mapped
+from penult.images.shared import DONE, HEADER, IDLE_SECONDS, Setup, mapped
 
 
 def serve() -> None:
-    """Answer until standard input ends."""
-    jobs = sys.stdin.buffer
-    replies = os.fdopen(os.dup(1), "wb", buffering=0)
-    os.dup2(2, 1)  # whatever else is printed goes nowhere, as standard error does
-    preprocessing, decode, limits, memory, shape = pickle.load(jobs)
-    inputs, answers = mapped(memory, shape)
-    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
+    """Answer until there is nobody or nothing to answer."""
+    channel = socket.socket(fileno=os.dup(0))
+    os.dup2(1, 0)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(OSError):  # there is no such file on macOS
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)  # the parent may have it otherwise
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGALRM})
-    replies.write(DONE)
-    while True:
-        try:
-            images = pickle.load(jobs)
-        except EOFError:
-            return
-        for _ in range(images):
-            slot, source = pickle.load(jobs)
-            signal.setitimer(signal.ITIMER_REAL, limits.seconds)
-            answer = _answer(source, preprocessing, decode, limits, inputs[slot])
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            answers[slot] = json.dumps(answer).encode()
-        replies.write(DONE)
+    channel.settimeout(IDLE_SECONDS)
+    with suppress(OSError):  # the parent is gone, or has had nothing to say
+        while message := _receive(channel):
+            _work(*message)
+            channel.sendall(DONE)
 
 
-def _answer(
-    source: ImageLike,
-    preprocessing: Preprocessing,
-    decode: Decode,
-    limits: Limits,
-    out: NDArray[np.float32],
-) -> dict[str, Any]:
+def _receive(channel: socket.socket) -> tuple[Any, list[int]] | None:
+    """Wait for a message, with the file descriptors that come along; None at the end."""
+    header, descriptors, _, _ = socket.recv_fds(channel, HEADER.size, 1, socket.MSG_WAITALL)
+    if len(header) < HEADER.size:
+        return None
+    body = bytearray(HEADER.unpack(header)[0])
+    at = 0
+    while at < len(body):
+        received = channel.recv_into(memoryview(body)[at:])
+        if not received:
+            return None
+        at += received
+    return pickle.loads(body), descriptors
+
+
+_Memory = tuple[Setup, NDArray[np.float32], NDArray[np.bytes_]]
+_current: list[_Memory] = []  # at most one
+
+
+def _work(message: Any, descriptors: list[int]) -> None:  # noqa: ANN401 -- either kind
+    if descriptors:
+        setup, shape = message
+        _prepare_for(setup, shape, descriptors[0])
+        return
+    ((setup, inputs, answers),) = _current
+    for slot, source in message:
+        signal.setitimer(signal.ITIMER_REAL, setup.limits.seconds)
+        answer = _answer(source, setup, inputs[slot])
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        answers[slot] = json.dumps(answer).encode()
+
+
+def _prepare_for(setup: Setup, shape: tuple[int, ...], memory: int) -> None:
+    _current.clear()  # the memory of before goes
+    _current.append((setup, *mapped(memory, shape)))
+    os.close(memory)
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    resource.setrlimit(resource.RLIMIT_DATA, (setup.limits.memory, most))
+
+
+def _answer(source: ImageLike, setup: Setup, out: NDArray[np.float32]) -> dict[str, Any]:
     try:
-        return asdict(prepare(source, preprocessing, decode, limits, out))
+        return asdict(prepare(source, setup, out))
     except ImageError as error:
         return {"code": error.code, "detail": error.detail}

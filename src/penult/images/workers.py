@@ -1,101 +1,67 @@
-"""Decoders that work on all cores, and processes for those that may be killed.
+"""Decoders: threads that make network inputs, with processes for images that can't be trusted.
 
-A process is started as `python -c`, not by `multiprocessing`: that would run the caller's script
-again, and fork would copy an engine's threads. It imports NumPy and Pillow only and is ready in a
-fifth of a second. The memory it shares with this process is a file without a name, so that nothing
-is left behind whatever dies.
-
-A process gets a few images at a time, as each time threads have to wake each other; what one that
+What one image can do is bounded by the process that decodes it (see `processes` and `worker`). A
+process gets a few images at a time, as each time threads have to wake each other; what one that
 died has left undone, another gets. An image that takes too long or too much memory fails. So does
 one of which two processes have died: the first may have been the system's victim, when memory ran
 out elsewhere.
 
 Processes contain accidents; they are no sandbox against code that has taken one over. Systems other
-than Linux and macOS, and programs that Python is embedded in, have threads instead: what crashes a
-decoder there ends the run.
+than Linux and macOS, and programs that Python is embedded in, have none: what crashes a decoder
+there ends the run.
 """
 
 import json
 import os
-import pickle
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager
+from functools import lru_cache
 from itertools import takewhile
-from queue import LifoQueue
+from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Lock
-from typing import IO, TypeAlias, TypeGuard, cast
+from typing import TypeAlias, TypeGuard
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from penult.errors import ImageError, PenultError
-from penult.images.decode import Decode, ImageLike
-from penult.images.limits import Limits
-from penult.images.names import reason
+from penult.images.decode import ImageLike
 from penult.images.prepare import Prepared, prepare
 from penult.images.preprocess import Preprocessing
-from penult.images.shared import DONE, mapped, size
-
-AVAILABLE = os.name == "posix" and bool(sys.executable)
-_SERVE = "from penult.images.worker import serve; serve()"
-ENVIRONMENT = {
-    "OPENBLAS_NUM_THREADS": "1",  # NumPy's threads would take memory
-    "OMP_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),  # glibc keeps the memory of an image for the next
-    "MALLOC_TRIM_THRESHOLD_": str(128 << 20),
-}
+from penult.images.processes import AVAILABLE, DecoderProcess, borrow
+from penult.images.shared import Setup, mapped, size
 
 File: TypeAlias = str | os.PathLike[str] | bytes
-_Job: TypeAlias = tuple[int, bytes]  # a slot, and the message that asks for its input
+_Job: TypeAlias = tuple[int, str | bytes]  # a slot, and what its input is made of
 
 
 class Decoders:
-    """Threads that make network inputs, each with a process for images that can't be trusted.
+    """Threads that make network inputs.
 
-    Images already in memory are prepared in the threads: their pixels are the caller's.
+    Paths and bytes are decoded in processes. Images already in memory are prepared in the threads:
+    their pixels are the caller's.
 
     Args:
-        preprocessing: Makes an input of pixels; has to be picklable.
-        decode: Whether large JPEGs are decoded in full.
-        limits: What an image may cost.
+        setup: What to make of images; its preprocessing has to be picklable, and hashable.
         slots: How many inputs there is room for.
         count: Threads.
-        processes: Whether paths and bytes are decoded in processes.
 
     Attributes:
         inputs: The inputs made, float32 (slots, height, width, channels).
     """
 
-    def __init__(
-        self,
-        preprocessing: Preprocessing,
-        decode: Decode,
-        limits: Limits,
-        slots: int,
-        count: int,
-        *,
-        processes: bool,
-    ) -> None:
-        self._preprocessing = preprocessing
-        self._decode = decode
-        self._limits = limits
-        shape = (slots, *preprocessing(Image.new("RGB", (64, 64))).shape)
-        self._memory = _nameless_file(size(shape))
-        self.inputs, answers = mapped(self._memory, shape)
+    def __init__(self, setup: Setup, slots: int, count: int) -> None:
+        self._setup = setup
+        self._shape = (slots, *_input_shape(setup.preprocessing))
+        self._memory = _nameless_file(size(self._shape))
+        self.inputs, self._answers = mapped(self._memory, self._shape)
+        self._ownership = object()  # by which a process is known to have this memory
         self._threads = ThreadPoolExecutor(count)
-        self._workers: list[_Worker] = []
-        self._idle: LifoQueue[_Worker] = LifoQueue()  # so that few images start few processes
-        if processes and AVAILABLE:
-            setup = pickle.dumps((preprocessing, decode, limits, self._memory, shape))
-            self._workers = [_Worker(setup, self._memory, answers, limits) for _ in range(count)]
-        for worker in self._workers:
-            self._idle.put(worker)
+        self._busy: set[DecoderProcess] = set()
+        self._closed = False
+        self._lock = Lock()  # between `close` and the threads that borrow processes
 
     def submit(
         self, sources: Sequence[ImageLike], start: int
@@ -104,124 +70,89 @@ class Decoders:
         return self._threads.submit(self._prepare, dict(enumerate(sources, start)))
 
     def _prepare(self, sources: Mapping[int, ImageLike]) -> list[Prepared | ImageError]:
-        files = {slot: s for slot, s in sources.items() if self._workers and _is_file(s)}
+        files = {slot: s for slot, s in sources.items() if AVAILABLE and _is_file(s)}
         done = {slot: self._here(s, slot) for slot, s in sources.items() if slot not in files}
         if files:
-            worker = self._idle.get()
-            try:
-                done.update(zip(files, worker.prepare(files), strict=True))
-            finally:
-                self._idle.put(worker)
+            done.update(zip(files, self._apart(files), strict=True))
         return [done[slot] for slot in sources]
 
     def _here(self, source: ImageLike, slot: int) -> Prepared | ImageError:
-        out = self.inputs[slot]
         try:
-            return prepare(source, self._preprocessing, self._decode, self._limits, out)
+            return prepare(source, self._setup, self.inputs[slot])
         except ImageError as error:
             return ImageError(error.code, error.detail)  # its frames would keep the image in memory
+
+    def _apart(self, files: Mapping[int, File]) -> Iterator[Prepared | ImageError]:
+        """Yield what becomes of files in processes."""
+        jobs = [(slot, _anywhere(file)) for slot, file in files.items()]
+        while jobs:
+            results, status = self._tried(jobs)
+            yield from results
+            jobs = jobs[len(results) :]
+            if jobs:
+                yield self._after_death(jobs.pop(0), status)
+
+    def _after_death(self, job: _Job, status: int) -> Prepared | ImageError:
+        """Say what becomes of a file that a process has died of."""
+        if status != -signal.SIGALRM:
+            results, status = self._tried([job])
+            if results:
+                return results[0]
+        if status == -signal.SIGALRM:
+            seconds = self._setup.limits.seconds
+            return ImageError("timeout", f"decoding takes longer than {seconds:g} s")
+        return ImageError("decoder_crash", f"the decoder ended with {_named(status)}, twice")
+
+    def _tried(self, jobs: Sequence[_Job]) -> tuple[list[Prepared | ImageError], int]:
+        """Decode files in a process: results in order, fewer if it died of the next; its status."""
+        slots = [slot for slot, _ in jobs]
+        self._answers[slots] = b""
+        with self._process() as process:
+            process.ask(jobs)
+            results = [*map(_answer, takewhile(_is_whole, self._answers[slots].tolist()))]
+            return results, 0 if len(results) == len(jobs) else process.end()
+
+    @contextmanager
+    def _process(self) -> Iterator[DecoderProcess]:
+        """Borrow a process that has the setup."""
+        self._require_open()
+        with borrow(self._ownership) as process:
+            with self._lock:
+                self._require_open()
+                self._busy.add(process)
+            try:
+                if process.owner is not self._ownership:
+                    self._hand_over(process)
+                yield process
+            finally:
+                with self._lock:
+                    self._busy.discard(process)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise CancelledError
+
+    def _hand_over(self, process: DecoderProcess) -> None:
+        """Tell a process what to do from now on, and where."""
+        process.owner = self._ownership
+        if not process.ask((self._setup, self._shape), self._memory) and not self._closed:
+            status = _named(process.end())
+            raise PenultError(f"a decoder process ended with {status} before it had any image")
 
     def close(self) -> None:
         """Stop at once; what is being decoded is given up."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for worker in self._workers:
-            worker.stop()
+        with self._lock:
+            self._closed = True
+            for process in self._busy:
+                process.kill()  # it would go on writing into the memory
         self._threads.shutdown()
-        for worker in self._workers:
-            worker.reap()
         os.close(self._memory)
 
 
-class _Worker:
-    """A decoder process, started when it is first needed and again when it has died."""
-
-    def __init__(
-        self, setup: bytes, memory: int, answers: NDArray[np.bytes_], limits: Limits
-    ) -> None:
-        self._setup = setup
-        self._memory = memory
-        self._answers = answers
-        self._limits = limits
-        self._process: subprocess.Popen[bytes] | None = None
-        self._stopped = False
-        self._lock = Lock()  # between `stop` and the thread that starts a process
-
-    def prepare(self, files: Mapping[int, File]) -> Iterator[Prepared | ImageError]:
-        """Yield what becomes of files whose inputs belong in these slots."""
-        jobs = [(slot, pickle.dumps((slot, os.fspath(file)))) for slot, file in files.items()]
-        while jobs:
-            done = self._done(jobs)
-            yield from done
-            jobs = jobs[len(done) :]
-            if jobs:
-                yield self._after_death(jobs.pop(0))
-
-    def _after_death(self, job: _Job) -> Prepared | ImageError:
-        """Say what becomes of a file that the process has died of."""
-        status = self.reap()
-        if status != -signal.SIGALRM:
-            for image in self._done([job]):
-                return image
-            status = self.reap()
-        if status == -signal.SIGALRM:
-            return ImageError("timeout", f"decoding takes longer than {self._limits.seconds:g} s")
-        return ImageError("decoder_crash", f"the decoder ended with {_named(status)}, twice")
-
-    def stop(self) -> None:
-        """Kill the process, from any thread; it won't be started again."""
-        with self._lock:
-            self._stopped = True
-            if self._process:
-                self._process.kill()
-
-    def reap(self) -> int:
-        """End the process if it hasn't ended, and return its exit status."""
-        process, self._process = self._process, None
-        if process is None:
-            return 0
-        process.communicate()
-        return process.returncode
-
-    def _done(self, jobs: Sequence[_Job]) -> list[Prepared | ImageError]:
-        """Return what becomes of files, in order; of fewer if the process dies of the next."""
-        process, slots = self._process or self._start(), [slot for slot, _ in jobs]
-        self._answers[slots] = b""
-        _wait_for(process, pickle.dumps(len(jobs)), *(job for _, job in jobs))
-        return list(map(_answer, takewhile(_is_whole, self._answers[slots].tolist())))
-
-    def _start(self) -> "subprocess.Popen[bytes]":
-        with self._lock:
-            if self._stopped:
-                raise CancelledError
-            try:
-                process = self._process = _started(self._memory)
-            except OSError as error:
-                raise PenultError(f"a decoder process doesn't start: {reason(error)}") from error
-        if not _wait_for(process, self._setup) and not self._stopped:
-            status = _named(self.reap())
-            raise PenultError(f"a decoder process ended with {status} before it had any image")
-        return process
-
-
-def _started(memory: int) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-P", "-c", _SERVE],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,  # libraries print there what they think of an image
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | ENVIRONMENT,
-        pass_fds=(memory,),
-        process_group=0,  # Ctrl-C is for the parent, which decides
-    )
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", *messages: bytes) -> bool:
-    """Say something to a process; whether it has done it, or died instead."""
-    to, back = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-    with suppress(BrokenPipeError):
-        to.writelines(messages)
-        to.flush()
-    return back.read(len(DONE)) == DONE
+@lru_cache
+def _input_shape(preprocessing: Preprocessing) -> tuple[int, ...]:
+    return preprocessing(Image.new("RGB", (64, 64))).shape
 
 
 def _is_whole(text: bytes) -> bool:
@@ -236,6 +167,14 @@ def _answer(text: bytes) -> Prepared | ImageError:
 
 def _is_file(source: ImageLike) -> TypeGuard[File]:
     return isinstance(source, str | os.PathLike | bytes)
+
+
+def _anywhere(file: File) -> str | bytes:
+    """A path that is the same file for a process in another current folder; bytes as they are."""
+    file = os.fspath(file)
+    if isinstance(file, bytes) or file.startswith("/"):
+        return file
+    return f"{Path.cwd()}/{file}"
 
 
 def _named(status: int) -> str:

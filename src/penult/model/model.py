@@ -1,21 +1,24 @@
 """A model: a network with its weights and preprocessing, made ready to run."""
 
 import math
+import os
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Unpack
+from typing import Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import EngineFactory, OnnxRuntime
+from penult.engine import Cut, EngineFactory, OnnxRuntime
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
+from penult.images.processes import warm_up
+from penult.images.shared import Setup
 from penult.model.network import CheckpointNetwork, Network, load_network
 from penult.model.recipe import ModelOptions, Recipe, takes_options
-from penult.model.stream import Outcome, stream
+from penult.model.stream import Outcome, Pace, stream
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.origin import Origin
 from penult.util.machine import workers
@@ -56,9 +59,37 @@ class Model:
         self.pool, self.preprocess, self.decode = asked.pool, asked.preprocess, asked.decode
         self.limits = asked.limits
         self._asked = asked
-        self._workers = workers(sum(array.nbytes for array in cut.weights.values()))
+        self._is_closed = False
+        self._decoders = workers(sum(array.nbytes for array in cut.weights.values()))
         self._make_engine = engine
-        self.engine = engine(cut)
+        self._start(cut)
+
+    def _start(self, cut: Cut) -> None:
+        """Make the engine, and a decoder beside it."""
+        warm_up()
+        self.engine = self._make_engine(cut)
+        self._pace = Pace(self.engine)
+        self._process = os.getpid()
+
+    def _require_open(self) -> None:
+        """Refuse a closed model; start anew in a forked child, which lacks the engine's threads."""
+        if self._is_closed:
+            raise UsageError(f"this {self.network.name} is closed: load it again")
+        if self._process != os.getpid():
+            self._start(self.network.cut(list(self.outputs), self.pool))
+
+    def close(self) -> None:
+        """Let go of the engine and its memory; calls that are under way end well."""
+        self._is_closed = True
+        self.__dict__.pop("engine", None)
+        if "classifier" in self.__dict__:
+            self.classifier.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -156,21 +187,21 @@ class Model:
     ) -> Generator[Outcome]:
         """Yield the outcome of each image, in order, with a bounded number of them in memory.
 
-        From 16 images on, paths and bytes are decoded in processes of their own: an image that
-        crashes its decoder, takes too long or too much memory fails, and the others go on.
+        Paths and bytes are decoded in processes, which all models share: an image that crashes its
+        decoder, takes too long or too much memory fails, and the others go on.
 
         Args:
             images: As for `features`.
             timings: Is added to as outcomes are made.
         """
+        self._require_open()
         return stream(
             images,
-            self.preprocessing,
-            self.decode,
+            Setup(self.preprocessing, self.decode, self.limits),
             self.engine,
-            self.limits,
+            self._pace,
             timings or Timings(),
-            workers=self._workers,
+            decoders=self._decoders,
             outcome_bytes=4 * sum(math.prod(shape) for shape in self.outputs.values()),
         )
 
@@ -200,8 +231,9 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
             weights for `model`.
         layer: One or several layers (see `penult.describe`); the end of a name will do where only
             one layer has it. By default the features before the classifier.
-        pool: What to make of layers with height and width: their average (`avg`), their largest
-            values (`max`), or the map as it is, height × width × channels (`none`).
+        pool: What to make of layers with height and width, or of tokens: their average (`avg`),
+            their largest values (`max`), the class token, which is the first (`cls`), or the whole
+            layer as it is, height × width × channels or tokens × channels (`none`).
         size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. `raw` is
             what scripts without normalisation feed: squashed pixels from 0 to 255.

@@ -15,9 +15,8 @@ of threads: seen of EfficientNet-Lite0, ResNet-50 and VGG-16, not promised by ON
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import chain, islice
 from math import ceil
 from queue import SimpleQueue
@@ -30,20 +29,17 @@ from numpy.typing import NDArray
 
 from penult.engine import Engine
 from penult.errors import ImageError
-from penult.images import Decode, ImageLike
-from penult.images.limits import Limits
+from penult.images import ImageLike
 from penult.images.prepare import Prepared
-from penult.images.preprocess import Preprocessing
+from penult.images.shared import Setup
 from penult.images.workers import Decoders
 from penult.util.progress import Timings
 
 Floats = NDArray[np.float32]
 
-BATCH = 4  # images to a call of the engine
-BLOCK = 3 * BATCH  # images to a block of memory at most
-QUICK = 0.25  # seconds of a core that a batch may take the network, for the next to be larger
-FEW = 16  # images that are done before processes have started
-HELD = 32 << 20  # bytes of outcomes that may wait for one before them
+BLOCK = 12  # images to a block of memory, and to a batch, at most
+FAST_SECONDS = 0.25  # of a core that a batch may take the network, for the next to be larger
+OUTCOME_BYTES = 32 << 20  # of outcomes that may wait for one before them
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,120 +52,168 @@ class Outcome:
     error: ImageError | None = None
 
 
-class _Done(NamedTuple):
+class Pace:
+    """How many images a batch has at most; a model keeps it from one call to the next."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._least = engine.batch
+        self.images = 1
+
+    def learn(self, images: int, seconds: float) -> None:
+        """Take what a batch took the network: if that was little, the next ones are larger."""
+        if images == self.images and (images < self._least or seconds < FAST_SECONDS):
+            self.images = min(2 * images, BLOCK)
+
+
+class _Batches:
+    """Cuts images into batches: as large as the pace allows, and smaller at the end.
+
+    Args:
+        images: Some of them are taken ahead.
+        pace: How large.
+        decoders: How many batches are decoded at a time.
+
+    Attributes:
+        most: Images to a batch at most.
+    """
+
+    def __init__(self, images: Iterable[ImageLike], pace: Pace, decoders: int) -> None:
+        self._images = iter(images)
+        self._pace = pace
+        self._shares = 2 * decoders  # of what is left, lest a core wait for another in the end
+        self._ahead = deque(islice(self._images, self._shares * BLOCK))
+        self.most = max(1, min(BLOCK, ceil(len(self._ahead) / self._shares)))
+
+    def __iter__(self) -> Iterator[list[ImageLike]]:
+        while self._ahead:
+            size = min(self._pace.images, ceil(len(self._ahead) / self._shares))
+            batch = [self._ahead.popleft() for _ in range(size)]
+            self._ahead.extend(islice(self._images, size))
+            yield batch
+
+    @property
+    def are_over(self) -> bool:
+        """Whether the last one has been taken."""
+        return not self._ahead
+
+
+class _Finished(NamedTuple):
+    """A batch that the network has done."""
+
     outcomes: list[Outcome]
     images: list[Prepared | ImageError]
     network: float  # seconds of a core
 
 
-class _Batches:
-    """Cuts images into batches of up to `most`, small at first and at the end."""
+class _Flow:
+    """Batches on their way from images to outcomes, in order.
 
-    def __init__(self, images: Iterator[ImageLike], most: int, workers: int) -> None:
-        self._images = images
-        self._most = most
-        self._workers = workers
-        self._size = 1
+    Its rule of back-pressure: a batch starts once a block of memory is free for it, which is when
+    the network has read what was there; and while no more batches are on their way than there is
+    memory for the outcomes of. Otherwise whoever brings images waits.
 
-    def __iter__(self) -> Iterator[list[ImageLike]]:
-        shares = 2 * self._workers
-        ahead = deque(islice(self._images, shares * self._most))
-        while ahead:
-            size = min(self._size, ceil(len(ahead) / shares))
-            yield [ahead.popleft() for _ in range(size)]
-            ahead.extend(islice(self._images, size))
+    Args:
+        setup: What decoders make of images.
+        engine: Runs the network.
+        decoders: How many batches are decoded at a time.
+        block: Images to a batch at most.
+        outcome_bytes: What the outcome of one image takes.
+    """
 
-    def learn(self, images: int, seconds: float) -> None:
-        """Take what a batch took the network: if that was little, the next ones are larger."""
-        if images == self._size and (images < BATCH or seconds < QUICK):
-            self._size = min(2 * images, self._most)
+    def __init__(
+        self, setup: Setup, engine: Engine, decoders: int, block: int, outcome_bytes: int
+    ) -> None:
+        blocks = engine.calls + decoders + 1
+        self._engine = engine
+        self._calls = Semaphore(engine.calls)
+        self._decoders = Decoders(setup, blocks * block, decoders)
+        self._threads = ThreadPoolExecutor(blocks)
+        self._free: SimpleQueue[int] = SimpleQueue()  # where free blocks begin
+        for start in range(0, blocks * block, block):
+            self._free.put(start)
+        self._under_way: deque[Future[_Finished]] = deque()
+        self._most = max(blocks, OUTCOME_BYTES // (block * outcome_bytes))
+
+    def start(self, batch: list[ImageLike]) -> None:
+        """Decode a batch and run the network on it, in the background, once a block is free."""
+        start = self._free.get()
+        prepared = self._decoders.submit(batch, start)
+        inputs = self._decoders.inputs[start : start + len(batch)]
+        finished = self._threads.submit(self._run, inputs, prepared)
+        finished.add_done_callback(lambda _: self._free.put(start))
+        self._under_way.append(finished)
+
+    def take(self, *, every: bool) -> Iterator[_Finished]:
+        """Yield the batches that are done, and wait for more where too many are under way.
+
+        Args:
+            every: Whether all are waited for, as no further one comes.
+        """
+        while self._under_way and (every or self._is_full or self._under_way[0].done()):
+            yield self._under_way.popleft().result()
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._under_way) == self._most
+
+    def _run(self, inputs: Floats, images: Future[list[Prepared | ImageError]]) -> _Finished:
+        """Wait for the inputs of a block and run the network on those there are."""
+        prepared = images.result()
+        rows = [row for row, image in enumerate(prepared) if isinstance(image, Prepared)]
+        with self._calls:
+            started = thread_time()
+            good = inputs if len(rows) == len(prepared) else inputs[rows]
+            starts = range(0, len(good), self._engine.batch)
+            outputs = [self._engine.run(good[at : at + self._engine.batch]) for at in starts]
+            network = thread_time() - started
+        vectors = chain.from_iterable(map(_rows, outputs))
+        outcomes = [
+            Outcome(error=image)
+            if isinstance(image, ImageError)
+            else _outcome(next(vectors), image)
+            for image in prepared
+        ]
+        return _Finished(outcomes, prepared, network)
+
+    def close(self) -> None:
+        """Stop at once; nothing more begins."""
+        self._decoders.close()
+        self._threads.shutdown(cancel_futures=True)
 
 
 def stream(
     images: Iterable[ImageLike],
-    preprocessing: Preprocessing,
-    decode: Decode,
+    setup: Setup,
     engine: Engine,
-    limits: Limits,
+    pace: Pace,
     timings: Timings,
     *,
-    workers: int,
+    decoders: int,
     outcome_bytes: int,
 ) -> Generator[Outcome]:
-    """Yield the outcome of each image, in order; see `Model.stream`."""
-    waiting: deque[Future[_Done]] = deque()
-    images = iter(images)
-    first = list(islice(images, FEW))
-    few = len(first) < FEW
-    size = 1 if few else BLOCK
-    blocks = engine.calls + workers + 1  # with the network, and with decoders
-    most = max(blocks, HELD // (size * outcome_bytes))
-    free: SimpleQueue[int] = SimpleQueue()
-    for start in range(0, blocks * size, size):
-        free.put(start)
-    running = Semaphore(engine.calls)
-    with (
-        _threads(blocks) as threads,
-        closing(
-            Decoders(preprocessing, decode, limits, blocks * size, workers, processes=not few)
-        ) as decoders,
-    ):
-        batches = _Batches(chain(first, images), size, workers)
+    """Yield the outcome of each image, in order; see `Model.stream` and `_Flow`."""
+    batches = _Batches(images, pace, decoders)
+    with closing(_Flow(setup, engine, decoders, batches.most, outcome_bytes)) as flow:
         for batch in batches:
-            start = free.get()
-            prepared = decoders.submit(batch, start)
-            inputs = decoders.inputs[start : start + len(batch)]
-            done = threads.submit(_run, engine, running, inputs, prepared)
-            done.add_done_callback(partial(_release, free, start))
-            waiting.append(done)
-            while waiting and (len(waiting) == most or waiting[0].done()):
-                yield from _next(waiting, batches, timings)
-        while waiting:
-            yield from _next(waiting, batches, timings)
+            flow.start(batch)
+            waiting = perf_counter()
+            for finished in flow.take(every=batches.are_over):
+                timings.waiting += perf_counter() - waiting
+                pace.learn(len(finished.images), finished.network)
+                _add(timings, finished)
+                yield from finished.outcomes
+                waiting = perf_counter()
 
 
-def _release(free: SimpleQueue[int], start: int, _: Future[_Done]) -> None:
-    free.put(start)
-
-
-def _next(waiting: deque[Future[_Done]], batches: _Batches, timings: Timings) -> list[Outcome]:
-    start = perf_counter()
-    done = waiting.popleft().result()
-    batches.learn(len(done.images), done.network)
-    timings.waiting += perf_counter() - start
-    timings.network += done.network
-    for image in done.images:
+def _add(timings: Timings, finished: _Finished) -> None:
+    timings.network += finished.network
+    for image in finished.images:
         if isinstance(image, ImageError):
             continue
         timings.reading += image.reading
         timings.decoding += image.decoding
         timings.reducible += image.decoding if image.reducible else 0
         timings.preprocessing += image.preprocessing
-    return done.outcomes
-
-
-def _run(
-    engine: Engine,
-    running: Semaphore,
-    inputs: Floats,
-    images: Future[list[Prepared | ImageError]],
-) -> _Done:
-    """Wait for the inputs of a block and run the network on those there are."""
-    prepared = images.result()
-    good = [row for row, image in enumerate(prepared) if isinstance(image, Prepared)]
-    with running:
-        start = thread_time()
-        if len(good) < len(prepared):
-            inputs = inputs[good]
-        starts = range(0, len(inputs), engine.batch)
-        outputs = [engine.run(inputs[start : start + engine.batch]) for start in starts]
-        network = thread_time() - start
-    rows = chain.from_iterable(map(_rows, outputs))
-    outcomes = [
-        Outcome(error=image) if isinstance(image, ImageError) else _outcome(next(rows), image)
-        for image in prepared
-    ]
-    return _Done(outcomes, prepared, network)
 
 
 def _rows(outputs: Mapping[str, Floats]) -> Iterator[dict[str, Floats]]:
@@ -182,13 +226,3 @@ def _outcome(vectors: Mapping[str, Floats], image: Prepared) -> Outcome:
             error = ImageError("nonfinite", f"layer {name} holds values that are not finite")
             return Outcome(width=image.width, height=image.height, error=error)
     return Outcome(vectors, image.width, image.height)
-
-
-@contextmanager
-def _threads(number: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads that begin nothing more when they are left."""
-    pool = ThreadPoolExecutor(number)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)

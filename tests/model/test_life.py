@@ -1,0 +1,87 @@
+"""How a model lives: closed, in threads, in forked children; what one image can do to it."""
+
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import penult
+from penult.errors import UsageError
+
+
+def test_a_closed_model_is_refused(photos):
+    with penult.load_model() as model:
+        model.logits([photos / "hens.jpg"])
+    with pytest.raises(UsageError, match="this efficientnet_lite0 is closed: load it again"):
+        model.features([photos / "hens.jpg"])
+    with pytest.raises(UsageError, match="is closed"):
+        model.logits([photos / "hens.jpg"])
+
+
+def test_threads_may_share_it(model, photos):
+    images = [photos / name for name in ("hens.jpg", "koala.jpg", "rocket.jpg", "tripod.jpg")]
+    expected = model.features(images)
+    with ThreadPoolExecutor(6) as threads:
+        for features in threads.map(model.features, [images] * 12):
+            np.testing.assert_array_equal(features, expected)
+
+
+def test_a_forked_child_makes_the_same_features(photos, children):
+    model = penult.load_model()
+    expected = model.features([photos / "hens.jpg"])
+    child = os.fork()
+    if child == 0:
+        try:
+            same = np.array_equal(model.features([photos / "hens.jpg"]), expected)
+            os._exit(0 if same else 2)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    np.testing.assert_array_equal(model.features([photos / "hens.jpg"]), expected)
+
+
+def test_models_share_decoders(photos, children):
+    for layer in ("block_1", "block_2", "block_3"):
+        penult.load_model(layer=layer, pool="none").features([photos / "hens.jpg"])
+    assert len(children()) == 1
+
+
+def test_a_relative_path_is_of_the_current_folder(model, photos, tmp_path, monkeypatch):
+    expected = model.features([photos / "hens.jpg"])
+    monkeypatch.chdir(photos)
+    np.testing.assert_array_equal(model.features(["hens.jpg"]), expected)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(penult.ImageError, match="No such file"):
+        model.features(["hens.jpg"])
+
+
+CONTAINED = """
+import resource, sys
+import penult
+from penult.images.thumbnails import Thumbnails
+
+model, photo, bomb, table = penult.load_model(), *sys.argv[1:]
+features = penult.extract(photo, model, out=table)
+features.search(photo, 1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+drop = Thumbnails(1600).pixels  # as the viewer's page uses it
+for use in (lambda: model.features([bomb]), lambda: features.search(bomb), lambda: drop(bomb)):
+    try:
+        use()
+    except penult.ImageError as error:
+        print(error.code, end=" ")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_one_image_takes_no_memory_of_the_parent(photos, tmp_path):
+    Image.new("1", (13000, 13000)).save(tmp_path / "bomb.png")
+    photo, table = photos / "hens.jpg", tmp_path / "t.lance"
+    command = [sys.executable, "-c", CONTAINED, photo, tmp_path / "bomb.png", table]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    *_, kilobytes = done.stdout.split()
+    assert int(kilobytes) < 100_000
