@@ -24,7 +24,8 @@ from penult.analysis.labels import MAX_LABEL
 from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, UsageError
-from penult.extraction.run import Classification, Sources, classified
+from penult.extraction.classification import Classification, classified
+from penult.extraction.run import Sources
 from penult.extraction.verification import rebuild
 from penult.images import find_images
 from penult.images.limits import Limits

@@ -1,27 +1,17 @@
 """The whole job: list the images, leave out what is known, compute the rest, store as it goes."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from time import monotonic
 from typing import Any, Unpack
 
-import numpy as np
-from numpy.typing import NDArray
-
 from penult.errors import UsageError
 from penult.extraction import changes
 from penult.extraction.changes import Job
 from penult.images import ImageFile, find_images, scope
-from penult.models.model import (
-    Model,
-    ModelOptions,
-    WeightsOptions,
-    load_classifier,
-    load_model,
-)
+from penult.models.model import Model, ModelOptions, load_model
 from penult.models.stream import Outcome
 from penult.store import Features, FeatureTable, Row, open_features
 from penult.util.progress import Counts, Timings
@@ -78,9 +68,9 @@ def extract(
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
     path = _table_path(out) if out else table_name(sources, from_file)
-    if prune and not _listed(sources):
+    if prune and not listed(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
-    files = find_images(_listed(sources), from_file=from_file)
+    files = find_images(listed(sources), from_file=from_file)
     if not isinstance(model, Model):
         model = load_model(model, **options)
     elif options:
@@ -96,64 +86,9 @@ def extract(
     return features
 
 
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """The likeliest classes of one image, or the error that left it without."""
-
-    key: str
-    classes: tuple[tuple[str, float], ...] = ()  # (name, probability), the likeliest first
-    error: str | None = None
-
-
-def classify(
-    sources: Sources = (),
-    model: str | Model | None = None,
-    *,
-    k: int = 5,
-    from_file: str | Path | None = None,
-    **options: Unpack[WeightsOptions],
-) -> Iterator[Classification]:
-    """Yield the `k` likeliest classes of each image.
-
-    Sources and model are those of `extract`; options are those of `load_model` but for
-    layer and pool.
-
-    Raises:
-        SourceError: A source doesn't exist.
-        UsageError, CheckpointError, NetworkError: See `load_model`.
-    """
-    if k < 1:
-        raise UsageError(f"k must be at least 1, not {k}")
-    files = find_images(_listed(sources), from_file=from_file)
-    if not isinstance(model, Model):
-        classifier = load_classifier(model, **options)
-    elif options:
-        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
-    else:
-        classifier = model.classifier
-    return classified(files, classifier, classifier.classes, k)
-
-
-def classified(
-    files: Sequence[ImageFile],
-    model: Model,
-    classes: Sequence[str],
-    k: int,
-    logits: Callable[[NDArray[np.float32]], NDArray[np.floating]] = np.ravel,
-) -> Iterator[Classification]:
-    """Yield the likeliest of `classes` for each image, by what `logits` makes of its features."""
-    with closing(model.stream(file.path for file in files)) as outcomes:
-        for file, outcome in zip(files, outcomes, strict=True):
-            if outcome.error:
-                yield Classification(file.key, error=str(outcome.error))
-            else:
-                (vector,) = outcome.vectors.values()
-                yield Classification(file.key, _likeliest(logits(vector), classes, k))
-
-
 def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
     """Name a table after the first source: `photos/` gives `photos.lance`, here."""
-    first = Path(next(iter(_listed(sources)), from_file or "")).resolve()
+    first = Path(next(iter(listed(sources)), from_file or "")).resolve()
     stem = first.name if first.is_dir() else first.stem
     return Path(f"{stem if first.exists() else 'features'}.lance")
 
@@ -249,14 +184,6 @@ def _row(job: Job, outcome: Outcome) -> Row:
     )
 
 
-def _listed(sources: Sources) -> Sequence[str | Path]:
+def listed(sources: Sources) -> Sequence[str | Path]:
+    """Sources as a sequence, of which a single one may stand without."""
     return [sources] if isinstance(sources, str | Path) else sources
-
-
-def _likeliest(
-    logits: NDArray[np.floating], classes: Sequence[str], k: int
-) -> tuple[tuple[str, float], ...]:
-    exponentials = np.exp(logits - logits.max())
-    probabilities = exponentials / exponentials.sum()
-    best = np.argsort(-probabilities, kind="stable")[:k]
-    return tuple((classes[i], float(probabilities[i])) for i in best)

@@ -1,0 +1,79 @@
+"""`classify`: the likeliest classes of images, by a network's own classifier or by a probe."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.errors import UsageError
+from penult.extraction.run import Sources, listed
+from penult.images import ImageFile, find_images
+from penult.models.model import Model, WeightsOptions, load_classifier
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The likeliest classes of one image, or the error that left it without."""
+
+    key: str
+    classes: tuple[tuple[str, float], ...] = ()  # (name, probability), the likeliest first
+    error: str | None = None
+
+
+def classify(
+    sources: Sources = (),
+    model: str | Model | None = None,
+    *,
+    k: int = 5,
+    from_file: str | Path | None = None,
+    **options: Unpack[WeightsOptions],
+) -> Iterator[Classification]:
+    """Yield the `k` likeliest classes of each image.
+
+    Sources and model are those of `extract`; options are those of `load_model` but for
+    layer and pool.
+
+    Raises:
+        SourceError: A source doesn't exist.
+        UsageError, CheckpointError, NetworkError: See `load_model`.
+    """
+    if k < 1:
+        raise UsageError(f"k must be at least 1, not {k}")
+    files = find_images(listed(sources), from_file=from_file)
+    if not isinstance(model, Model):
+        classifier = load_classifier(model, **options)
+    elif options:
+        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
+    else:
+        classifier = model.classifier
+    return classified(files, classifier, classifier.classes, k)
+
+
+def classified(
+    files: Sequence[ImageFile],
+    model: Model,
+    classes: Sequence[str],
+    k: int,
+    logits: Callable[[NDArray[np.float32]], NDArray[np.floating]] = np.ravel,
+) -> Iterator[Classification]:
+    """Yield the likeliest of `classes` for each image, by what `logits` makes of its features."""
+    with closing(model.stream(file.path for file in files)) as outcomes:
+        for file, outcome in zip(files, outcomes, strict=True):
+            if outcome.error:
+                yield Classification(file.key, error=str(outcome.error))
+            else:
+                (vector,) = outcome.vectors.values()
+                yield Classification(file.key, _likeliest(logits(vector), classes, k))
+
+
+def _likeliest(
+    logits: NDArray[np.floating], classes: Sequence[str], k: int
+) -> tuple[tuple[str, float], ...]:
+    exponentials = np.exp(logits - logits.max())
+    probabilities = exponentials / exponentials.sum()
+    best = np.argsort(-probabilities, kind="stable")[:k]
+    return tuple((classes[i], float(probabilities[i])) for i in best)
