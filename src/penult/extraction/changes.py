@@ -10,7 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from penult.images import ImageFile, as_key, from_key
-from penult.store import File, Heir, Known
+from penult.store import File, Known, Reassignment
 from penult.util.machine import cores
 
 HASHED_AHEAD = 1024  # files whose digests are waited for together
@@ -28,7 +28,7 @@ class Plan:
     """What to do with the images of a run."""
 
     compute: list[Job] = field(default_factory=list)
-    adopt: dict[str, tuple[str, Job]] = field(default_factory=dict)  # key: the row's key, the job
+    kept: dict[str, tuple[str, Job]] = field(default_factory=dict)  # key: the row's key, the job
     skipped: int = 0
 
 
@@ -57,20 +57,24 @@ def plan(
             if _as_known(file, row) or not checksum:
                 todo.skipped += 1
             else:
-                todo.adopt[file.key] = file.key, each
+                todo.kept[file.key] = file.key, each
         elif file.sha256 in by_content:
-            todo.adopt[file.key] = by_content[file.sha256], each
+            todo.kept[file.key] = by_content[file.sha256], each
         else:
             todo.compute.append(each)
     return todo
 
 
-def heirs(todo: Plan, files: Sequence[ImageFile], paths: Mapping[str, str]) -> list[Heir]:
-    """Say for each image to adopt whether its row leaves its old key, as no file is there."""
+def reassignments(
+    todo: Plan, files: Sequence[ImageFile], paths: Mapping[str, str]
+) -> list[Reassignment]:
+    """Say which rows get which files, and whether they leave their keys, as no file is there."""
     listed = {file.key for file in files}
     return [
-        Heir(row, each.file, leaves=row not in listed and row in paths and is_gone(paths[row]))
-        for row, each in todo.adopt.values()
+        Reassignment(
+            row, each.file, moved=row not in listed and row in paths and is_gone(paths[row])
+        )
+        for row, each in todo.kept.values()
     ]
 
 

@@ -77,7 +77,7 @@ def extract(
         raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
     with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
         todo = changes.plan(files, table.known(), checksum=checksum, retry_failed=retry_failed)
-        counts = _adopt(table, todo, files)
+        counts = _reassign(table, todo, files)
         if prune:
             counts.removed = _prune(table, files, sources)
         _compute(table, model, todo.compute, counts, progress or (lambda counts: None))
@@ -119,15 +119,15 @@ def provenance(model: Model) -> dict[str, Any]:
     }
 
 
-def _adopt(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:
+def _reassign(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:
     """Keep the rows whose features are right for other files now; what can't be is to compute."""
     counts = Counts(listed=len(files), skipped=todo.skipped)
-    moved = any(row != key for key, (row, _) in todo.adopt.items())
-    heirs = changes.heirs(todo, files, table.paths() if moved else {})
-    adopted = table.adopt(heirs)
-    counts.skipped += len(adopted)
-    counts.moved = sum(heir.file.key in adopted and not heir.is_own for heir in heirs)
-    todo.compute += [job for key, (_, job) in todo.adopt.items() if key not in adopted]
+    moved = any(row != key for key, (row, _) in todo.kept.items())
+    asked = changes.reassignments(todo, files, table.paths() if moved else {})
+    given = table.reassign(asked)
+    counts.skipped += len(given)
+    counts.moved = sum(each.file.key in given and not each.keeps_key for each in asked)
+    todo.compute += [job for key, (_, job) in todo.kept.items() if key not in given]
     return counts
 
 
