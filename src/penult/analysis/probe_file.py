@@ -25,9 +25,8 @@ from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, UsageError
 from penult.extraction.classification import Classification, classified
-from penult.extraction.run import Sources
 from penult.extraction.verification import rebuild
-from penult.images import find_images
+from penult.images import Sources, find_images
 from penult.images.limits import Limits
 from penult.store.messages import translated
 from penult.util.files import replacing
@@ -120,9 +119,7 @@ class Probe:
         """
         if k < 1:
             raise UsageError(f"k must be at least 1, not {k}")
-        files = find_images(
-            [sources] if isinstance(sources, str | Path) else sources, from_file=from_file
-        )
+        source = find_images(sources, from_file=from_file)
         model = rebuild(self.path, {self.layer: self.shape}, self.provenance, weights)
         model.limits = Limits.of(max_pixels, max_bytes)
 
@@ -132,7 +129,7 @@ class Probe:
         def logits(vector: Floats) -> NDArray[np.float64]:
             return np.asarray(weight @ vector.ravel() + bias)
 
-        return classified(files, model, self.classes, k, logits)
+        return classified(source, model, self.classes, k, logits)
 
     def _document(self) -> dict[str, Any]:
         return {

@@ -1,6 +1,7 @@
 """`classify`: the likeliest classes of images, by a network's own classifier or by a probe."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import UsageError
-from penult.extraction.run import Sources, listed
-from penult.images import ImageFile, find_images
+from penult.images import ImageLike, Item, Sources, find_images
 from penult.models.model import Model, WeightsOptions, load_classifier
 
 
@@ -43,31 +43,38 @@ def classify(
     """
     if k < 1:
         raise UsageError(f"k must be at least 1, not {k}")
-    files = find_images(listed(sources), from_file=from_file)
+    source = find_images(sources, from_file=from_file)
     if not isinstance(model, Model):
         classifier = load_classifier(model, **options)
     elif options:
         raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
     else:
         classifier = model.classifier
-    return classified(files, classifier, classifier.classes, k)
+    return classified(source, classifier, classifier.classes, k)
 
 
 def classified(
-    files: Sequence[ImageFile],
+    items: Iterable[Item],
     model: Model,
     classes: Sequence[str],
     k: int,
     logits: Callable[[NDArray[np.float32]], NDArray[np.floating]] = np.ravel,
 ) -> Iterator[Classification]:
     """Yield the likeliest of `classes` for each image, by what `logits` makes of its features."""
-    with closing(model.stream(file.path for file in files)) as outcomes:
-        for file, outcome in zip(files, outcomes, strict=True):
+    keys: deque[str] = deque()  # of the images that are being computed
+
+    def images() -> Iterator[ImageLike]:
+        for item in items:
+            keys.append(item.key)
+            yield item.image
+
+    with closing(model.stream(images())) as outcomes:
+        for outcome in outcomes:
             if outcome.error:
-                yield Classification(file.key, error=str(outcome.error))
+                yield Classification(keys.popleft(), error=str(outcome.error))
             else:
                 (vector,) = outcome.vectors.values()
-                yield Classification(file.key, _likeliest(logits(vector), classes, k))
+                yield Classification(keys.popleft(), _likeliest(logits(vector), classes, k))
 
 
 def _likeliest(

@@ -8,16 +8,13 @@ from time import monotonic
 from typing import Any, Unpack
 
 from penult.errors import UsageError
-from penult.extraction import changes
-from penult.extraction.changes import Job
-from penult.images import ImageFile, find_images, scope
+from penult.extraction.changes import Changes, Job
+from penult.images import Source, Sources, find_images, several
 from penult.models.model import Model, ModelOptions, load_model
 from penult.models.stream import Outcome
 from penult.store import Features, FeatureTable, Row, open_features
 from penult.util.progress import Counts, Timings
 from penult.util.signals import held_back
-
-Sources = str | Path | Sequence[str | Path]
 
 FILES = {".npz", ".npy", ".parquet", ".csv", ".pkl", ".h5"}  # that `export` writes
 COMMIT_ROWS = 256
@@ -68,19 +65,19 @@ def extract(
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
     path = _table_path(out) if out else table_name(sources, from_file)
-    if prune and not listed(sources):
+    if prune and not several(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
-    files = find_images(listed(sources), from_file=from_file)
+    source = find_images(sources, from_file=from_file)
     if not isinstance(model, Model):
         model = load_model(model, **options)
     elif options:
         raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
     with FeatureTable.open_or_create(path, model.outputs, provenance(model)) as table:
-        todo = changes.plan(files, table.known(), checksum=checksum, retry_failed=retry_failed)
-        counts = _reassign(table, todo, files)
+        changes = Changes(source, table.known(), checksum=checksum, retry_failed=retry_failed)
+        counts, jobs = _reassign(table, changes)
         if prune:
-            counts.removed = _prune(table, files, sources)
-        _compute(table, model, todo.compute, counts, progress or (lambda counts: None))
+            counts.removed = _prune(table, changes, source)
+        _compute(table, model, jobs, counts, progress or (lambda counts: None))
     features = open_features(path)
     features.recovered = features.recovered or table.recovered
     return features
@@ -88,7 +85,7 @@ def extract(
 
 def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
     """Name a table after the first source: `photos/` gives `photos.lance`, here."""
-    first = Path(next(iter(listed(sources)), from_file or "")).resolve()
+    first = Path(next(iter(several(sources)), from_file or "")).resolve()
     stem = first.name if first.is_dir() else first.stem
     return Path(f"{stem if first.exists() else 'features'}.lance")
 
@@ -119,34 +116,32 @@ def provenance(model: Model) -> dict[str, Any]:
     }
 
 
-def _reassign(table: FeatureTable, todo: changes.Plan, files: Sequence[ImageFile]) -> Counts:
-    """Keep the rows whose features are right for other files now; what can't be is to compute."""
-    counts = Counts(listed=len(files), skipped=todo.skipped)
-    moved = any(row != key for key, (row, _) in todo.kept.items())
-    asked = changes.reassignments(todo, files, table.paths() if moved else {})
+def _reassign(table: FeatureTable, changes: Changes) -> tuple[Counts, list[Job]]:
+    """Keep the rows whose features are right for other files now; return what is to compute."""
+    counts = Counts(listed=len(changes.keys), skipped=changes.skipped)
+    asked = changes.reassignments(table.paths)
     given = table.reassign(asked)
     counts.skipped += len(given)
     counts.moved = sum(each.file.key in given and not each.keeps_key for each in asked)
-    todo.compute += [job for key, (_, job) in todo.kept.items() if key not in given]
-    return counts
+    return counts, changes.remaining(given)
 
 
-def _prune(table: FeatureTable, files: Sequence[ImageFile], sources: Sources) -> int:
-    gone = changes.gone(files, table.paths(), scope(sources))
+def _prune(table: FeatureTable, changes: Changes, source: Source) -> int:
+    gone = changes.gone(table.paths(), source.covers)
     table.remove(gone)
     return len(gone)
 
 
 def _compute(
-    table: FeatureTable, model: Model, todo: Sequence[Job], counts: Counts, report: Progress
+    table: FeatureTable, model: Model, jobs: Sequence[Job], counts: Counts, report: Progress
 ) -> None:
     """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
     report(counts)
     rows: list[Row] = []
     last_commit = monotonic()
     try:
-        with closing(model.stream((job.path for job in todo), counts.timings)) as outcomes:
-            for job, outcome in zip(todo, outcomes, strict=True):
+        with closing(model.stream((job.item.image for job in jobs), counts.timings)) as outcomes:
+            for job, outcome in zip(jobs, outcomes, strict=True):
                 rows.append(_row(job, outcome))
                 counts.count(ok=outcome.error is None)
                 report(counts)
@@ -176,14 +171,9 @@ def _row(job: Job, outcome: Outcome) -> Row:
         bytes=file.bytes,
         mtime_ns=file.mtime_ns,
         path=file.path,
-        sha256=changes.true_digest(job),
+        sha256=job.decoded_digest(),
         width=outcome.width,
         height=outcome.height,
         vectors=outcome.vectors or None,
         error=str(outcome.error) if outcome.error else None,
     )
-
-
-def listed(sources: Sources) -> Sequence[str | Path]:
-    """Sources as a sequence, of which a single one may stand without."""
-    return [sources] if isinstance(sources, str | Path) else sources

@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import CheckpointError, StoreError, UsageError
-from penult.extraction import changes
+from penult.extraction.row_files import COLUMNS, row_files
 from penult.extraction.run import provenance
-from penult.images import ImageFile, from_key
 from penult.models.model import Model, load_model
 from penult.models.stream import Outcome
 from penult.nets import NETS, PackagedWeights
-from penult.store import Features, Known, open_features
+from penult.store import Features, open_features
 from penult.store.layout import Kind, Shape
 from penult.util.progress import Counts
 from penult.util.text import quoted
@@ -35,7 +34,6 @@ _NEEDED = {  # what a table's provenance says for its model to be made again
     "ema": bool,
     "exact": bool,
 }
-_FACTS = {"key": "string", "path": "string", "bytes": "int64", "mtime": "int64", "sha256": "string"}
 
 
 @dataclass(slots=True)
@@ -193,19 +191,15 @@ def _unchanged(
     features: Features, places: NDArray[np.int64], found: Verification
 ) -> Iterator[_Row]:
     """Yield the rows whose image is what it was; note the others."""
-    for piece in features.tables(list(_FACTS), list(features.layers), places):
-        facts = [piece.column(name).cast(kind).to_pylist() for name, kind in _FACTS.items()]
+    for piece in features.tables(["key", *COLUMNS], list(features.layers), places):
         blocks = {name: _flat(piece.column(name)) for name in features.layers}
-        for index, (key, place, size, mtime, sha256) in enumerate(zip(*facts, strict=True)):
-            if place is None or changes.is_gone(place):
-                found.vanished.append(key)
-                continue
-            path = from_key(place)
-            now = changes.job(ImageFile(key, path), checksum=sha256 is not None).file
-            if changes.same(now, Known(size, mtime, failed=False, sha256=sha256)):
-                yield _Row(key, path, {name: block[index] for name, block in blocks.items()})
+        files = zip(piece["key"].to_pylist(), row_files(piece), strict=True)
+        for index, (key, file) in enumerate(files):
+            state = file.state()
+            if state == "same":
+                yield _Row(key, file.path, {name: block[index] for name, block in blocks.items()})
             else:
-                found.changed.append(key)
+                (found.vanished if state == "gone" else found.changed).append(key)
 
 
 def _flat(column: Any) -> NDArray[np.float32]:  # noqa: ANN401 -- pyarrow has no types
