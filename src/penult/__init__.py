@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from penult.analysis.projection import project as map  # noqa: A004 -- the word for it
     from penult.analysis.sampling import sample
     from penult.exports.export import export
+    from penult.extraction.classification import classify
     from penult.extraction.legacy import compute_features, load_features
-    from penult.extraction.run import classify
     from penult.extraction.verification import Verification, verify
     from penult.model.inspection import Inspection, inspect
     from penult.model.model import Model, load_model
@@ -125,7 +125,7 @@ _LAZY = {
     "ProbeReport": ("penult.analysis.probes", "ProbeReport"),
     "Verification": ("penult.extraction.verification", "Verification"),
     "Viewer": ("penult.viewer.server", "Viewer"),
-    "classify": ("penult.extraction.run", "classify"),
+    "classify": ("penult.extraction.classification", "classify"),
     "cluster": ("penult.analysis.clusters", "cluster"),
     "compare": ("penult.analysis.comparison", "compare"),
     "compute_features": ("penult.extraction.legacy", "compute_features"),

@@ -12,7 +12,7 @@ import penult
 from penult.analysis import near_duplicates, vectors
 from penult.analysis.near_duplicates import THRESHOLD, assign
 from penult.errors import StoreError, UsageError
-from penult.extraction.changes import job
+from penult.extraction.changes import look
 from penult.images import ImageFile
 
 
@@ -89,7 +89,7 @@ def test_a_blurred_and_mirrored_copy_is_found_while_its_file_is_there(make_table
     with Image.open(photos / "castle_chambord.jpg") as photo:
         photo.save(tmp_path / "c.png")
     facts = {
-        key: asdict(job(ImageFile(key, str(tmp_path / key))).file) | {"width": width}
+        key: asdict(look(ImageFile(key, str(tmp_path / key))).file) | {"width": width}
         for key, width in {"a.png": 9, "b.jpg": 8, "c.png": 7}.items()
     }
     vectors = {"a.png": turned(0), "b.jpg": turned(40), "c.png": turned(20)}

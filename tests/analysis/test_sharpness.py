@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from penult.analysis import sharpness
 from penult.analysis.sharpness import Contrast
-from penult.extraction.changes import job
+from penult.extraction.changes import look
 from penult.images import ImageFile
 
 
@@ -20,7 +20,7 @@ def copies(make_table, photos, tmp_path):
         photo.save(tmp_path / "again.jpg", quality=70)
         photo.filter(ImageFilter.GaussianBlur(1.5)).save(tmp_path / "blurred.png")
     names = ("again.jpg", "blurred.png", "focused.jpg")
-    facts = {key: asdict(job(ImageFile(key, str(tmp_path / key))).file) for key in names}
+    facts = {key: asdict(look(ImageFile(key, str(tmp_path / key))).file) for key in names}
     assert facts["again.jpg"]["bytes"] < facts["focused.jpg"]["bytes"]
     assert facts["focused.jpg"]["bytes"] < facts["blurred.png"]["bytes"]
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from penult.errors import SourceError, UsageError
-from penult.images.sources import ImageFile, find_images, scope
+from penult.images.sources import ImageFile, find_images
 
 
 @pytest.fixture(autouse=True)
@@ -255,8 +255,9 @@ def test_a_list_that_is_missing_or_empty_stops_at_once():
 def test_the_scope_of_a_folder_is_all_below_it_however_it_is_written(tmp_path, source):
     touch("p/x/1.jpg", "px/1.jpg")
     Path("link").symlink_to("p")
-    covers = scope(source)
-    (image,) = find_images(source)
+    found = find_images(source)
+    (image,) = found
+    covers = found.covers
     assert covers(image.path)
     assert covers(f"{tmp_path}/p/gone/2.jpg")
     assert not covers(f"{tmp_path}/px/1.jpg")
@@ -265,16 +266,50 @@ def test_the_scope_of_a_folder_is_all_below_it_however_it_is_written(tmp_path, s
 
 def test_the_scope_of_a_pattern_is_what_it_matches(tmp_path):
     touch("p/x/1.jpg")
-    covers = scope(["p/*/*.jpg", "p/x/1.jpg"])
+    covers = find_images(["p/*/*.jpg", "p/x/1.jpg"]).covers
     assert covers(f"{tmp_path}/p/gone/2.jpg")
     assert not covers(f"{tmp_path}/p/2.jpg")
     assert not covers(f"{tmp_path}/p/gone/2.png")
 
 
-def test_a_list_has_no_scope():
-    assert not scope([])("/1.jpg")
+def test_a_list_has_no_scope(tmp_path):
+    Path("list.txt").write_text("1.jpg\n")
+    assert not find_images(from_file="list.txt").covers(f"{tmp_path}/1.jpg")
 
 
 def test_no_source_at_all_is_wrong_use():
     with pytest.raises(UsageError, match=r"^no source of images: name a folder"):
         find_images([])
+
+
+def test_a_folder_is_listed_while_its_images_are_taken(forbidden):
+    touch("p/a.jpg", "p/b/c.jpg")
+    images = iter(find_images("p"))
+    assert next(images).key == "a.jpg"
+    forbidden.append("p/b")
+    assert [image.key for image in images] == ["b/"]
+
+
+def test_images_are_found_wherever_the_process_goes_meanwhile(tmp_path, monkeypatch):
+    touch("p/a.jpg", "p/b.jpg", "q/c.jpg")
+    Path("list.txt").write_text("x.jpg\ny.jpg\n")
+    found = find_images(["p", "q/*"], from_file="list.txt")
+    (tmp_path / "other").mkdir()
+    monkeypatch.chdir(tmp_path / "other")
+    assert [image.path.removeprefix(f"{tmp_path}/") for image in found] == [
+        *("p/a.jpg", "p/b.jpg", "q/c.jpg", "x.jpg", "y.jpg")
+    ]
+
+
+def test_a_listing_that_breaks_off_is_an_error(monkeypatch):
+    touch("p/a.jpg", "p/b.jpg")
+
+    def broken(folder, levels=None):
+        yield "a.jpg"
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr("penult.images.sources._walk", broken)
+    images = iter(find_images("p"))
+    assert next(images).key == "a.jpg"
+    with pytest.raises(SourceError, match=r"^no images in 'p': Input/output error$"):
+        next(images)

@@ -30,6 +30,7 @@ def test_threads_may_share_it(model, photos):
             np.testing.assert_array_equal(features, expected)
 
 
+@pytest.mark.filterwarnings("ignore:lance is not fork-safe")  # it says so, whoever forks
 def test_a_forked_child_makes_the_same_features(photos, children):
     model = penult.load_model()
     expected = model.features([photos / "hens.jpg"])

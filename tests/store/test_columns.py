@@ -14,7 +14,7 @@ import pytest
 
 import penult
 from penult.errors import StoreError, UsageError
-from penult.store import File, Heir, TableWriter, open_table
+from penult.store import File, Reassignment, TableWriter, open_table
 from penult.store.versions import versions
 from penult.store.writer import KEEP
 
@@ -96,9 +96,9 @@ def test_a_moved_row_keeps_its_values_and_a_copy_has_them_too(begin, make_row):
     with begin() as writer:
         writer.append([make_row(i, key=key, sha256=key) for i, key in enumerate("ab")])
         writer.annotate(["a", "b"], {"cluster": ints(1, 2)})
-        heirs = [Heir("a", File("moved", 7, 8, "/p", "a"), leaves=True)]
-        heirs += [Heir("b", File("copy", 7, 8, "/p", "b"))]
-        assert writer.adopt(heirs) == {"moved", "copy"}
+        asked = [Reassignment("a", File("moved", 7, 8, "/p", "a"), moved=True)]
+        asked += [Reassignment("b", File("copy", 7, 8, "/p", "b"))]
+        assert writer.reassign(asked) == {"moved", "copy"}
     assert labels(writer.path) == {"b": 2, "copy": 2, "moved": 1}
 
 

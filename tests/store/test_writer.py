@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from penult.errors import StoreError
-from penult.store import File, Heir, TableWriter, open_table
+from penult.store import File, Reassignment, TableWriter, open_table
 from penult.store.versions import versions
 
 
@@ -71,14 +71,14 @@ def test_rows_are_given_to_other_files_of_the_same_content(begin, make_row):
     odd = 'it\'s\\ "odd"\n--.jpg'
     with begin() as table:
         table.append([make_row(i, key=key, sha256=key) for i, key in enumerate(["a", odd, "c"])])
-        heirs = [
-            Heir(odd, File("new", 7, 8, "/p/new", odd), leaves=True),  # moved
-            Heir("a", File("copy", 7, 8, "/p/copy", "a")),
-            Heir("c", File("c", 7, 8, "/p/c", "c")),  # touched
-            Heir("gone", File("x", 7, 8, "/p/x", "x")),
-            Heir("a", File("y", 7, 8, "/p/y", "other content")),
+        asked = [
+            Reassignment(odd, File("new", 7, 8, "/p/new", odd), moved=True),  # moved
+            Reassignment("a", File("copy", 7, 8, "/p/copy", "a")),
+            Reassignment("c", File("c", 7, 8, "/p/c", "c")),  # touched
+            Reassignment("gone", File("x", 7, 8, "/p/x", "x")),
+            Reassignment("a", File("y", 7, 8, "/p/y", "other content")),
         ]
-        assert table.adopt(heirs) == {"new", "copy", "c"}
+        assert table.reassign(asked) == {"new", "copy", "c"}
         known = dict(table.known())
         assert known.keys() == {"a", "c", "copy", "new"}
         assert known["new"] == (7, 8, False, odd)
@@ -93,8 +93,11 @@ def test_rows_are_given_to_other_files_of_the_same_content(begin, make_row):
 def test_rows_swap_their_files(begin, make_row):
     with begin() as table:
         table.append([make_row(1, key="a", sha256="A"), make_row(2, key="b", sha256="B")])
-        heirs = [Heir("a", File("b", 7, 8, "", "A")), Heir("b", File("a", 7, 8, "", "B"))]
-        assert table.adopt(heirs) == {"a", "b"}
+        asked = [
+            Reassignment("a", File("b", 7, 8, "", "A")),
+            Reassignment("b", File("a", 7, 8, "", "B")),
+        ]
+        assert table.reassign(asked) == {"a", "b"}
     assert open_table(table.path).numpy()[:, 0].tolist() == [2, 1]
 
 
@@ -103,8 +106,11 @@ def test_a_row_that_has_changed_meanwhile_is_passed_over(monkeypatch, begin, mak
     monkeypatch.setattr("penult.store.writer.CHUNK", 1)
     with begin() as writer:
         writer.append([make_row(1, key="a", sha256="A"), make_row(2, key="b", sha256="B")])
-        heirs = [Heir("a", File("b", 7, 8, "", "A"), True), Heir("b", File("a", 7, 8, "", "B"))]
-        assert writer.adopt(heirs) == {"b"}
+        asked = [
+            Reassignment("a", File("b", 7, 8, "", "A"), True),
+            Reassignment("b", File("a", 7, 8, "", "B")),
+        ]
+        assert writer.reassign(asked) == {"b"}
         assert list(writer.known()) == ["b"]
 
 

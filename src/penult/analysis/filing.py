@@ -8,7 +8,6 @@ from typing import Any
 
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.errors import SourceError
-from penult.extraction.changes import is_unchanged
 from penult.images import from_key
 from penult.util.text import quoted
 
@@ -82,11 +81,11 @@ def _refusal(exc: OSError) -> str:
 
 
 def _require_unchanged(image: Image) -> None:
-    path = _path(image)
-    if not is_unchanged(str(path), image.bytes, image.mtime_ns):
-        what, how = ("changed", "") if path.exists() else ("gone", " with --prune")
+    path, state = _path(image), image.file.state()
+    if state != "same":
+        how = " with --prune" if state == "gone" else ""
         raise SourceError(
-            f"{quoted(path)} has {what} since its features were extracted: nothing was done, "
+            f"{quoted(path)} has {state} since its features were extracted: nothing was done, "
             f"extract again{how}"
         )
 

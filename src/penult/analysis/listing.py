@@ -2,23 +2,14 @@
 
 import csv
 import json
-from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import Any
 
 from penult.errors import UsageError
-from penult.extraction.changes import is_unchanged
-from penult.images import from_key
-from penult.store import TableReader
 from penult.store.messages import translated
 from penult.util.files import replacing
 from penult.util.text import quoted
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -51,31 +42,6 @@ def require_list(out: str | Path) -> Path:
     if path.suffix.lower() not in FORMATS:
         raise UsageError(f"{quoted(path)}: expected a list to end in {', '.join(FORMATS)}")
     return path
-
-
-def paths(features: TableReader, keys: Sequence[str]) -> list[Path | None]:
-    """Where the images of some keys were; None where the table doesn't say."""
-    places = np.array([bisect_left(features.keys, key) for key in keys], np.int64)
-    pieces = features.tables(["path"], [], places)
-    known = (path for piece in pieces for path in piece["path"].to_pylist())
-    return [Path(from_key(path)) if path else None for path in known]
-
-
-def own_files(features: TableReader, keys: Sequence[str]) -> list[Path | None]:
-    """The files of some keys, each if it is still the one that the features are of."""
-    places = np.array([bisect_left(features.keys, key) for key in keys], np.int64)
-    return unchanged(features.facts(["path", "bytes", "mtime"]).take(places))
-
-
-def unchanged(facts: "pa.Table") -> list[Path | None]:
-    """The files of rows, by `path`, `bytes` and `mtime`, but for those that are other ones now.
-
-    A table may come from others, who mustn't choose the files that a page or an export carries on.
-    """
-    sizes, times = (facts[name].cast("int64").to_pylist() for name in ("bytes", "mtime"))
-    paths = [from_key(path or "") for path in facts["path"].to_pylist()]
-    same = map(is_unchanged, paths, sizes, times)
-    return [Path(path) if path and here else None for path, here in zip(paths, same, strict=True)]
 
 
 def _csv(rows: Rows, columns: Sequence[str], path: Path) -> None:

@@ -20,8 +20,7 @@ from penult.analysis.pixels import Pictures
 from penult.analysis.sharpness import sharpest_first
 from penult.analysis.vectors import Floats, unit_matrix
 from penult.errors import UsageError
-from penult.extraction.changes import job
-from penult.images import ImageFile, from_key
+from penult.extraction.row_files import COLUMNS, RowFile, row_files
 from penult.store import Table, TableReader, open_table
 from penult.util.progress import Steps, show_nothing
 
@@ -47,6 +46,7 @@ class Image:
         mtime_ns: Time of the file's last change.
         similarity: Cosine with the image that is kept; of that one 1.
         exact: Whether its file is, to the byte, that of the image that is kept.
+        sha256: Digest of the file's content, if the table has it.
     """
 
     key: str
@@ -57,6 +57,12 @@ class Image:
     mtime_ns: int
     similarity: float = 1.0
     exact: bool = False
+    sha256: str | None = None
+
+    @property
+    def file(self) -> RowFile:
+        """Its file, to be looked at."""
+        return RowFile(str(self.path or ""), self.bytes, self.mtime_ns, self.sha256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,31 +305,23 @@ def _groups(
 def _images(
     features: TableReader, order: NDArray[np.int64], rows: NDArray[np.int64]
 ) -> dict[int, Image]:
-    facts = features.facts(["path", "width", "height", "bytes", "mtime"]).take(order[rows])
-    path, width, height, size, mtime = (
-        column.cast(kind).to_pylist()
-        for column, kind in zip(
-            facts.columns, ("string", "int64", "int64", "int64", "int64"), strict=True
-        )
-    )
+    facts = features.facts(["width", "height", *COLUMNS]).take(order[rows])
+    size = (facts[name].to_pylist() for name in ("width", "height"))
     keys = [features.keys[place] for place in order[rows]]
-    paths = (each and Path(from_key(each)) for each in path)
-    values = map(Image, keys, paths, width, height, size, mtime)
-    return dict(zip(map(int, rows), values, strict=True))
+    return {
+        int(row): _image(key, file, width, height)
+        for row, key, file, width, height in zip(rows, keys, row_files(facts), *size, strict=True)
+    }
+
+
+def _image(key: str, file: RowFile, width: int, height: int) -> Image:
+    path = Path(file.path) if file.path else None
+    return Image(key, path, width, height, file.bytes, file.mtime_ns, sha256=file.sha256)
 
 
 def _same_content(one: Image, other: Image) -> bool:
     """Whether two files of equal size have the same bytes, and are those that the table knows."""
     if one.bytes != other.bytes or one.path is None or other.path is None:
         return False
-    digests = {digest(image) for image in (one, other)}
+    digests = {image.file.digest() for image in (one, other)}
     return len(digests) == 1 and None not in digests
-
-
-def digest(image: Image) -> str | None:
-    """SHA-256 of an image's file; None if it isn't there or has changed since it was extracted."""
-    if image.path is None:
-        return None
-    file = job(ImageFile(image.key, str(image.path)), checksum=True).file
-    unchanged = (file.bytes, file.mtime_ns) == (image.bytes, image.mtime_ns)
-    return file.sha256 if unchanged else None

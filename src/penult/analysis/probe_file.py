@@ -24,8 +24,8 @@ from penult.analysis.labels import MAX_LABEL
 from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, UsageError
-from penult.extraction.run import Classification, Sources, classified
-from penult.images import find_images
+from penult.extraction.classification import Classification, classified
+from penult.images import Sources, find_images
 from penult.images.limits import Limits
 from penult.model.model import rebuild
 from penult.model.recipe import Recipe
@@ -121,9 +121,7 @@ class Probe:
             UsageError, CheckpointError, NetworkError: The model isn't what it was, see `verify`.
         """
         require_at_least(1, "k", k)
-        files = find_images(
-            [sources] if isinstance(sources, str | Path) else sources, from_file=from_file
-        )
+        source = find_images(sources, from_file=from_file)
         recipe = Recipe.read({self.layer: self.shape}, self.provenance, self.path)
         limits = Limits.of(max_pixels, max_bytes)
         model = rebuild(replace(recipe, limits=limits), self.path, weights)
@@ -134,7 +132,7 @@ class Probe:
         def logits(vector: Floats) -> NDArray[np.float64]:
             return np.asarray(weight @ vector.ravel() + bias)
 
-        return classified(files, model, self.classes, k, logits)
+        return classified(source, model, self.classes, k, logits)
 
     def _document(self) -> dict[str, Any]:
         return {

@@ -72,12 +72,12 @@ def search(
     show.slow_search(features, perf_counter() - start, layer, metric)
     show.matches(found, as_json=as_json)
     if out:
-        from penult.analysis.listing import paths
+        from penult.extraction.row_files import files_of
 
-        places = paths(features, [match.key for match in found])
+        files = files_of(features, [match.key for match in found])
         rows = [
-            match._asdict() | {"path": path and str(path)}
-            for match, path in zip(found, places, strict=True)
+            match._asdict() | {"path": file.path or None}
+            for match, file in zip(found, files, strict=True)
         ]
         write_list(rows, ("key", "score", "path"), out)
     if html:

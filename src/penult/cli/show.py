@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from penult.analysis.near_duplicates import Duplicates
     from penult.analysis.neighbours import IndexReport, Match, Metric
-    from penult.extraction.run import Classification
+    from penult.extraction.classification import Classification
     from penult.extraction.verification import Verification
     from penult.model.inspection import Inspection
     from penult.model.published import Download

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from penult.analysis.listing import unchanged
 from penult.errors import ImageError, StoreError
 from penult.exports.formats import npy
+from penult.extraction.row_files import COLUMNS, row_files, same_paths
 from penult.images import from_key
 from penult.store import TableReader
 from penult.util.files import replacing
@@ -90,8 +90,8 @@ def _sheet(features: TableReader, out: Path) -> int:
     across = max(1, math.ceil(math.sqrt(len(features))))
     side = max(1, min(TILE, SHEET // across))
     sheet = Image.new("RGB", (across * side, math.ceil(max(1, len(features)) / across) * side))
-    pieces = features.tables(["path", "bytes", "mtime"], [])
-    files = chain.from_iterable(map(unchanged, pieces))
+    pieces = features.tables([*COLUMNS], [])
+    files = chain.from_iterable(same_paths(row_files(piece)) for piece in pieces)
     with closing(Thumbnails(side, cache_bytes=0)) as thumbnails:
         pictures = thumbnails.each(str(file or "") for file in files)
         for place, made in enumerate(pictures):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penult.analysis.listing import unchanged
 from penult.errors import ImageError
 from penult.exports.neighbours import neighbours
+from penult.extraction.row_files import row_files, same_paths
 from penult.images import from_key
 from penult.store import TableReader
 from penult.util.files import replacing
@@ -92,8 +92,8 @@ def _write(features: TableReader, layer: str, out: Path, fields: "pa.Schema", mo
     )
     with replacing(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         start = 0
-        for piece in features.tables(["path", *known], [layer]):
-            columns = [*piece.columns[1:], *more(piece, start)]
+        for piece in features.tables(["path", "sha256", *known], [layer]):
+            columns = [*piece.columns[2:], *more(piece, start)]
             writer.write_table(pa.table(columns, schema=schema))
             start += len(piece)
 
@@ -106,7 +106,7 @@ def _paths(piece: "pa.Table") -> list[str]:
 def _pictures(
     piece: "pa.Table", thumbnails: "Thumbnails"
 ) -> Iterator[dict[str, bytes | None] | None]:
-    for made in thumbnails.each(str(file or "") for file in unchanged(piece)):
+    for made in thumbnails.each(str(file or "") for file in same_paths(row_files(piece))):
         yield None if isinstance(made, ImageError) else {"bytes": made, "path": None}
 
 

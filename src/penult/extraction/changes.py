@@ -1,151 +1,133 @@
-"""What a rerun has to do: which files are new, changed, moved or gone since the last run."""
+"""What a rerun has to do: which images are new, changed, moved or gone since the last run."""
 
-import hashlib
-import os
-import stat
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from functools import partial
+from itertools import islice
 from typing import NamedTuple
 
-from penult.images import ImageFile, as_key, from_key
-from penult.store import File, Heir, Known
+from penult.extraction.row_files import is_gone, same
+from penult.images import Item, Version, from_key
+from penult.store import File, Known, Reassignment
 from penult.util.machine import cores
 
 HASHED_AHEAD = 1024  # files whose digests are waited for together
 
 
 class Job(NamedTuple):
-    """An image of a run: where it is read, and what its file was like when it was listed."""
+    """An image of a run, and what it was like when it was listed."""
 
-    path: str
-    file: File
+    item: Item
+    version: Version
+    sha256: str | None
+
+    @property
+    def file(self) -> File:
+        """The same, as a table records it."""
+        return File(self.item.key, *self.version, self.item.place, self.sha256)
+
+    def decoded_digest(self) -> str | None:
+        """The digest of what was decoded, unless the file was touched since it was listed."""
+        return self.sha256 if self.sha256 and look(self.item).version == self.version else None
 
 
-@dataclass(slots=True)
-class Plan:
-    """What to do with the images of a run."""
-
-    compute: list[Job] = field(default_factory=list)
-    adopt: dict[str, tuple[str, Job]] = field(default_factory=dict)  # key: the row's key, the job
-    skipped: int = 0
-
-
-def plan(
-    files: Sequence[ImageFile],
-    known: Mapping[str, Known],
-    *,
-    checksum: bool = False,
-    retry_failed: bool = False,
-) -> Plan:
-    """Sort images into those to compute and those whose features a table has.
+class Changes:
+    """What differs between the images of a run and the rows of a table.
 
     Args:
-        files: All images of the run.
+        items: The images, listed once.
         known: What the table has.
         checksum: Tell changes by content, which is then read twice. By default by size and mtime.
         retry_failed: Compute images that failed although they haven't changed.
+
+    Attributes:
+        keys: Of all images of the run.
+        compute: The images that the table has no features of.
+        skipped: How many images need nothing.
     """
-    todo = Plan()
-    by_content = {row.sha256: key for key, row in known.items() if row.sha256 and not row.failed}
-    for each in _jobs(files, checksum=checksum):
-        file, row = each.file, known.get(each.file.key)
-        if row and row.failed and retry_failed:
-            todo.compute.append(each)
-        elif row and same(file, row):
-            if _as_known(file, row) or not checksum:
-                todo.skipped += 1
+
+    def __init__(
+        self,
+        items: Iterable[Item],
+        known: Mapping[str, Known],
+        *,
+        checksum: bool = False,
+        retry_failed: bool = False,
+    ) -> None:
+        self.keys: set[str] = set()
+        self.compute: list[Job] = []
+        self.skipped = 0
+        self._kept: list[tuple[str, Job]] = []  # keys of rows, the images that they belong to now
+        contents = {row.sha256: key for key, row in known.items() if row.sha256 and not row.failed}
+        for job in _jobs(items, checksum=checksum):
+            self.keys.add(job.item.key)
+            row = known.get(job.item.key)
+            if row and row.failed and retry_failed:
+                self.compute.append(job)
+            elif row and same(row, job.version, job.sha256):
+                self._keep(job, row, checksum=checksum)
+            elif job.sha256 in contents:
+                self._kept.append((contents[job.sha256], job))
             else:
-                todo.adopt[file.key] = file.key, each
-        elif file.sha256 in by_content:
-            todo.adopt[file.key] = by_content[file.sha256], each
+                self.compute.append(job)
+
+    def _keep(self, job: Job, row: Known, *, checksum: bool) -> None:
+        """Note whether there is something new about an image that hasn't changed."""
+        now = (*job.version, job.sha256)
+        if checksum and now != (row.bytes, row.mtime_ns, row.sha256):
+            self._kept.append((job.item.key, job))
         else:
-            todo.compute.append(each)
-    return todo
+            self.skipped += 1
+
+    def reassignments(self, paths: Callable[[], Mapping[str, str]]) -> list[Reassignment]:
+        """Say which rows get another file, or new facts about their own.
+
+        Args:
+            paths: Reads where the table's files were, by key; called if a file has another name.
+        """
+        others = any(row != job.item.key for row, job in self._kept)
+        places = paths() if others else {}
+        return [
+            Reassignment(row, job.file, moved=row not in self.keys and _is_gone(places.get(row)))
+            for row, job in self._kept
+        ]
+
+    def remaining(self, given: set[str]) -> list[Job]:
+        """The images to compute if `reassignments` have given rows to these keys."""
+        return self.compute + [job for _, job in self._kept if job.item.key not in given]
+
+    def gone(self, paths: Mapping[str, str], covers: Callable[[str], bool]) -> list[str]:
+        """List the rows whose file this run would have listed, had it not gone.
+
+        Args:
+            paths: Where the table's files were, by key.
+            covers: Tells of a place whether the run's sources include it.
+        """
+        return [
+            key
+            for key, place in paths.items()
+            if key not in self.keys and covers(place) and _is_gone(place)
+        ]
 
 
-def heirs(todo: Plan, files: Sequence[ImageFile], paths: Mapping[str, str]) -> list[Heir]:
-    """Say for each image to adopt whether its row leaves its old key, as no file is there."""
-    listed = {file.key for file in files}
-    return [
-        Heir(row, each.file, leaves=row not in listed and row in paths and is_gone(paths[row]))
-        for row, each in todo.adopt.values()
-    ]
-
-
-def gone(
-    files: Sequence[ImageFile], paths: Mapping[str, str], covers: Callable[[str], bool]
-) -> list[str]:
-    """List the rows whose file a run would have found, had it not gone."""
-    listed = {file.key for file in files}
-    return [
-        key
-        for key, path in paths.items()
-        if key not in listed and covers(from_key(path)) and is_gone(path)
-    ]
-
-
-def is_gone(path: str) -> bool:
-    """Whether no file is where a row's was; what can't be looked at is not known to be gone."""
+def look(item: Item, *, checksum: bool = False) -> Job:
+    """Look at an image; what can't be looked at, decoding will complain of."""
     try:
-        os.lstat(from_key(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return True
+        version, sha256 = item.version(), item.digest() if checksum else None
     except (OSError, ValueError):
-        return False
-    return False
+        version, sha256 = Version(0, 0), None
+    return Job(item, version, sha256)
 
 
-def job(image: ImageFile, *, checksum: bool = False) -> Job:
-    """Look at an image's file; what can't be looked at, decoding will complain of."""
-    try:
-        found = os.stat(image.path)  # noqa: PTH116 -- by text, as in ImageFile
-        size, mtime = found.st_size, found.st_mtime_ns
-        regular = stat.S_ISREG(found.st_mode)  # to open a pipe would wait for ever
-        sha256 = _digest(image.path) if checksum and regular else None
-    except (OSError, ValueError):
-        size, mtime, sha256 = 0, 0, None
-    return Job(image.path, File(image.key, size, mtime, as_key(image.path), sha256))
+def _is_gone(place: str | None) -> bool:
+    return place is not None and is_gone(from_key(place))
 
 
-def true_digest(done: Job) -> str | None:
-    """The digest of what was decoded, unless the file was touched between the two readings."""
-    if not done.file.sha256:
-        return None
-    now = job(ImageFile(done.file.key, done.path)).file
-    untouched = (now.bytes, now.mtime_ns) == (done.file.bytes, done.file.mtime_ns)
-    return done.file.sha256 if untouched else None
-
-
-def is_unchanged(path: str, size: int, mtime_ns: int) -> bool:
-    """Whether a file has the size and time of change of the one that features are of."""
-    file = job(ImageFile("", path)).file
-    return (file.bytes, file.mtime_ns) == (size, mtime_ns)
-
-
-def same(file: File, row: Known) -> bool:
-    """Whether features are still right: by content where both are known, else by size and mtime."""
-    if file.sha256 and row.sha256:
-        return file.sha256 == row.sha256
-    return (file.bytes, file.mtime_ns) == (row.bytes, row.mtime_ns)
-
-
-def _as_known(file: File, row: Known) -> bool:
-    """Whether a table needs nothing new about an image that hasn't changed."""
-    return (file.bytes, file.mtime_ns, file.sha256) == (row.bytes, row.mtime_ns, row.sha256)
-
-
-def _jobs(files: Sequence[ImageFile], *, checksum: bool) -> Iterator[Job]:
+def _jobs(items: Iterable[Item], *, checksum: bool) -> Iterator[Job]:
     if not checksum:
-        yield from map(job, files)
+        yield from map(look, items)
         return
+    items = iter(items)
     with ThreadPoolExecutor(cores()) as pool:
-        for start in range(0, len(files), HASHED_AHEAD):
-            chunk = files[start : start + HASHED_AHEAD]
-            yield from pool.map(partial(job, checksum=True), chunk)
-
-
-def _digest(path: str) -> str:
-    with open(path, "rb") as file:  # noqa: PTH123 -- by text, as in ImageFile
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while chunk := list(islice(items, HASHED_AHEAD)):
+            yield from pool.map(partial(look, checksum=True), chunk)

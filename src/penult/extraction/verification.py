@@ -11,18 +11,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import UsageError
-from penult.extraction import changes
-from penult.images import ImageFile, from_key
+from penult.extraction.row_files import COLUMNS, row_files
 from penult.model.model import Model, rebuild
 from penult.model.recipe import Recipe
 from penult.model.stream import Outcome
-from penult.store import Known, TableReader, open_table
-from penult.util.progress import Counts
+from penult.store import TableReader, open_table
+from penult.util.checks import require_at_least
+from penult.util.progress import Counts, show_nothing
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
-
-_FACTS = {"key": "string", "path": "string", "bytes": "int64", "mtime": "int64", "sha256": "string"}
 
 
 @dataclass(slots=True)
@@ -79,8 +76,8 @@ def verify(
         CheckpointError: The weights aren't there or can't be read.
         UsageError: `n` is below 1, or the weights are not those of the table.
     """
-    if n is not None and n < 1:
-        raise UsageError(f"n must be at least 1, not {n}")
+    if n is not None:
+        require_at_least(1, "n", n)
     features = open_table(table)
     model = rebuild_model(features, weights)
     found = Verification()
@@ -92,7 +89,7 @@ def verify(
             yield row.path
 
     counts = Counts(listed=min(n or len(features), len(features)))
-    report = progress or (lambda counts: None)
+    report = progress or show_nothing
     report(counts)
     with closing(model.stream(paths())) as outcomes:
         for outcome in outcomes:
@@ -119,19 +116,15 @@ def _unchanged(
     features: TableReader, places: NDArray[np.int64], found: Verification
 ) -> Iterator[_Row]:
     """Yield the rows whose image is what it was; note the others."""
-    for piece in features.tables(list(_FACTS), list(features.layers), places):
-        facts = [piece.column(name).cast(kind).to_pylist() for name, kind in _FACTS.items()]
+    for piece in features.tables(["key", *COLUMNS], list(features.layers), places):
         blocks = {name: _flat(piece.column(name)) for name in features.layers}
-        for index, (key, place, size, mtime, sha256) in enumerate(zip(*facts, strict=True)):
-            if place is None or changes.is_gone(place):
-                found.vanished.append(key)
-                continue
-            path = from_key(place)
-            now = changes.job(ImageFile(key, path), checksum=sha256 is not None).file
-            if changes.same(now, Known(size, mtime, failed=False, sha256=sha256)):
-                yield _Row(key, path, {name: block[index] for name, block in blocks.items()})
+        files = zip(piece["key"].to_pylist(), row_files(piece), strict=True)
+        for index, (key, file) in enumerate(files):
+            state = file.state()
+            if state == "same":
+                yield _Row(key, file.path, {name: block[index] for name, block in blocks.items()})
             else:
-                found.changed.append(key)
+                (found.vanished if state == "gone" else found.changed).append(key)
 
 
 def _flat(column: Any) -> NDArray[np.float32]:  # noqa: ANN401 -- pyarrow has no types

@@ -8,18 +8,22 @@ of pixel; `preprocess` makes the input a network expects.
 from penult.images.decode import CODES, Decode, ImageLike, decode, load
 from penult.images.limits import Limits
 from penult.images.names import as_key, from_key
-from penult.images.sources import ImageFile, find_images, scope
+from penult.images.sources import ImageFile, Item, Source, Sources, Version, find_images, several
 
 __all__ = [
     "CODES",
     "Decode",
     "ImageFile",
     "ImageLike",
+    "Item",
     "Limits",
+    "Source",
+    "Sources",
+    "Version",
     "as_key",
     "decode",
     "find_images",
     "from_key",
     "load",
-    "scope",
+    "several",
 ]

@@ -11,17 +11,18 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import chain, takewhile
 from pathlib import Path
-from typing import TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from penult.errors import SourceError, UsageError
-from penult.images.names import as_key, reason
+from penult.images.decode import ImageLike
+from penult.images.names import as_key, from_key, reason
 from penult.util.text import quoted
 
 IMAGE_SUFFIXES = (
@@ -30,14 +31,62 @@ IMAGE_SUFFIXES = (
 )
 _MAGIC = frozenset("*?[")
 _LEFT_OUT = "hidden files, links and, in a folder, other extensions are left alone unless named"
+_ALL_BELOW = ("**", "*")
 
 StrPath: TypeAlias = str | os.PathLike[str]
-_Found: TypeAlias = Iterable[tuple[str, str]]  # a source's fixed start, as written; a path below it
+Sources: TypeAlias = StrPath | Sequence[StrPath]
+
+
+class Version(NamedTuple):
+    """What tells an image from another one in its place, without reading it."""
+
+    bytes: int
+    mtime_ns: int
+
+
+class Item(Protocol):
+    """One image of a source; nothing is looked at or read before it is asked for."""
+
+    @property
+    def key(self) -> str:
+        """The name it is stored under, unique in a run."""
+
+    @property
+    def place(self) -> str:
+        """Where it is, written like a key: the `path` of a table's row."""
+
+    @property
+    def image(self) -> ImageLike:
+        """What is decoded: a local file's path, which decoders read themselves, or bytes."""
+
+    def version(self) -> Version:
+        """Look at it; OSError or ValueError if that can't be done."""
+
+    def digest(self) -> str | None:
+        """SHA-256 of its bytes, which are read, in hexadecimal digits; None if it has none.
+
+        Raises:
+            OSError, ValueError: It can't be read.
+        """
+
+
+class Source(Protocol):
+    """Where the images of a run come from."""
+
+    def __iter__(self) -> Iterator[Item]:
+        """List the images, in order, while they are found; a source is listed once.
+
+        Raises:
+            SourceError: The listing breaks off.
+        """
+
+    def covers(self, place: str) -> bool:
+        """Whether an image at a place, written like a key, is below its folders or patterns."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """One image to read: the key it is stored under, and the file, absolute.
+    """An image in a file: the key it is stored under, and the file's absolute path.
 
     The path is text: a `Path` takes longer to make than the file to look at.
     """
@@ -45,11 +94,47 @@ class ImageFile:
     key: str
     path: str
 
+    @property
+    def place(self) -> str:
+        """The path, written like a key."""
+        return as_key(self.path)
 
-def find_images(
-    sources: StrPath | Iterable[StrPath] = (), *, from_file: StrPath | None = None
-) -> list[ImageFile]:
-    """List the images of all sources, in the order given.
+    @property
+    def image(self) -> str:
+        """The path."""
+        return self.path
+
+    def version(self) -> Version:
+        """The file's size and the time of its last change."""
+        found = os.stat(self.path)  # noqa: PTH116 -- by text
+        return Version(found.st_size, found.st_mtime_ns)
+
+    def digest(self) -> str | None:
+        """SHA-256 of a regular file; None for others: to open a pipe would wait for ever."""
+        import hashlib  # decoder processes have no use for it
+
+        if not stat.S_ISREG(os.stat(self.path).st_mode):  # noqa: PTH116
+            return None
+        with open(self.path, "rb") as file:  # noqa: PTH123
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+class _Listing(NamedTuple):
+    """The files that one name stands for."""
+
+    start: str  # the folder that they are in or below, as written
+    folder: str  # the same, absolute and without links
+    names: Iterator[str]  # their paths below it
+    wanted: Sequence[str] = ()  # what a folder's or a pattern's paths fit, part by part
+
+    def covers(self, path: str) -> bool:
+        return path.startswith(self.folder) and _fits(
+            path.removeprefix(self.folder).split("/"), self.wanted
+        )
+
+
+def find_images(sources: Sources = (), *, from_file: StrPath | None = None) -> Source:
+    """Find the images of all sources, in the order given.
 
     With one source, keys are relative to it: the path below a folder or below a pattern's fixed
     start, a single file's name. With several, or with a list, every key is the path as written, so
@@ -63,85 +148,121 @@ def find_images(
         SourceError: A source doesn't exist, can't be listed or holds no image.
         UsageError: There is no source.
     """
-    named = _several(sources)
-    place = cache(_place)
-    found = [_listed(os.fspath(source)) for source in named]
+    absolute = cache(_absolute)
+    listings = [_listing(os.fspath(source), absolute) for source in several(sources)]
+    relative = len(listings) == 1 and from_file is None
     if from_file is not None:
-        found.append(_lines(os.fspath(from_file)))
-    if not found:
+        listings.append(_lines(os.fspath(from_file), absolute))
+    if not listings:
         raise UsageError("no source of images: name a folder, a file, a pattern or a list of paths")
-    if len(named) == 1 and from_file is None:
-        return [ImageFile(as_key(rest), place(start) + rest) for start, rest in found[0]]
-    files: dict[str, ImageFile] = {}
-    for start, rest in chain.from_iterable(found):
-        path = str(Path(place(start), rest))  # links in `rest` stay: to resolve them costs time
-        files.setdefault(path, ImageFile(as_key(start + rest), path))
-    return list(files.values())
+    return _LocalFiles(listings, relative=relative)
 
 
-def scope(sources: StrPath | Iterable[StrPath]) -> Callable[[str], bool]:
-    """Return what tells whether a path, absolute, is one that folders or patterns may list."""
-    named = [os.fspath(source).replace(os.sep, "/") for source in _several(sources)]
-    patterns = [_parts(each) for each in named if not Path(each).exists()]
-    parts = [(each.rstrip("/") + "/", ["**", "*"]) for each in named if Path(each).is_dir()]
-    starts = [(_place(start), wanted) for start, wanted in parts + patterns]
-
-    def covers(path: str) -> bool:
-        return any(
-            path.startswith(start) and _fits(path.removeprefix(start).split("/"), wanted)
-            for start, wanted in starts
-        )
-
-    return covers
+def several(sources: Sources) -> Sequence[StrPath]:
+    """Sources as a sequence, of which a single one may stand without."""
+    return [sources] if isinstance(sources, str | os.PathLike) else sources
 
 
-def _several(sources: StrPath | Iterable[StrPath]) -> list[StrPath]:
-    return [sources] if isinstance(sources, str | os.PathLike) else list(sources)
+class _LocalFiles:
+    """Files on this machine, as a source."""
+
+    def __init__(self, listings: Sequence[_Listing], *, relative: bool) -> None:
+        self._listings = listings
+        self._folders = [listing for listing in listings if listing.wanted]
+        self._relative = relative
+
+    def __iter__(self) -> Iterator[ImageFile]:
+        if self._relative:
+            [(_, folder, names, _)] = self._listings
+            return (ImageFile(as_key(name), folder + name) for name in names)
+        return self._once_each()
+
+    def _once_each(self) -> Iterator[ImageFile]:
+        seen: set[str] = set()
+        for start, folder, names, _ in self._listings:
+            for name in names:
+                path = str(Path(folder, name))  # links in `name` stay: to resolve them costs time
+                if path not in seen:
+                    seen.add(path)
+                    yield ImageFile(as_key(start + name), path)
+
+    def covers(self, place: str) -> bool:
+        path = from_key(place)
+        return any(listing.covers(path) for listing in self._folders)
 
 
-def _place(start: str) -> str:
-    """A source's fixed start, which is a folder, as an absolute path without links."""
-    return os.path.realpath(start).replace(os.sep, "/").rstrip("/") + "/"
+def _absolute(folder: str) -> str:
+    """A folder as an absolute path without links, ending in a slash."""
+    return os.path.realpath(folder).replace(os.sep, "/").rstrip("/") + "/"
 
 
-def _listed(source: str) -> _Found:
+def _listing(source: str, absolute: Callable[[str], str]) -> _Listing:
     try:
         mode = os.stat(source).st_mode  # noqa: PTH116 -- to Path, "" is the current folder
     except (OSError, ValueError) as error:
         if not _MAGIC.isdisjoint(source):
-            return _not_empty(_matched(source), f"nothing matches {quoted(source)}", _LEFT_OUT)
+            return _pattern(source, absolute)
         missing = f"no source {quoted(source)} (in {quoted(str(Path.cwd()))}): {reason(error)}"
         raise SourceError(f"{missing}; check the path") from error
     if stat.S_ISDIR(mode):
-        return _not_empty(_folder(source), f"no images in {quoted(source)}", _LEFT_OUT)
+        start = source.replace(os.sep, "/").rstrip("/") + "/"
+        folder = absolute(start)
+        names = _not_empty(_images(folder), f"no images in {quoted(source)}", _LEFT_OUT)
+        return _Listing(start, folder, names, _ALL_BELOW)
     if stat.S_ISREG(mode):
         name = Path(source).name
-        return [(source.removesuffix(name), name)]
+        start = source.removesuffix(name)
+        return _Listing(start, absolute(start), iter([name]))
     raise SourceError(f"{quoted(source)} is a device or a pipe: name a file or a folder")
 
 
-def _not_empty(found: _Found, complaint: str, hint: str) -> _Found:
+def _pattern(source: str, absolute: Callable[[str], str]) -> _Listing:
+    start, wanted = _parts(source)
+    complaint = f"nothing matches {quoted(source)}"
+    with _refused(complaint):
+        folder = absolute(start)
+    names = _not_empty(_matches(folder, wanted), complaint, _LEFT_OUT)
+    return _Listing(start, folder, names, wanted)
+
+
+def _lines(source: str, absolute: Callable[[str], str]) -> _Listing:
+    names = _not_empty(_paths(source), f"no paths in the list {quoted(source)}", "one a line")
+    return _Listing("", absolute(""), names)
+
+
+def _not_empty(names: Iterator[str], complaint: str, hint: str) -> Iterator[str]:
+    """Find the first now, so that a source without any is refused before anything else is done."""
+    names = _all(names, complaint)
+    first = next(names, None)
+    if first is None:
+        raise SourceError(f"{complaint}: {hint}")
+    return chain([first], names)
+
+
+def _all(names: Iterator[str], complaint: str) -> Iterator[str]:
+    with _refused(complaint):
+        yield from names
+
+
+@contextmanager
+def _refused(complaint: str) -> Iterator[None]:
+    """Say what the system's refusal is about."""
     try:
-        files = list(found)
+        yield
     except (OSError, ValueError) as error:
         raise SourceError(f"{complaint}: {reason(error)}") from error
-    if not files:
-        raise SourceError(f"{complaint}: {hint}")
-    return files
 
 
-def _folder(source: str) -> _Found:
-    start = source.replace(os.sep, "/").rstrip("/") + "/"
+def _images(folder: str) -> Iterator[str]:
     taken = (*IMAGE_SUFFIXES, "/")
-    return ((start, rest) for rest in _walk(start) if rest.lower().endswith(taken))
+    return (name for name in _walk(folder) if name.lower().endswith(taken))
 
 
-def _matched(pattern: str) -> _Found:
-    start, wanted = _parts(pattern)
+def _matches(folder: str, wanted: Sequence[str]) -> Iterator[str]:
     levels = math.inf if "**" in wanted else len(wanted)
-    for rest in _walk(start or "./", levels):
-        if rest.endswith("/") or _fits(rest.split("/"), wanted):
-            yield start, rest
+    for name in _walk(folder, levels):
+        if name.endswith("/") or _fits(name.split("/"), wanted):
+            yield name
 
 
 def _parts(pattern: str) -> tuple[str, list[str]]:
@@ -151,7 +272,7 @@ def _parts(pattern: str) -> tuple[str, list[str]]:
     return "".join(part + "/" for part in fixed), parts[len(fixed) :]
 
 
-def _fits(parts: list[str], wanted: list[str]) -> bool:
+def _fits(parts: list[str], wanted: Sequence[str]) -> bool:
     if not wanted:
         return not parts
     if wanted[0] == "**":
@@ -181,13 +302,9 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
     return sorted(visible, key=lambda entry: entry.name, reverse=True)
 
 
-def _lines(source: str) -> _Found:
-    return _not_empty(_paths(source), f"no paths in the list {quoted(source)}", "one a line")
-
-
-def _paths(source: str) -> _Found:
+def _paths(source: str) -> Iterator[str]:
     with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as lines:
         for line in lines:
             path = line.removesuffix(b"\n").removesuffix(b"\r")
             if path.strip():
-                yield "", os.fsdecode(path)
+                yield os.fsdecode(path)

@@ -1,18 +1,18 @@
 """The feature store: a table of vectors that survives kills.
 
-Writing: `TableWriter` with `Row`, and `File`, `Known` and `Heir` for what has changed since.
-Reading: `TableReader`. Lance and Arrow are imported where a table is first opened, not by this
-package.
+Writing: `TableWriter` with `Row`, and `File`, `Known` and `Reassignment` for what has changed
+since. Reading: `TableReader`. Lance and Arrow are imported where a table is first opened, not by
+this package.
 """
 
 from penult.store.layout import File, Row
 from penult.store.reader import Table, TableReader, open_table
-from penult.store.writer import Heir, Known, TableWriter
+from penult.store.writer import Known, Reassignment, TableWriter
 
 __all__ = [
     "File",
-    "Heir",
     "Known",
+    "Reassignment",
     "Row",
     "Table",
     "TableReader",

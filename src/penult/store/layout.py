@@ -223,6 +223,17 @@ def _remedy(found: object) -> str:
     return "upgrade Penult"
 
 
+def with_files(rows: "pa.Table", files: Sequence[File]) -> "pa.Table":
+    """Rows of a table as those of other files, in the same order."""
+    import pyarrow as pa
+
+    for name, values in file_columns(files).items():
+        field = rows.schema.field(name)
+        column = pa.array(values, field.type)
+        rows = rows.set_column(rows.schema.get_field_index(name), field, column)
+    return rows
+
+
 def column(layer: str) -> str:
     """The column that holds a layer; `urllib.parse.unquote` gives the layer back."""
     return quote(layer, safe="/").replace(".", "%2E")

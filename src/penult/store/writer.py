@@ -11,7 +11,7 @@ from penult.errors import StoreError
 from penult.store import columns as added
 from penult.store import durable
 from penult.store.columns import Values
-from penult.store.layout import File, Kind, Row, Shape, column, file_columns
+from penult.store.layout import File, Kind, Row, Shape, column, with_files
 from penult.store.lock import Lock
 from penult.store.messages import translated
 from penult.store.versions import (
@@ -51,16 +51,16 @@ class Known(NamedTuple):
     sha256: str | None = None
 
 
-class Heir(NamedTuple):
+class Reassignment(NamedTuple):
     """A file that a row now belongs to, as its content is what the row was computed from."""
 
     key: str  # of the row
     file: File
-    leaves: bool = False  # whether the row is taken from its key, or copied
+    moved: bool = False  # whether the row is taken from its key, or copied
 
     @property
-    def is_own(self) -> bool:
-        """Whether the row keeps its key."""
+    def keeps_key(self) -> bool:
+        """Whether it's the row's own file, of which something new is known."""
         return self.key == self.file.key
 
 
@@ -160,7 +160,7 @@ class TableWriter:
         if latest:
             self._commit(self.kind.table(list(latest.values())), [*latest.values()])
 
-    def adopt(self, heirs: Sequence[Heir]) -> set[str]:
+    def reassign(self, asked: Sequence[Reassignment]) -> set[str]:
         """Give rows to other files of the same content, or renew what is known of their own.
 
         As durable as `append`. Rows that have gone or changed meanwhile are passed over.
@@ -170,31 +170,22 @@ class TableWriter:
         """
         given: set[str] = set()
         rows = min(CHUNK, self._fragment_rows)  # maps take much memory
-        for start in range(0, len(heirs), rows):
-            given |= self._adopt(heirs[start : start + rows])
+        for start in range(0, len(asked), rows):
+            given |= self._reassign(asked[start : start + rows])
         return given
 
-    def _adopt(self, heirs: Sequence[Heir]) -> set[str]:
-        import pyarrow as pa
-
+    def _reassign(self, asked: Sequence[Reassignment]) -> set[str]:
         with translated(f"{quoted(self.path)}: can't read rows"):
-            rows = self._dataset.to_table(filter=durable.among({heir.key for heir in heirs}))
-        there = dict(zip(rows["key"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
-        place = {key: index for index, key in enumerate(there)}
-        true = [
-            heir
-            for heir in heirs
-            if heir.key in there and (heir.is_own or heir.file.sha256 == there[heir.key])
-        ]
-        if not true:
+            rows = self._dataset.to_table(filter=durable.among({each.key for each in asked}))
+        digests = dict(zip(rows["key"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
+        valid = [each for each in asked if _is_valid(each, digests)]
+        if not valid:
             return set()
-        batch = rows.take([place[heir.key] for heir in true])
-        for name, values in file_columns([heir.file for heir in true]).items():
-            field, index = batch.schema.field(name), batch.schema.get_field_index(name)
-            batch = batch.set_column(index, field, pa.array(values, field.type))
-        given = {heir.file.key for heir in true}
-        left = {heir.key for heir in true if heir.leaves} - given
-        self._commit(batch, [heir.file for heir in true], left)
+        place = {key: index for index, key in enumerate(digests)}
+        files = [each.file for each in valid]
+        given = {file.key for file in files}
+        batch = with_files(rows.take([place[each.key] for each in valid]), files)
+        self._commit(batch, files, {each.key for each in valid if each.moved} - given)
         return given
 
     def remove(self, keys: Sequence[str]) -> None:
@@ -309,6 +300,13 @@ class TableWriter:
         self, kind: type[BaseException] | None, exc: BaseException | None, at: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _is_valid(asked: Reassignment, digests: Mapping[str, str | None]) -> bool:
+    """Whether a row is still there, and, if another file gets it, still of the same content."""
+    if asked.key not in digests:
+        return False
+    return asked.keeps_key or asked.file.sha256 == digests[asked.key]
 
 
 def _load(dataset: "LanceDataset") -> tuple[Kind, dict[str, Known]]:

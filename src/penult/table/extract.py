@@ -4,8 +4,8 @@ from pathlib import Path
 from typing import Unpack
 
 from penult.errors import UsageError
-from penult.extraction.run import Progress, Sources, fill, listed
-from penult.images import find_images
+from penult.extraction.run import Progress, fill
+from penult.images import Sources, find_images, several
 from penult.model.model import Model, load_model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
@@ -53,9 +53,9 @@ def extract(
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
     path = _table_path(out) if out else table_name(sources, from_file)
-    if prune and not listed(sources):
+    if prune and not several(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
-    files = find_images(listed(sources), from_file=from_file)
+    source = find_images(sources, from_file=from_file)
     if not isinstance(model, Model):
         model = load_model(model, **options)
     elif options:
@@ -65,10 +65,10 @@ def extract(
         fill(
             table,
             model,
-            files,
+            source,
             retry_failed=retry_failed,
             checksum=checksum,
-            prune=sources if prune else (),
+            prune=prune,
             progress=progress,
         )
     features = Features(path)
@@ -78,7 +78,7 @@ def extract(
 
 def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
     """Name a table after the first source: `photos/` gives `photos.lance`, here."""
-    first = Path(next(iter(listed(sources)), from_file or "")).resolve()
+    first = Path(next(iter(several(sources)), from_file or "")).resolve()
     stem = first.name if first.is_dir() else first.stem
     return Path(f"{stem if first.exists() else 'features'}.lance")
 

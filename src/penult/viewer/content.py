@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from penult.analysis.neighbours import Match, search
 from penult.errors import ImageError
-from penult.extraction import changes
-from penult.images import ImageFile, from_key
+from penult.extraction.row_files import COLUMNS, row_files
 from penult.images.thumbnails import Thumbnails
-from penult.store import Known, TableReader
+from penult.store import TableReader
 from penult.version import __version__
 from penult.viewer.columns import Column, column
 
@@ -40,7 +39,8 @@ class Content:
         self._features = features
         self._layer = features.layer(layer)
         self._weights = weights
-        self._facts = features.facts(["path", *_MEASURED, *features.columns])
+        names = dict.fromkeys([*COLUMNS, *_MEASURED, *features.columns])
+        self._facts = features.facts([*names])
         self._searching = Lock()  # the first search reads all vectors, or loads the model
         self._small = Thumbnails()
         self._large = Thumbnails(LARGE, count=2, cache_bytes=_LARGE_CACHE)
@@ -113,14 +113,13 @@ class Content:
 
         A table may come from others, and must not name files to look at.
         """
-        place, size, mtime = (self._facts[name][row] for name in ("path", "bytes", "mtime"))
-        if place.as_py() is None or changes.is_gone(place.as_py()):
+        (file,) = row_files(self._facts.slice(row, 1))
+        state = file.state()
+        if state == "gone":
             raise ImageError("unreadable", "the file is gone from where it was")
-        path = from_key(place.as_py())
-        now = changes.job(ImageFile(self._features.keys[row], path)).file
-        if not changes.same(now, Known(size.as_py(), mtime.value, failed=False)):
+        if state == "changed":
             raise ImageError("changed", "the file isn't the one that the features are of")
-        return path
+        return file.path
 
     def close(self) -> None:
         """End the processes that make pictures."""

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from penult.analysis.clusters import Clusters, central
-from penult.analysis.listing import own_files
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
+from penult.extraction.row_files import files_of, same_paths
 from penult.store import TableReader
 from penult.viewer.sheet import LIMIT, Item, Section
 
@@ -88,7 +88,9 @@ def _cluster(label: Any) -> str:  # noqa: ANN401 -- people may have columns of t
 def of_duplicates(features: TableReader, found: Duplicates) -> list[Section]:
     """A section a group, the image to keep first."""
     images = [image for group in found.groups for image in (group.keep, *group.drop)]
-    files = dict(zip(images, own_files(features, [image.key for image in images]), strict=True))
+    files = dict(
+        zip(images, same_paths(files_of(features, [image.key for image in images])), strict=True)
+    )
     return [
         Section(
             group.keep.key.rpartition("/")[2],
@@ -129,14 +131,14 @@ def _items(
     features: TableReader, keys: Sequence[str], captions: Sequence[str] | None = None
 ) -> list[Item]:
     captions = captions or [""] * len(keys)
-    files = own_files(features, keys)
+    files = same_paths(files_of(features, keys))
     return [Item(*each) for each in zip(keys, files, captions, strict=True)]
 
 
 def _query(features: TableReader, query: str, badge: str) -> Item:
     place = bisect_left(features.keys, query)
     if features.keys[place : place + 1] == [query]:
-        (path,) = own_files(features, [query])
+        (path,) = same_paths(files_of(features, [query]))
     else:
         path = None if "://" in query else Path(query)
     return Item(query, path, badge=badge)

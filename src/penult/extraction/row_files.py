@@ -1,0 +1,121 @@
+"""Whether a row's image is still the one that its features are of; nothing else answers this.
+
+A table may come from others, who mustn't choose what a page shows or an export carries on: only a
+file that is what the table says of it is.
+"""
+
+import os
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+
+from penult.images.names import from_key
+from penult.images.sources import ImageFile, Version
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from penult.store import TableReader
+
+COLUMNS = {"path": "string", "bytes": "int64", "mtime": "int64", "sha256": "string"}
+DIGESTS = 1 << 16  # that are remembered, each some 300 bytes
+
+State = Literal["same", "changed", "gone"]
+
+
+class Recorded(Protocol):
+    """What a table knows of an image's file."""
+
+    @property
+    def bytes(self) -> int:
+        """Its size."""
+
+    @property
+    def mtime_ns(self) -> int:
+        """The time of its last change."""
+
+    @property
+    def sha256(self) -> str | None:
+        """The digest of its content, if that was asked for."""
+
+
+class RowFile(NamedTuple):
+    """A row's file: where it was, and what it was like."""
+
+    path: str  # empty, which is no file, if the table doesn't say
+    bytes: int
+    mtime_ns: int
+    sha256: str | None = None
+
+    def state(self) -> State:
+        """Look at the file, and read it where only its content can tell.
+
+        Size and time of change say that it's the same. Where the time alone differs, its digest
+        does, if the row has one: so a file that was touched or copied back is still the same.
+        """
+        try:
+            version = ImageFile("", self.path).version()
+            if same(self, version) or self._same_content(version):
+                return "same"
+        except (OSError, ValueError):
+            return "gone" if is_gone(self.path) else "changed"
+        return "changed"
+
+    def digest(self) -> str | None:
+        """SHA-256 of the file as it is, if it's still the same and can be read."""
+        if self.state() != "same":
+            return None
+        try:
+            return _digest(self.path, ImageFile("", self.path).version())
+        except (OSError, ValueError):
+            return None
+
+    def _same_content(self, version: Version) -> bool:
+        if not self.bytes or self.bytes != version.bytes or self.sha256 is None:
+            return False  # files of no bytes are no images, but some in /proc never end
+        return same(self, version, _digest(self.path, version))
+
+
+def same(row: Recorded, version: Version, sha256: str | None = None) -> bool:
+    """Whether a file is a row's: by content where both digests are known, else by size and time."""
+    if sha256 and row.sha256:
+        return sha256 == row.sha256
+    return (row.bytes, row.mtime_ns) == version
+
+
+@lru_cache(DIGESTS)
+def _digest(path: str, version: Version) -> str | None:  # the version is part of the name
+    return ImageFile("", path).digest()
+
+
+def is_gone(path: str) -> bool:
+    """Whether no file is at a path; what can't be looked at is not known to be gone."""
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
+def row_files(facts: "pa.Table") -> list[RowFile]:
+    """The files of rows, of which a table has `COLUMNS`."""
+    columns = (facts[name].cast(kind).to_pylist() for name, kind in COLUMNS.items())
+    return [RowFile(from_key(place or ""), *rest) for place, *rest in zip(*columns, strict=True)]
+
+
+def files_of(features: "TableReader", keys: Sequence[str]) -> list[RowFile]:
+    """The files of some keys that a table has, in their order."""
+    import numpy as np
+
+    places = np.array([bisect_left(features.keys, key) for key in keys], np.int64)
+    pieces = features.tables([*COLUMNS], [], places)
+    return [file for piece in pieces for file in row_files(piece)]
+
+
+def same_paths(files: Iterable[RowFile]) -> list[Path | None]:
+    """Where the files are that are still the same; None for the others."""
+    return [Path(file.path) if file.state() == "same" else None for file in files]
