@@ -130,3 +130,13 @@ def test_a_table_that_does_not_say_what_made_it_is_refused(table):
 def test_at_least_one_row_is_asked_for(table):
     with pytest.raises(UsageError, match="n must be at least 1, not 0"):
         penult.verify(table, n=0)
+
+
+def test_a_file_that_keeps_size_and_time_but_not_its_content_has_changed(model, folder, tmp_path):
+    table = penult.extract(folder, model, out=tmp_path / "c.lance", checksum=True).path
+    file, smaller = folder / "espresso.jpg", (folder / "tripod.jpg").read_bytes()
+    before = file.stat()
+    file.write_bytes(smaller.ljust(before.st_size, b"\0"))
+    os.utime(file, ns=(before.st_mtime_ns, before.st_mtime_ns))
+    result = penult.verify(table, n=None)
+    assert (result.changed, result.compared, result.ok) == (["espresso.jpg"], 3, True)

@@ -24,7 +24,7 @@ from penult.analysis.labels import MAX_LABEL
 from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, UsageError
-from penult.extraction.classification import Classification, classified
+from penult.extraction.classification import Classification, classify_items
 from penult.images import Sources, find_images
 from penult.images.limits import Limits
 from penult.model.model import rebuild
@@ -132,7 +132,7 @@ class Probe:
         def logits(vector: Floats) -> NDArray[np.float64]:
             return np.asarray(weight @ vector.ravel() + bias)
 
-        return classified(source, model, self.classes, k, logits)
+        return classify_items(source, model, self.classes, k, logits)
 
     def _document(self) -> dict[str, Any]:
         return {

@@ -10,9 +10,8 @@ from typing import Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import UsageError
 from penult.images import ImageLike, Item, Sources, find_images
-from penult.model.model import Model, load_classifier
+from penult.model.model import Model, load_classifier, make_model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.util.checks import require_at_least
 
@@ -46,16 +45,11 @@ def classify(
     """
     require_at_least(1, "k", k)
     source = find_images(sources, from_file=from_file)
-    if not isinstance(model, Model):
-        classifier = load_classifier(model, **options)
-    elif options:
-        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
-    else:
-        classifier = model.classifier
-    return classified(source, classifier, classifier.classes, k)
+    classifier = make_model(model, load_classifier, options).classifier
+    return classify_items(source, classifier, classifier.classes, k)
 
 
-def classified(
+def classify_items(
     items: Iterable[Item],
     model: Model,
     classes: Sequence[str],

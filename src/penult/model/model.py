@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -143,6 +143,8 @@ class Model:
     @cached_property
     def classifier(self) -> "Model":
         """The same network with its logits as the layer."""
+        if list(self.outputs) == [self.network.logits]:
+            return self
         layers: dict[str, Shape] = {self.network.logits: ()}
         return Model(
             self.network, replace(self._asked, layers=layers, pool="avg"), self._make_engine
@@ -258,6 +260,21 @@ def load_classifier(model: str | None = None, **options: Unpack[ModelOptions]) -
     """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
     network = _network(model, options)
     return Model(network, Recipe.of(network, **options | {"layer": network.logits}))
+
+
+def make_model(
+    model: str | Model | None, load: Callable[..., Model], options: ModelOptions
+) -> Model:
+    """Return a model as it is, or load the one of a name; what is loaded already has its options.
+
+    Raises:
+        UsageError: There are options for a model that is loaded already; or as of `load`.
+    """
+    if not isinstance(model, Model):
+        return load(model, **options)
+    if options:
+        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
+    return model
 
 
 def _network(model: str | None, options: ModelOptions) -> Network:

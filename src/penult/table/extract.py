@@ -6,7 +6,7 @@ from typing import Unpack
 from penult.errors import UsageError
 from penult.extraction.run import Progress, fill
 from penult.images import Sources, find_images, several
-from penult.model.model import Model, load_model
+from penult.model.model import Model, load_model, make_model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
 from penult.table.features import Features
@@ -56,10 +56,7 @@ def extract(
     if prune and not several(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
     source = find_images(sources, from_file=from_file)
-    if not isinstance(model, Model):
-        model = load_model(model, **options)
-    elif options:
-        raise UsageError(f"a Model has its {', '.join(options)}: give them to load_model")
+    model = make_model(model, load_model, options)
     recipe = model.recipe
     with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
         fill(
