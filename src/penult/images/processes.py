@@ -133,6 +133,15 @@ def borrow(owner: object) -> Iterator[DecoderProcess]:
         _give_back(process)
 
 
+def release(owner: object) -> None:
+    """Let idle processes give back the memory of an owner that has no more work."""
+    with _pool.changed:
+        for process in _pool.idle:
+            if process.owner is owner:
+                process.ask(None)
+                process.owner = None
+
+
 def _take(owner: object) -> DecoderProcess:
     with _pool.changed:
         _pool.changed.wait_for(lambda: _pool.borrowed < _limit())

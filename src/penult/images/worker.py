@@ -4,9 +4,9 @@ It may die at any byte, so it holds nothing that is missed. `processes` starts i
 it what to do:
 
 - Standard input is a socket. It brings pickles, each behind its length: what to make of images, a
-  `Setup` and the shape of the memory that comes along; or a list of images, each a (slot, source).
-  When it ends, because the parent has closed it or is dead, so does the process; and after a minute
-  without a message.
+  `Setup` and the shape of the memory that comes along; or a list of images, each a (slot, source);
+  or None, when that memory isn't used any more. When it ends, because the parent has closed it or
+  is dead, so does the process; and after a minute without a message.
 - Inputs are written into memory that is shared with the parent, and beside each, when it is done,
   an answer in JSON: nothing that comes from here is ever unpickled.
 - The socket gets a byte back when a message is dealt with.
@@ -76,6 +76,9 @@ def _work(message: Any, descriptors: list[int]) -> None:  # noqa: ANN401 -- eith
     if descriptors:
         setup, shape = message
         _prepare_for(setup, shape, descriptors[0])
+        return
+    if message is None:
+        _current.clear()
         return
     ((setup, inputs, answers),) = _current
     for slot, source in message:

@@ -21,7 +21,7 @@ from functools import lru_cache
 from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
-from threading import Lock
+from threading import Condition
 from typing import TypeAlias, TypeGuard
 
 from PIL import Image
@@ -30,8 +30,10 @@ from penult.errors import ImageError, PenultError
 from penult.images.decode import ImageLike
 from penult.images.prepare import Prepared, prepare
 from penult.images.preprocess import Preprocessing
-from penult.images.processes import AVAILABLE, DecoderProcess, borrow
+from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release
 from penult.images.shared import Setup, mapped, size
+
+GRACE_SECONDS = 0.25  # to end work that isn't wanted: to start another process takes as long
 
 File: TypeAlias = str | os.PathLike[str] | bytes
 _Job: TypeAlias = tuple[int, str | bytes]  # a slot, and what its input is made of
@@ -61,7 +63,7 @@ class Decoders:
         self._threads = ThreadPoolExecutor(count)
         self._busy: set[DecoderProcess] = set()
         self._closed = False
-        self._lock = Lock()  # between `close` and the threads that borrow processes
+        self._changed = Condition()  # of what is busy, or closed
 
     def submit(
         self, sources: Sequence[ImageLike], start: int
@@ -117,7 +119,7 @@ class Decoders:
         """Borrow a process that has the setup."""
         self._require_open()
         with borrow(self._ownership) as process:
-            with self._lock:
+            with self._changed:
                 self._require_open()
                 self._busy.add(process)
             try:
@@ -125,8 +127,9 @@ class Decoders:
                     self._hand_over(process)
                 yield process
             finally:
-                with self._lock:
+                with self._changed:
                     self._busy.discard(process)
+                    self._changed.notify_all()
 
     def _require_open(self) -> None:
         if self._closed:
@@ -140,13 +143,15 @@ class Decoders:
             raise PenultError(f"a decoder process ended with {status} before it had any image")
 
     def close(self) -> None:
-        """Stop at once; what is being decoded is given up."""
+        """Stop at once; what takes longer than a moment to decode is given up."""
         self._threads.shutdown(wait=False, cancel_futures=True)
-        with self._lock:
+        with self._changed:
             self._closed = True
+            self._changed.wait_for(lambda: not self._busy, GRACE_SECONDS)
             for process in self._busy:
                 process.kill()  # it would go on writing into the memory
         self._threads.shutdown()
+        release(self._ownership)
         os.close(self._memory)
 
 

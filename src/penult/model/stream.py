@@ -53,10 +53,16 @@ class Outcome:
 
 
 class Pace:
-    """How many images a batch has at most; a model keeps it from one call to the next."""
+    """How much goes to an engine at a time, for all streams that share it.
+
+    Attributes:
+        calls: Held while the engine runs, by as many as it takes.
+        images: Images to a batch at most; what is learned holds for the next stream too.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._least = engine.batch
+        self.calls = Semaphore(engine.calls)
         self.images = 1
 
     def learn(self, images: int, seconds: float) -> None:
@@ -115,17 +121,24 @@ class _Flow:
     Args:
         setup: What decoders make of images.
         engine: Runs the network.
+        calls: Is held while it runs.
         decoders: How many batches are decoded at a time.
         block: Images to a batch at most.
         outcome_bytes: What the outcome of one image takes.
     """
 
     def __init__(
-        self, setup: Setup, engine: Engine, decoders: int, block: int, outcome_bytes: int
+        self,
+        setup: Setup,
+        engine: Engine,
+        calls: Semaphore,
+        decoders: int,
+        block: int,
+        outcome_bytes: int,
     ) -> None:
         blocks = engine.calls + decoders + 1
         self._engine = engine
-        self._calls = Semaphore(engine.calls)
+        self._calls = calls
         self._decoders = Decoders(setup, blocks * block, decoders)
         self._threads = ThreadPoolExecutor(blocks)
         self._free: SimpleQueue[int] = SimpleQueue()  # where free blocks begin
@@ -193,7 +206,7 @@ def stream(
 ) -> Generator[Outcome]:
     """Yield the outcome of each image, in order; see `Model.stream` and `_Flow`."""
     batches = _Batches(images, pace, decoders)
-    with closing(_Flow(setup, engine, decoders, batches.most, outcome_bytes)) as flow:
+    with closing(_Flow(setup, engine, pace.calls, decoders, batches.most, outcome_bytes)) as flow:
         for batch in batches:
             flow.start(batch)
             waiting = perf_counter()
