@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from penult.util.signals import Terminated, held_back, raise_on_sigterm
+from penult.util.signals import Terminated, delay_stops, raise_on_sigterm
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +27,7 @@ def test_sigterm_is_a_kind_of_ctrl_c():
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stop_within_the_block_comes_at_its_end(number):
     def work():
-        with held_back():
+        with delay_stops():
             os.kill(os.getpid(), number)
             os.kill(os.getpid(), number)
             done.append(True)
@@ -42,13 +42,13 @@ def test_a_stop_within_the_block_comes_at_its_end(number):
 
 
 def test_an_error_within_the_block_is_not_lost():
-    with pytest.raises(ValueError, match="disk"), held_back():
+    with pytest.raises(ValueError, match="disk"), delay_stops():
         raise ValueError("disk")
 
 
 def test_other_threads_have_nothing_to_hold_back():
     def work():
-        with held_back():
+        with delay_stops():
             done.append(signal.getsignal(signal.SIGINT))
 
     done = []

@@ -77,7 +77,7 @@ class OnnxRuntime:
         return dict(zip(self._outputs, results, strict=True))
 
     def _run(self, session: ort.InferenceSession, batch: Mapping[str, Array]) -> list[Array]:
-        with self._translated():
+        with self._wrap_errors():
             results: list[Array] = session.run(None, dict(batch))
         return results
 
@@ -91,7 +91,7 @@ class OnnxRuntime:
             options.add_session_config_entry("session.disable_prepacking", "1")
         values = [ort.OrtValue.ortvalue_from_numpy(array) for array in weights.values()]
         options.add_external_initializers(list(weights), values)
-        with self._translated():
+        with self._wrap_errors():
             session = ort.InferenceSession(
                 model,
                 options,
@@ -104,7 +104,7 @@ class OnnxRuntime:
         return session
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _wrap_errors(self) -> Iterator[None]:
         try:
             yield
         except Exception as exc:  # ONNX Runtime's errors share no other base

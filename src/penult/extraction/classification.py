@@ -70,10 +70,10 @@ def classify_items(
                 yield Classification(keys.popleft(), error=str(outcome.error))
             else:
                 (vector,) = outcome.vectors.values()
-                yield Classification(keys.popleft(), _likeliest(logits(vector), classes, k))
+                yield Classification(keys.popleft(), _top_classes(logits(vector), classes, k))
 
 
-def _likeliest(
+def _top_classes(
     logits: NDArray[np.floating], classes: Sequence[str], k: int
 ) -> tuple[tuple[str, float], ...]:
     exponentials = np.exp(logits - logits.max())

@@ -119,8 +119,8 @@ def load_features(path: str | Path) -> dict[str, Array]:
         >>> import penult
         >>> features = penult.load_features("features/vgg_16_features.pkl")  # doctest: +SKIP
     """
-    file = _opened(Path(path))
-    root = _unpickled(file)
+    file = _open(Path(path))
+    root = _unpickle(file)
     if not isinstance(root, dict):
         raise file.error(f"holds a {type(root).__name__}, expected a dict from path to vector")
     vectors = _Vectors(file)
@@ -135,19 +135,19 @@ def _images(folder: str, failures: dict[str, str]) -> list[str]:
     if not Path(folder).is_dir():
         raise SourceError(f"no folder {quoted(Path(folder))}; check --data_dir")
 
-    def failed(error: OSError) -> None:
+    def note(error: OSError) -> None:
         failures[str(error.filename)] = f"unreadable: {error.strerror}"
 
-    found = [
+    paths = [
         os.path.join(parent, name)  # noqa: PTH118 -- Path would rewrite the folder as given
-        for parent, _, names in os.walk(folder, onerror=failed)
+        for parent, _, names in os.walk(folder, onerror=note)
         for name in names
         if name.lower().endswith(SUFFIXES)
     ]
-    if not found:
+    if not paths:
         reason = next(iter(failures.values()), f"{', '.join(SUFFIXES)} are taken")
         raise SourceError(f"no images in {quoted(Path(folder))}: {reason}")
-    return sorted(found)
+    return sorted(paths)
 
 
 def _network(name: str, weights: str | Path, preprocess: str | None) -> Model:
@@ -173,7 +173,7 @@ class _FeaturesFile(WeightsFile):
     resave = "load it where it was made and save the arrays with numpy.savez"
 
 
-def _opened(path: Path) -> _FeaturesFile:
+def _open(path: Path) -> _FeaturesFile:
     hint = "name a .pkl of `penult compute-features`"
     try:
         file = _FeaturesFile(path)
@@ -185,7 +185,7 @@ def _opened(path: Path) -> _FeaturesFile:
     return file
 
 
-def _unpickled(file: WeightsFile) -> object:
+def _unpickle(file: WeightsFile) -> object:
     steps = min(MAX_STEPS, SMALL + file.size)
     limits = Limits(file.size, steps, "save the features of fewer images to a file")
     pickles = Unpickler(file, 0, file.size, NAMES, methods=ARRAYS, limits=limits)

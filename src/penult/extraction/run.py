@@ -10,7 +10,7 @@ from penult.model.model import Model
 from penult.model.stream import Outcome
 from penult.store import Row, TableWriter
 from penult.util.progress import Counts, Timings, show_nothing
-from penult.util.signals import held_back
+from penult.util.signals import delay_stops
 
 COMMIT_ROWS = 256
 COMMIT_SECONDS = 2.0
@@ -81,7 +81,7 @@ def _compute(
                     last_commit = monotonic()
     finally:
         _commit(table, rows, counts.timings)
-    with held_back():
+    with delay_stops():
         table.compact()
 
 
@@ -90,7 +90,7 @@ def _commit(table: TableWriter, rows: list[Row], timings: Timings) -> None:
     ready = rows.copy()
     rows.clear()  # first: rows that can't be written are not tried twice
     if ready:
-        with held_back():
+        with delay_stops():
             table.append(ready)
     timings.writing += monotonic() - started
 

@@ -84,7 +84,7 @@ def verify(
     waiting: deque[_Row] = deque()  # rows whose images are being computed
 
     def paths() -> Iterator[str]:
-        for row in _unchanged(features, _places(len(features), n, seed), result):
+        for row in _select_unchanged(features, _draw_places(len(features), n, seed), result):
             waiting.append(row)
             yield row.file.path
 
@@ -100,7 +100,7 @@ def verify(
     return result
 
 
-def _places(rows: int, n: int | None, seed: int) -> NDArray[np.int64]:
+def _draw_places(rows: int, n: int | None, seed: int) -> NDArray[np.int64]:
     if n is None or n >= rows:
         return np.arange(rows)
     return np.sort(np.random.default_rng(seed).choice(rows, n, replace=False))
@@ -112,7 +112,7 @@ def rebuild_model(features: TableReader, weights: str | Path | None = None) -> M
     return rebuild(recipe, features.path, weights)
 
 
-def _unchanged(
+def _select_unchanged(
     features: TableReader, places: NDArray[np.int64], result: Verification
 ) -> Iterator[_Row]:
     """Yield the rows whose image is what it was; note the others."""

@@ -8,7 +8,15 @@ of pixel; `preprocess` makes the input a network expects.
 from penult.images.decode import CODES, Decode, ImageLike, decode, load
 from penult.images.limits import Limits
 from penult.images.names import as_key, from_key
-from penult.images.sources import ImageFile, Item, Source, Sources, Version, find_images, several
+from penult.images.sources import (
+    ImageFile,
+    Item,
+    Source,
+    Sources,
+    Version,
+    as_sequence,
+    find_images,
+)
 
 __all__ = [
     "CODES",
@@ -21,9 +29,9 @@ __all__ = [
     "Sources",
     "Version",
     "as_key",
+    "as_sequence",
     "decode",
     "find_images",
     "from_key",
     "load",
-    "several",
 ]

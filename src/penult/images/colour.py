@@ -50,7 +50,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
     if values.dtype.itemsize == 2:
         grey = (values >> (tags.get(_BITS_PER_SAMPLE, (16,))[0] - 8)).astype(np.uint8)
     else:
-        grey = _scaled(values)
+        grey = _scale(values)
     if tags.get(_PHOTOMETRIC) == 0:  # the least value is white; Pillow knows it of 8 bits only
         grey = 255 - grey
     if "transparency" in image.info:
@@ -58,7 +58,7 @@ def _from_deep(image: Image.Image) -> Image.Image:
     return Image.fromarray(grey).convert("RGB")
 
 
-def _scaled(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _scale(values: NDArray[Any]) -> NDArray[np.uint8]:
     low, high = float(values.min()), float(values.max())
     if not np.isfinite([low, high]).all():  # one NaN makes both NaN
         raise ImageError("nonfinite", "pixels that are NaN or infinite")

@@ -99,7 +99,7 @@ def decode(source: ImageLike, limits: Limits = DEFAULT) -> NDArray[np.uint8]:
         ImageError: It gives no pixels; `code` says why.
         UsageError: It isn't one of these kinds of source.
     """
-    with reported():
+    with wrap_errors():
         return np.asarray(load(source, limits))
 
 
@@ -117,8 +117,8 @@ def load_for(source: ImageLike, shorter: int | None, how: Decode, limits: Limits
     `exact` gives what `load` does. `fast` decodes a JPEG to 1/2, 1/4 or 1/8 of its size, the
     smallest that leaves both sides twice as long as that; not a Pillow image, which isn't touched.
     """
-    with reported():
-        image = _opened(source, limits.bytes)
+    with wrap_errors():
+        image = _open(source, limits.bytes)
         _check_size(image.size, limits.pixels)
         width, height = image.size
         reducible = image is not source and _reduce(image, shorter, how)
@@ -134,13 +134,13 @@ def load_for(source: ImageLike, shorter: int | None, how: Decode, limits: Limits
         return Loaded(rgb, width, height, reducible)
 
 
-def _opened(source: ImageLike, max_bytes: int) -> Image.Image:
+def _open(source: ImageLike, max_bytes: int) -> Image.Image:
     if isinstance(source, str | os.PathLike):
         return open_lazily(read(Path(source), max_bytes))
     if isinstance(source, bytes):
         return open_lazily(source)
     if isinstance(source, np.ndarray):
-        return Image.fromarray(_checked(source))
+        return Image.fromarray(_check_array(source))
     if isinstance(source, Image.Image):
         return source
     kind = type(source).__name__
@@ -170,7 +170,7 @@ def _not_a_file(mode: int) -> str:
     return "a device or a pipe, not a file"
 
 
-def _checked(array: NDArray[Any]) -> NDArray[np.uint8]:
+def _check_array(array: NDArray[Any]) -> NDArray[np.uint8]:
     if array.dtype != np.uint8:
         remedy = "scale it to 0..255, then .astype(np.uint8)"
         raise UsageError(f"an array of {array.dtype} isn't an image: {remedy}")
@@ -205,7 +205,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 
 
 @contextmanager
-def reported() -> Iterator[None]:
+def wrap_errors() -> Iterator[None]:
     """Make an `ImageError` of whatever is raised inside."""
     try:
         yield

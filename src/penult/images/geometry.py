@@ -42,7 +42,7 @@ class CentralSquare:
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
         columns, rows = self._square(*_extent(rgb))
-        return _resized(rgb, columns, rows, self.size, self.kernel, divisor)
+        return _resize(rgb, columns, rows, self.size, self.kernel, divisor)
 
     def _square(self, width: int, height: int) -> tuple[range, range]:
         """Columns and rows of the central square."""
@@ -51,7 +51,7 @@ class CentralSquare:
         return range(left, left + side), range(top, top + side)
 
     def __str__(self) -> str:
-        kernel = self.kernel if self.kernel in _RESAMPLING else _named(self.kernel)
+        kernel = self.kernel if self.kernel in _RESAMPLING else _kernel_name(self.kernel)
         return f"central {self.size}/{self.size + self.margin} square, {kernel} to {self.size}"
 
 
@@ -74,14 +74,14 @@ class Squash:
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
         columns, rows = map(self._middle, _extent(rgb))
-        return _resized(rgb, columns, rows, self.size, self.kernel, divisor)
+        return _resize(rgb, columns, rows, self.size, self.kernel, divisor)
 
     def _middle(self, side: int) -> range:
         edge = int((side - side * self.fraction) / 2)
         return range(edge, side - edge)
 
     def __str__(self) -> str:
-        whole = f"{_named(self.kernel)} to {self.size} x {self.size}"
+        whole = f"{_kernel_name(self.kernel)} to {self.size} x {self.size}"
         if self.fraction == 1:
             return whole
         over, under = self.fraction.as_integer_ratio()
@@ -137,7 +137,7 @@ class ShorterSide:
 
     def __str__(self) -> str:
         return (
-            f"{_named(self.kernel)} to shorter side {self.shorter},"
+            f"{_kernel_name(self.kernel)} to shorter side {self.shorter},"
             f" central {self.size} x {self.size}"
         )
 
@@ -166,7 +166,7 @@ class CropOrPad:
 Geometry = CentralSquare | Squash | ShorterSide | CropOrPad
 
 
-def _resized(
+def _resize(
     rgb: RGB, columns: range, rows: range, size: int, kernel: Kernel, divisor: float
 ) -> Floats:
     """Resize a part of an image, of which the kernel sees no pixel outside."""
@@ -200,5 +200,5 @@ def _image(rgb: RGB) -> Image.Image:
     return rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb)
 
 
-def _named(kernel: Kernel) -> str:
+def _kernel_name(kernel: Kernel) -> str:
     return f"Pillow {kernel}" if kernel in _RESAMPLING else "TF1 bilinear"

@@ -22,7 +22,7 @@ def as_key(path: str) -> str:
 
 def from_key(key: str) -> str:
     r"""Return the path that `as_key` wrote."""
-    return _ESCAPED.sub(lambda found: chr(int(found[1], 16)) if found[1] else "\\", key)
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else "\\", key)
 
 
 def reason(error: Exception) -> str:

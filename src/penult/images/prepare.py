@@ -8,7 +8,7 @@ from time import perf_counter, thread_time
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.images.decode import ImageLike, load_for, read, reported
+from penult.images.decode import ImageLike, load_for, read, wrap_errors
 from penult.images.shared import Setup
 
 
@@ -31,7 +31,7 @@ def prepare(source: ImageLike, setup: Setup, out: NDArray[np.float32]) -> Prepar
         ImageError: It can't be made, for whatever reason.
         UsageError: The source is of no kind that can be an image.
     """
-    with reported():
+    with wrap_errors():
         opened = perf_counter()
         if isinstance(source, str | os.PathLike):
             source = read(Path(source), setup.limits.bytes)

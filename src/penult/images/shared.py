@@ -31,7 +31,9 @@ def size(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape)) * np.dtype(np.float32).itemsize + shape[0] * ANSWER.itemsize
 
 
-def mapped(memory: int, shape: tuple[int, ...]) -> tuple[NDArray[np.float32], NDArray[np.bytes_]]:
+def map_memory(
+    memory: int, shape: tuple[int, ...]
+) -> tuple[NDArray[np.float32], NDArray[np.bytes_]]:
     """Map a file descriptor's memory: the inputs, and for each what became of its image."""
     buffer = mmap.mmap(memory, size(shape))
     inputs = np.frombuffer(buffer, np.float32, int(np.prod(shape))).reshape(shape)

@@ -106,8 +106,8 @@ class ImageFile:
 
     def version(self) -> Version:
         """The file's size and the time of its last change."""
-        found = os.stat(self.path)  # noqa: PTH116 -- by text
-        return Version(found.st_size, found.st_mtime_ns)
+        status = os.stat(self.path)  # noqa: PTH116 -- by text
+        return Version(status.st_size, status.st_mtime_ns)
 
     def digest(self) -> str | None:
         """SHA-256 of a regular file; None for others: to open a pipe would wait for ever."""
@@ -149,7 +149,7 @@ def find_images(sources: Sources = (), *, from_file: StrPath | None = None) -> S
         UsageError: There is no source.
     """
     absolute = cache(_absolute)
-    listings = [_listing(os.fspath(source), absolute) for source in several(sources)]
+    listings = [_listing(os.fspath(source), absolute) for source in as_sequence(sources)]
     relative = len(listings) == 1 and from_file is None
     if from_file is not None:
         listings.append(_lines(os.fspath(from_file), absolute))
@@ -158,7 +158,7 @@ def find_images(sources: Sources = (), *, from_file: StrPath | None = None) -> S
     return _LocalFiles(listings, relative=relative)
 
 
-def several(sources: Sources) -> Sequence[StrPath]:
+def as_sequence(sources: Sources) -> Sequence[StrPath]:
     """Sources as a sequence, of which a single one may stand without."""
     return [sources] if isinstance(sources, str | os.PathLike) else sources
 
@@ -297,8 +297,8 @@ def _walk(root: str, levels: float = math.inf) -> Iterator[str]:
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
     """What is in a folder and not hidden, last name first: the walk takes from the end."""
-    with os.scandir(folder) as found:
-        visible = [entry for entry in found if not entry.name.startswith(".")]
+    with os.scandir(folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
     return sorted(visible, key=lambda entry: entry.name, reverse=True)
 
 

@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from penult.errors import ImageError
 from penult.images.decode import ImageLike
 from penult.images.prepare import prepare
-from penult.images.shared import DONE, HEADER, IDLE_SECONDS, Setup, mapped
+from penult.images.shared import DONE, HEADER, IDLE_SECONDS, Setup, map_memory
 
 
 def serve() -> None:
@@ -90,7 +90,7 @@ def _work(message: Any, descriptors: list[int]) -> None:  # noqa: ANN401 -- eith
 
 def _prepare_for(setup: Setup, shape: tuple[int, ...], memory: int) -> None:
     _current.clear()  # the memory of before goes
-    _current.append((setup, *mapped(memory, shape)))
+    _current.append((setup, *map_memory(memory, shape)))
     os.close(memory)
     _, most = resource.getrlimit(resource.RLIMIT_DATA)
     resource.setrlimit(resource.RLIMIT_DATA, (setup.limits.memory, most))

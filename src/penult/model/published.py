@@ -63,11 +63,11 @@ def download(name: str, progress: "Progress | None" = None) -> Download:
         raise UsageError(f"no weights of {name} can be downloaded: {how}")
     path = _cache() / name / weights.url.rpartition("/")[2]
     try:
-        digest = weights.digest or _recorded(path)
-        if digest and _has(path, digest):
+        digest = weights.digest or _read_record(path)
+        if digest and _is_right(path, digest):
             return Download(path, digest, False, weights.inside)
-        with _alone(path.parent):
-            return _obtained(weights, path, progress)
+        with _locked(path.parent):
+            return _obtain(weights, path, progress)
     except OSError as exc:
         reason = (exc.strerror or str(exc)).lower()
         raise DownloadError(
@@ -75,8 +75,8 @@ def download(name: str, progress: "Progress | None" = None) -> Download:
         ) from exc
 
 
-def _obtained(weights: PublishedWeights, path: Path, progress: "Progress | None") -> Download:
-    digest = weights.digest or _recorded(path)
+def _obtain(weights: PublishedWeights, path: Path, progress: "Progress | None") -> Download:
+    digest = weights.digest or _read_record(path)
     by_hand = path.exists()
     _retrieve(weights, path, digest, progress)
     if digest:
@@ -88,7 +88,7 @@ def _obtained(weights: PublishedWeights, path: Path, progress: "Progress | None"
             raise
         path.unlink()
         raise DownloadError(f"{_address(weights)}: {exc}") from exc
-    return Download(path, _record(path), True, weights.inside)
+    return Download(path, _write_record(path), True, weights.inside)
 
 
 def _retrieve(
@@ -114,9 +114,9 @@ def _retrieve(
         with _silent(pooch.get_logger()):
             pooch.retrieve(url, digest, path.name, path.parent, downloader=continue_fetching)
     except ValueError as exc:  # it has another digest
-        found = one_line(str(exc).partition(". ")[0], 400)
-        hint = f"; to accept another than the first, remove {quoted(_record_of(path))}"
-        raise DownloadError(f"{url}: {found}{'' if weights.digest else hint}") from exc
+        difference = one_line(str(exc).partition(". ")[0], 400)
+        hint = f"; to accept another than the first, remove {quoted(_record_path(path))}"
+        raise DownloadError(f"{url}: {difference}{'' if weights.digest else hint}") from exc
     sync_one(path.parent)
 
 
@@ -136,7 +136,7 @@ def _address(weights: PublishedWeights) -> str:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     """Let one process at a time into a network's folder."""
     from filelock import FileLock
 
@@ -158,7 +158,7 @@ def _silent(logger: "Logger") -> Iterator[None]:
         logger.setLevel(level)
 
 
-def _has(path: Path, digest: str) -> bool:
+def _is_right(path: Path, digest: str) -> bool:
     return path.is_file() and _digest(path, digest.partition(":")[0]) == digest
 
 
@@ -167,23 +167,23 @@ def _digest(path: Path, algorithm: str = "sha256") -> str:
         return f"{algorithm}:{hashlib.file_digest(stream, algorithm).hexdigest()}"
 
 
-def _record_of(path: Path) -> Path:
+def _record_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.sha256")
 
 
-def _recorded(path: Path) -> str | None:
-    record = _record_of(path)
+def _read_record(path: Path) -> str | None:
+    record = _record_path(path)
     if not record.exists():
         return None
-    found = re.match(rb"[0-9a-f]{64}(?= )", record.read_bytes())
-    if not found:
+    digest = re.match(rb"[0-9a-f]{64}(?= )", record.read_bytes())
+    if not digest:
         raise DownloadError(f"{quoted(record)}: begins with no sha256; remove it to begin anew")
-    return f"sha256:{found[0].decode()}"
+    return f"sha256:{digest[0].decode()}"
 
 
-def _record(path: Path) -> str:
+def _write_record(path: Path) -> str:
     """Write down the digest of a file, whole or not at all."""
     digest = _digest(path)
-    with replacing(_record_of(path)) as record:
+    with replacing(_record_path(path)) as record:
         record.write_text(f"{digest.removeprefix('sha256:')}  {path.name}\n", "utf-8")
     return digest

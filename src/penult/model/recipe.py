@@ -163,7 +163,7 @@ class Recipe:
     def differences(self, asked: "Recipe") -> list[str]:
         """Say where another recipe differs, each difference for the end of a message."""
         mine, others = (
-            each.provenance | {"layers": describe(each.layers)} for each in (self, asked)
+            recipe.provenance | {"layers": describe(recipe.layers)} for recipe in (self, asked)
         )
         return differences(mine, others)
 

@@ -47,7 +47,9 @@ def lookup(name: str) -> Pretrained | None:
     Raises:
         UsageError: It isn't ours, and an installed package's networks can't be used.
     """
-    return _find_ours(name) or next((each for each in installed() if each.name == name), None)
+    return _find_ours(name) or next(
+        (network for network in installed() if network.name == name), None
+    )
 
 
 def get(name: str) -> Pretrained:
@@ -58,7 +60,7 @@ def get(name: str) -> Pretrained:
     """
     network = lookup(name)
     if network is None:
-        known = nearest(name, (each.name for each in networks()))
+        known = nearest(name, (network.name for network in networks()))
         raise UsageError(
             f"no network is named {quoted(name)}; nearest: {known} (see `penult models`)"
         )
@@ -94,10 +96,10 @@ def installed() -> tuple[Pretrained, ...]:
     added = []
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.value):
         package = entry.dist.name if entry.dist else entry.value
-        for network in _added(entry, package):
+        for network in _load(entry, package):
             owner = "Penult" if _find_ours(network.name) else owners.get(network.name)
             if owner:
-                raise _refused(package, f"{owner} has a network named {quoted(network.name)} too")
+                raise _refusal(package, f"{owner} has a network named {quoted(network.name)} too")
             owners[network.name] = package
             added.append(network)
     return tuple(added)
@@ -105,7 +107,7 @@ def installed() -> tuple[Pretrained, ...]:
 
 def _find_ours(name: str) -> Pretrained | None:
     families = (family for family in FAMILIES if name.startswith(family))
-    return next((each for f in families for each in _family(f) if each.name == name), None)
+    return next((network for f in families for network in _family(f) if network.name == name), None)
 
 
 def _family(name: str) -> Iterable[Pretrained]:
@@ -113,18 +115,18 @@ def _family(name: str) -> Iterable[Pretrained]:
     return family
 
 
-def _added(entry: "EntryPoint", package: str) -> list[Pretrained]:
+def _load(entry: "EntryPoint", package: str) -> list[Pretrained]:
     try:
         listed = list(entry.load().PRETRAINED)
     except Exception as exc:  # it is another's code
         reason = f"{type(exc).__name__}: {one_line(str(exc))}"
-        raise _refused(package, f"{quoted(entry.value)} gives {reason}") from exc
-    if not all(isinstance(each, Pretrained) for each in listed):
-        raise _refused(package, f"PRETRAINED of {quoted(entry.value)} holds more than networks")
+        raise _refusal(package, f"{quoted(entry.value)} gives {reason}") from exc
+    if not all(isinstance(network, Pretrained) for network in listed):
+        raise _refusal(package, f"PRETRAINED of {quoted(entry.value)} holds more than networks")
     return listed
 
 
-def _refused(package: str, reason: str) -> UsageError:
+def _refusal(package: str, reason: str) -> UsageError:
     return UsageError(
         f"the networks of package {quoted(package)} can't be used: {reason}; "
         "install another version of it, or uninstall it"

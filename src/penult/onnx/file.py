@@ -86,7 +86,7 @@ class OnnxFile:
             raise CheckpointError(f"{quoted(self.path)} {exc}") from exc
         self.metadata = self._graph.metadata
         self.origin = Origin.of(self.metadata)
-        self.layers = tuple(n for each in self._graph.nodes for n in each.outputs if n)
+        self.layers = tuple(n for node in self._graph.nodes for n in node.outputs if n)
         self.outputs = tuple(self._graph.outputs)
 
     @property
@@ -98,7 +98,7 @@ class OnnxFile:
         if self.origin:
             return self.outputs
         for name in self._backwards(AFTER_CLASSIFIER):
-            computed = self._computed(name)
+            computed = self._computed_inputs(name)
             if computed and self._makers[name].op in MATRICES:
                 return (computed[0],)
         return self.outputs[:1]
@@ -114,19 +114,19 @@ class OnnxFile:
         name = self.outputs[0]
         for _ in range(MAX_AFTER_CLASSIFIER):
             yield name
-            computed = self._computed(name)
+            computed = self._computed_inputs(name)
             if len(computed) != 1 or self._makers[name].op not in operators:
                 return
             name = computed[0]
 
     @cached_property
     def _makers(self) -> dict[str, Node]:
-        return {name: each for each in self._graph.nodes for name in each.outputs}
+        return {name: node for node in self._graph.nodes for name in node.outputs}
 
-    def _computed(self, name: str) -> list[str]:
+    def _computed_inputs(self, name: str) -> list[str]:
         """What a tensor is made of, weights and the file's input aside."""
         maker = self._makers.get(name)
-        return [each for each in maker.inputs if each in self._makers] if maker else []
+        return [name for name in maker.inputs if name in self._makers] if maker else []
 
     @cached_property
     def digest(self) -> str:
@@ -190,14 +190,16 @@ class OnnxFile:
         Raises:
             UsageError: It isn't that of the file, or the file leaves it open.
         """
-        found = size or self.size
-        if found is None:
+        chosen = size or self.size
+        if chosen is None:
             raise UsageError(f"{quoted(self.path)} takes images of any size: say which (--size)")
-        if self.size not in {None, found}:
-            raise UsageError(f"{quoted(self.path)} takes images of {self.size} pixels, not {found}")
-        if not 0 < found <= MAX_SIZE:
-            raise UsageError(f"{quoted(self.path)}: a size of {found} isn't from 1 to {MAX_SIZE}")
-        return found
+        if self.size not in {None, chosen}:
+            raise UsageError(
+                f"{quoted(self.path)} takes images of {self.size} pixels, not {chosen}"
+            )
+        if not 0 < chosen <= MAX_SIZE:
+            raise UsageError(f"{quoted(self.path)}: a size of {chosen} isn't from 1 to {MAX_SIZE}")
+        return chosen
 
     def _results(self, layers: Sequence[str], size: int) -> dict[str, _Result]:
         """Find out what layers are, as ONNX Runtime infers it or else by running black images.
@@ -207,15 +209,15 @@ class OnnxFile:
         unknown: dict[str, Shape] = dict.fromkeys(layers, ())
         engine = OnnxRuntime(self._cut(unknown, size, Nodes([], {}, {}), layers), once=True)
         inferred = {
-            name: _Result(dtype, tuple(self._probes if each == BATCH else each for each in shape))
+            name: _Result(dtype, tuple(self._probes if size == BATCH else size for size in shape))
             for name, (dtype, shape) in engine.inferred.items()
         }
         if all(result.is_certain for result in inferred.values()):
             return inferred
-        found = engine.run(np.zeros((self._probes, size, size, self.channels), np.float32))
+        results = engine.run(np.zeros((self._probes, size, size, self.channels), np.float32))
         return {
             name: _Result(str(getattr(result, "dtype", "no tensor")), getattr(result, "shape", ()))
-            for name, result in found.items()
+            for name, result in results.items()
         }
 
     @property
@@ -245,14 +247,14 @@ class OnnxFile:
     ) -> Cut:
         """Write the nodes that some layers need, and the nodes after them."""
         graph = self._graph
-        nodes, names = _needed(graph, layers)
+        nodes, names = _select_nodes(graph, layers)
         images = placeholder(IMAGES, (size, size, self.channels), layout="NHWC")
         before = encode_nodes({graph.input.name: transpose(images, self.layout)}, f"{OWN}before/")
-        used = {name: each for name, each in graph.initializers.items() if name in names}
+        used = {name: tensor for name, tensor in graph.initializers.items() if name in names}
         initializers, weights = _initializers(used, after.constants)
         encoded = encode(
             *((1, each) for each in before.encoded),
-            *((1, bytes(each.encoded)) for each in nodes),
+            *((1, bytes(node.encoded)) for node in nodes),
             *((1, each) for each in after.encoded),
             (2, "penult"),
             *((5, each) for each in initializers),
@@ -294,13 +296,13 @@ def _text(sizes: Sequence[int | None]) -> str:
     return "×".join(str(size or "?") for size in sizes)
 
 
-def _needed(graph: Graph, layers: Iterable[str]) -> tuple[list[Node], set[str]]:
+def _select_nodes(graph: Graph, layers: Iterable[str]) -> tuple[list[Node], set[str]]:
     """Walk back from some layers; the nodes of an ONNX graph are in order of computation."""
     names, nodes = set(layers), []
-    for each in reversed(graph.nodes):
-        if not names.isdisjoint(each.outputs):
-            names.update(each.inputs)
-            nodes.append(each)
+    for node in reversed(graph.nodes):
+        if not names.isdisjoint(node.outputs):
+            names.update(node.inputs)
+            nodes.append(node)
     return nodes[::-1], names
 
 
@@ -308,12 +310,12 @@ def _initializers(
     tensors: Mapping[str, Tensor], constants: Mapping[str, Constant]
 ) -> tuple[list[bytes], dict[str, Array]]:
     """Encode tensors of a file and constants of ours; the engine is given the large ones beside."""
-    large = {name: each for name, each in tensors.items() if _is_large(each)}
-    small = [bytes(each.encoded) for name, each in tensors.items() if name not in large]
+    large = {name: tensor for name, tensor in tensors.items() if _is_large(tensor)}
+    small = [bytes(tensor.encoded) for name, tensor in tensors.items() if name not in large]
     given: dict[str, Tensor | Constant] = {**large, **constants}
-    encoded = [external(name, each.shape, each.dtype) for name, each in given.items()]
-    weights = {name: _array(each) for name, each in large.items()}
-    weights |= {name: to_array(each) for name, each in constants.items()}
+    encoded = [external(name, tensor.shape, tensor.dtype) for name, tensor in given.items()]
+    weights = {name: _array(tensor) for name, tensor in large.items()}
+    weights |= {name: to_array(constant) for name, constant in constants.items()}
     return small + encoded, weights
 
 

@@ -52,13 +52,13 @@ def _result(
         return "NCHW"
     given = next((layouts[name] for name in node.inputs if name in layouts), None)
     if node.op == "Transpose":
-        return _transposed(given or "NCHW", node.integers.get("perm", ()))
+        return _transpose(given or "NCHW", node.integers.get("perm", ()))
     if node.op not in _KEEPING:
         return None
     return given or ("NHWC" if _weighs_last_axis(node, weights) else None)
 
 
-def _transposed(layout: Layout, perm: Sequence[int]) -> Layout | None:
+def _transpose(layout: Layout, perm: Sequence[int]) -> Layout | None:
     if sorted(perm) != [0, 1, 2, 3] or perm[0] != 0:
         return None
     layouts: dict[int, Layout] = {1: "NCHW", 3: "NHWC"}

@@ -84,20 +84,20 @@ def read_graph(data: memoryview) -> Graph:
         raise UnsupportedError("has sparse weights")
     if 12 not in graph:
         raise MalformedError("a graph without outputs")
-    initializers = {Message(each).name(8): _tensor(each) for each in graph.contents(5)}
+    initializers = {Message(tensor).name(8): _tensor(tensor) for tensor in graph.contents(5)}
     return Graph(
         ir_version=model.number(1),
         opset=_opset(model),
         metadata=_metadata(model),
-        nodes=[_node(each) for each in graph.contents(1)],
+        nodes=[_node(node) for node in graph.contents(1)],
         initializers=MappingProxyType(initializers),
-        input=_input([each for each in graph.messages(11) if each.name(1) not in initializers]),
-        outputs=[each.name(1) for each in graph.messages(12)],
+        input=_input([info for info in graph.messages(11) if info.name(1) not in initializers]),
+        outputs=[info.name(1) for info in graph.messages(12)],
     )
 
 
 def _opset(model: Message) -> int:
-    versions = [each.number(2) for each in model.messages(8) if each.name(1) in DOMAINS]
+    versions = [opset.number(2) for opset in model.messages(8) if opset.name(1) in DOMAINS]
     if len(versions) != 1:
         raise MalformedError("no version of ONNX's operators, or several")
     return versions[0]
@@ -105,7 +105,7 @@ def _opset(model: Message) -> int:
 
 def _metadata(model: Message) -> Mapping[str, str]:
     pairs = model.messages(14)
-    return MappingProxyType({each.name(1): _long_text(each.content(2)) for each in pairs})
+    return MappingProxyType({pair.name(1): _long_text(pair.content(2)) for pair in pairs})
 
 
 def _long_text(content: memoryview) -> str:
@@ -127,7 +127,9 @@ def _node(encoded: memoryview) -> Node:
             raise UnsupportedError("has sparse weights")
         for tensor in [*attribute.contents(5), *attribute.contents(10)]:
             _tensor(tensor)
-    integers = {each.name(1): each.numbers(8) for each in attributes if 8 in each}
+    integers = {
+        attribute.name(1): attribute.numbers(8) for attribute in attributes if 8 in attribute
+    }
     return Node(op, node.names(1), node.names(2), integers, encoded)
 
 
@@ -155,7 +157,7 @@ def _tensor(encoded: memoryview) -> Tensor:
 
 def _input(required: Sequence[Message]) -> Input:
     if len(required) != 1:
-        names = ", ".join(quoted(each.name(1)) for each in required[:3]) or "none"
+        names = ", ".join(quoted(info.name(1)) for info in required[:3]) or "none"
         raise UnsupportedError(f"takes {len(required)} inputs ({names}), not one batch of images")
     info = required[0]
     tensor = info.message(2).message(1)

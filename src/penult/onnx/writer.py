@@ -42,11 +42,16 @@ def to_onnx(outputs: Mapping[str, Value], read: Read) -> Cut:
         `images`, float32 (n, height, width, channels).
     """
     nodes, used, ends = _parts(outputs)
-    initializers = [external(name, each.shape, each.dtype) for name, each in used.items()]
-    graph = nodes + encode(*((5, each) for each in initializers)) + ends
+    initializers = [
+        external(name, constant.shape, constant.dtype) for name, constant in used.items()
+    ]
+    graph = nodes + encode(*((5, initializer) for initializer in initializers)) + ends
     return Cut(
         encode(*_HEADER, (7, graph), _OPSET),
-        {name: to_array(each, *map(read, each.variables)) for name, each in used.items()},
+        {
+            name: to_array(constant, *map(read, constant.variables))
+            for name, constant in used.items()
+        },
         {name: value.shape for name, value in outputs.items()},
     )
 
@@ -69,7 +74,7 @@ def write_onnx(
         UsageError: The file can't be written, or would be larger than ONNX allows.
     """
     nodes, used, ends = _parts(outputs)
-    graph = [nodes, *_embedded(used), ends]
+    graph = [nodes, *_embed(used), ends]
     properties = ((14, encode((1, key), (2, value))) for key, value in metadata.items())
     header = encode(*_HEADER, _OPSET, *properties) + opening(7, sum(map(_bytes, graph)))
     total = sum(map(_bytes, [header, *graph]))
@@ -100,7 +105,10 @@ def encode_nodes(outputs: Mapping[str, Value], prefix: str = "") -> Nodes:
         outputs: The values to compute, by the names that they shall have.
         prefix: What the names of all other values and constants, but inputs, shall begin with.
     """
-    used = {f"{prefix}initializer_{i}": each for i, each in enumerate(constants(outputs.values()))}
+    used = {
+        f"{prefix}initializer_{i}": constant
+        for i, constant in enumerate(constants(outputs.values()))
+    }
     names: dict[Value | Constant, str] = {constant: name for name, constant in used.items()}
     nodes, inputs = [], {}
     for index, value in enumerate(walk(outputs.values())):
@@ -109,7 +117,7 @@ def encode_nodes(outputs: Mapping[str, Value], prefix: str = "") -> Nodes:
             inputs[names[value]] = value
         else:
             names[value] = f"{prefix}{value.op.lower()}_{index}"
-            sources = [names[each] for each in value.inputs]
+            sources = [names[source] for source in value.inputs]
             nodes.append(node(value.op, sources, names[value], value.attributes))
     nodes += [node("Identity", [names[value]], name, {}) for name, value in outputs.items()]
     return Nodes(nodes, inputs, used)
@@ -135,7 +143,7 @@ _Piece: TypeAlias = bytes | Constant  # of a file: as it is, or the constant's n
 def _parts(outputs: Mapping[str, Value]) -> _Parts:
     nodes, inputs, used = encode_nodes(outputs)
     return _Parts(
-        encode(*((1, each) for each in nodes), (2, "penult")),
+        encode(*((1, encoded) for encoded in nodes), (2, "penult")),
         used,
         encode(*_stated(11, inputs), *_stated(12, outputs)),
     )
@@ -149,7 +157,7 @@ def _stated(field: int, values: Mapping[str, Value]) -> list[tuple[int, bytes]]:
     ]
 
 
-def _embedded(used: Mapping[str, Constant]) -> Iterator[_Piece]:
+def _embed(used: Mapping[str, Constant]) -> Iterator[_Piece]:
     """Initializers with their numbers."""
     for name, constant in used.items():
         numbers = _bytes(constant)

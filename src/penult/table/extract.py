@@ -5,7 +5,7 @@ from typing import Unpack
 
 from penult.errors import UsageError
 from penult.extraction.run import Progress, fill
-from penult.images import Sources, find_images, several
+from penult.images import Sources, as_sequence, find_images
 from penult.model.model import Model, load_model, make_model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
@@ -53,7 +53,7 @@ def extract(
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
     path = _table_path(out) if out else table_name(sources, from_file)
-    if prune and not several(sources):
+    if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
     source = find_images(sources, from_file=from_file)
     model = make_model(model, load_model, options)
@@ -75,7 +75,7 @@ def extract(
 
 def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
     """Name a table after the first source: `photos/` gives `photos.lance`, here."""
-    first = Path(next(iter(several(sources)), from_file or "")).resolve()
+    first = Path(next(iter(as_sequence(sources)), from_file or "")).resolve()
     stem = first.name if first.is_dir() else first.stem
     return Path(f"{stem if first.exists() else 'features'}.lance")
 

@@ -24,7 +24,7 @@ def _terminate(number: int, frame: FrameType | None) -> NoReturn:
 
 
 @contextmanager
-def held_back() -> Iterator[None]:
+def delay_stops() -> Iterator[None]:
     """Let a stop that comes within the block wait for its end.
 
     Python runs handlers in the main thread, so in any other there is nothing to hold back; neither

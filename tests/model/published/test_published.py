@@ -33,7 +33,7 @@ def test_what_is_there_is_not_fetched_again(publish, server):
 
 def test_what_is_there_is_used_where_nothing_can_be_written(publish, cache, monkeypatch):
     download(NAME)
-    monkeypatch.setattr(published, "_alone", None)
+    monkeypatch.setattr(published, "_locked", None)
     assert download(NAME).path == cache / FILE
 
 
