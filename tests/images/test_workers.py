@@ -100,6 +100,24 @@ def test_a_poisonous_image_fails_and_the_next_one_does_not(decoders, red, messag
     assert decoders.inputs[1, 0, 0, 0] == 200
 
 
+def test_slow_reading_is_no_slow_decoding(monkeypatch, tmp_path, children):
+    serve = """
+import time
+from penult.images import prepare, worker
+read = prepare.read
+prepare.read = lambda *a: time.sleep(0.8) or read(*a)
+worker.serve()  # images.worker
+"""
+    monkeypatch.setattr(processes, "_SERVE", serve)
+    (tmp_path / "a.png").write_bytes(png(9))
+    with made(seconds=0.5) as decoders:
+        assert one(decoders, tmp_path / "a.png").width == 8
+    limits = Limits(seconds=0.5, reading=0.3)
+    with closing(Decoders(Setup(Poisoned(), "exact", limits), slots=1, count=1)) as decoders:
+        message = "timeout: reading takes longer than 0.3 s"
+        assert failure(decoders, tmp_path / "a.png") == message
+
+
 def test_poison_costs_nothing_of_what_a_decoder_got_along(decoders):
     sources = [png(red) for red in (100, HANG, 101, CRASH, 102)]
     results = decoders.submit(sources, 0).result()

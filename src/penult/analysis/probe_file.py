@@ -105,6 +105,7 @@ class Probe:
         weights: str | Path | None = None,
         max_pixels: int | None = None,
         max_bytes: int | None = None,
+        max_seconds: float | None = None,
     ) -> Iterator[Classification]:
         """Yield the `k` likeliest classes of each image, by the model that made the features.
 
@@ -115,6 +116,7 @@ class Probe:
             weights: Where the model's weights are, if not where they were.
             max_pixels: As of `load_model`.
             max_bytes: As of `load_model`.
+            max_seconds: As of `load_model`.
 
         Raises:
             SourceError: A source doesn't exist.
@@ -123,7 +125,7 @@ class Probe:
         require_at_least(1, "k", k)
         source = find_images(sources, from_file=from_file)
         recipe = Recipe.read({self.layer: self.shape}, self.provenance, self.path)
-        limits = Limits.of(max_pixels, max_bytes)
+        limits = Limits.of(max_pixels, max_bytes, max_seconds)
         model = rebuild(replace(recipe, limits=limits), self.path, weights)
 
         # in float64, in which no weights and features that are float32 overflow

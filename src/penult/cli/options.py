@@ -57,6 +57,10 @@ class Declared:
     max_bytes: Annotated[
         int | None, typer.Option(help="Size of an image's file at most; by default a gibibyte.")
     ] = None
+    max_seconds: Annotated[
+        float | None,
+        typer.Option(help="What decoding an image may take, once it is read; by default 10."),
+    ] = None
 
 
 _HINTS = get_type_hints(Declared, include_extras=True)

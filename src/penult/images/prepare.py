@@ -1,6 +1,7 @@
 """One image all the way, from a file to the network's input, within limits and timed."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, thread_time
@@ -24,8 +25,19 @@ class Prepared:
     reducible: bool  # whether `fast` would have decoded fewer pixels
 
 
-def prepare(source: ImageLike, setup: Setup, out: NDArray[np.float32]) -> Prepared:
+def prepare(
+    source: ImageLike,
+    setup: Setup,
+    out: NDArray[np.float32],
+    when_read: Callable[[], object] = lambda: None,
+) -> Prepared:
     """Make the network's input of an image, in place.
+
+    Args:
+        source: The image.
+        setup: What to make of it.
+        out: Where to make it.
+        when_read: Is called between reading and decoding.
 
     Raises:
         ImageError: It can't be made, for whatever reason.
@@ -35,6 +47,7 @@ def prepare(source: ImageLike, setup: Setup, out: NDArray[np.float32]) -> Prepar
         opened = perf_counter()
         if isinstance(source, str | os.PathLike):
             source = read(Path(source), setup.limits.bytes)
+        when_read()
         started = thread_time()
         reading = perf_counter() - opened
         rgb, width, height, reducible = load_for(

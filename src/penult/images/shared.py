@@ -13,6 +13,7 @@ from penult.images.preprocess import Preprocessing
 
 HEADER = struct.Struct("<Q")  # before each message to a decoder: its length
 IDLE_SECONDS = 60.0  # after which a decoder without work ends
+READING = b"r"  # in the place of an answer, while the file is read
 DONE = b"."  # what a decoder says when it is ready, and when the images that it got are done
 ANSWER = np.dtype("S4096")  # JSON, which is shorter
 

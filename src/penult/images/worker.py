@@ -23,8 +23,10 @@ import pickle
 import resource
 import signal
 import socket
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,7 @@ from numpy.typing import NDArray
 from penult.errors import ImageError
 from penult.images.decode import ImageLike
 from penult.images.prepare import prepare
-from penult.images.shared import DONE, HEADER, IDLE_SECONDS, Setup, map_memory
+from penult.images.shared import DONE, HEADER, IDLE_SECONDS, READING, Setup, map_memory
 
 
 def serve() -> None:
@@ -82,10 +84,22 @@ def _work(message: Any, descriptors: list[int]) -> None:  # noqa: ANN401 -- eith
         return
     ((setup, inputs, answers),) = _current
     for slot, source in message:
-        signal.setitimer(signal.ITIMER_REAL, setup.limits.seconds)
-        answer = _answer(source, setup, inputs[slot])
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        answers[slot] = READING
+        _limit_to(setup.limits.reading)
+        answer = _answer(source, setup, inputs[slot], partial(_begin_decoding, slot))
+        _limit_to(0)
         answers[slot] = json.dumps(answer).encode()
+
+
+def _begin_decoding(slot: int) -> None:
+    ((setup, _, answers),) = _current
+    answers[slot] = b""
+    _limit_to(setup.limits.seconds)
+
+
+def _limit_to(seconds: float) -> None:
+    """Let the process die after so many seconds; 0 stops that."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
 
 
 def _prepare_for(setup: Setup, shape: tuple[int, ...], memory: int) -> None:
@@ -96,8 +110,10 @@ def _prepare_for(setup: Setup, shape: tuple[int, ...], memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (setup.limits.memory, most))
 
 
-def _answer(source: ImageLike, setup: Setup, out: NDArray[np.float32]) -> dict[str, Any]:
+def _answer(
+    source: ImageLike, setup: Setup, out: NDArray[np.float32], when_read: Callable[[], object]
+) -> dict[str, Any]:
     try:
-        return asdict(prepare(source, setup, out))
+        return asdict(prepare(source, setup, out, when_read))
     except ImageError as error:
         return {"code": error.code, "detail": error.detail}

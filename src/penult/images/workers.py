@@ -31,7 +31,7 @@ from penult.images.decode import ImageLike
 from penult.images.prepare import Prepared, prepare
 from penult.images.preprocess import Preprocessing
 from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release
-from penult.images.shared import Setup, map_memory, size
+from penult.images.shared import READING, Setup, map_memory, size
 
 GRACE_SECONDS = 0.25  # to end work that isn't wanted: to start another process takes as long
 
@@ -103,8 +103,10 @@ class Decoders:
             if results:
                 return results[0]
         if status == -signal.SIGALRM:
-            seconds = self._setup.limits.seconds
-            return ImageError("timeout", f"decoding takes longer than {seconds:g} s")
+            reading = self._answers[job[0]] == READING
+            doing, limits = "reading" if reading else "decoding", self._setup.limits
+            seconds = limits.reading if reading else limits.seconds
+            return ImageError("timeout", f"{doing} takes longer than {seconds:g} s")
         return ImageError("decoder_crash", f"the decoder ended with {_status_name(status)}, twice")
 
     def _try(self, jobs: Sequence[_Job]) -> tuple[list[Prepared | ImageError], int]:

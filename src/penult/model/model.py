@@ -245,6 +245,7 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         exact: Leave out what makes a network faster and moves its features by up to 3e-6.
         max_pixels: Width times height of an image at most, by default 178,956,970.
         max_bytes: Size of an image's file at most, by default a gibibyte.
+        max_seconds: What decoding an image may take, once it is read; by default 10.
 
     Raises:
         UsageError: A name is unknown, or the weights have to be named.

@@ -42,6 +42,7 @@ class ModelOptions(TypedDict, total=False):
     exact: bool
     max_pixels: int | None
     max_bytes: int | None
+    max_seconds: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,9 @@ class Recipe:
             preprocessing=_preprocessing(network, options.get("preprocess")),
             decode=options.get("decode", "exact"),
             weights=network.path,
-            limits=Limits.of(options.get("max_pixels"), options.get("max_bytes")),
+            limits=Limits.of(
+                options.get("max_pixels"), options.get("max_bytes"), options.get("max_seconds")
+            ),
         )
 
     @classmethod
