@@ -313,3 +313,38 @@ def test_a_listing_that_breaks_off_is_an_error(monkeypatch):
     assert next(images).key == "a.jpg"
     with pytest.raises(SourceError, match=r"^no images in 'p': Input/output error$"):
         next(images)
+
+
+@pytest.mark.parametrize("data", [b"\xef\xbb\xbfa.jpg\nb.jpg", b"a.jpg\0b.jpg\0"])
+def test_lists_as_other_programs_write_them(data):
+    Path("list.txt").write_bytes(data)
+    assert keys(from_file="list.txt") == ["a.jpg", "b.jpg"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_a_list_in_utf_16_is_refused_with_the_remedy(encoding):
+    Path("list.txt").write_bytes("a.jpg\nb.jpg\n".encode(encoding))
+    with pytest.raises(SourceError, match="is UTF-16: save it as UTF-8"):
+        list(find_images(from_file="list.txt"))
+
+
+@pytest.mark.parametrize("address", ["s3://bucket/photos", "https://example.org/a.jpg"])
+def test_an_address_is_refused(address):
+    with pytest.raises(SourceError, match="is an address: name files or folders of this machine"):
+        find_images(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "kind"),
+    [
+        ("a.zip", b"PK\3\4", "zip"),
+        ("a.tar", bytes(257) + b"ustar", "tar"),
+        ("a.tgz", b"\x1f\x8b", "gzip"),
+        ("a.tar.zst", b"\x28\xb5\x2f\xfd", "zstd"),
+        ("a.parquet", b"PAR1", "Parquet"),
+    ],
+)
+def test_a_file_of_many_images_is_refused(name, start, kind):
+    Path(name).write_bytes(start.ljust(600, b"\0"))
+    with pytest.raises(SourceError, match=f"'{name}' is a {kind} file, of which no images are"):
+        find_images(name)

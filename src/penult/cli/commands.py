@@ -35,7 +35,10 @@ Sources = Annotated[
     ),
 ]
 FromFile = Annotated[
-    str | None, typer.Option(help="Text file with an image path a line; - is standard input.")
+    str | None,
+    typer.Option(
+        help="List of image paths, one a line or, as by find -print0, NUL-separated; - is stdin."
+    ),
 ]
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")

@@ -2,7 +2,9 @@
 
 import os
 import re
+import sys
 
+_IS_UTF8 = sys.getfilesystemencoding() == "utf-8"
 _ESCAPED = re.compile(r"\\\\|\\u(dc[89a-f][0-9a-f])")
 
 
@@ -16,13 +18,21 @@ def as_key(path: str) -> str:
     >>> print(as_key(os.fsdecode(b"caf\xe9s/1.jpg")))
     caf\udce9s/1.jpg
     """
-    slashed = path.replace(os.sep, "/").replace("\\", "\\\\")
+    slashed = _as_utf8(path).replace(os.sep, "/").replace("\\", "\\\\")
     return slashed.encode("utf-8", "backslashreplace").decode()
 
 
 def from_key(key: str) -> str:
     r"""Return the path that `as_key` wrote."""
-    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else "\\", key)
+    path = _ESCAPED.sub(lambda match: chr(int(match[1], 16)) if match[1] else "\\", key)
+    if _IS_UTF8:
+        return path
+    return os.fsdecode(path.encode("utf-8", "surrogateescape"))
+
+
+def _as_utf8(path: str) -> str:
+    """The text of a name's bytes in UTF-8, whatever the locale takes them for."""
+    return path if _IS_UTF8 else os.fsencode(path).decode("utf-8", "surrogateescape")
 
 
 def reason(error: Exception) -> str:

@@ -11,19 +11,22 @@ import math
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import chain, takewhile
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 
 from penult.errors import SourceError, UsageError
 from penult.images.decode import ImageLike
 from penult.images.names import as_key, from_key, reason
 from penult.util.text import quoted
+
+if TYPE_CHECKING:
+    from io import BufferedReader
 
 IMAGE_SUFFIXES = (
     *(".apng", ".avif", ".avifs", ".bmp", ".gif", ".heic", ".heics", ".heif", ".heifs", ".hif"),
@@ -31,6 +34,14 @@ IMAGE_SUFFIXES = (
 )
 _MAGIC = frozenset("*?[")
 _LEFT_OUT = "hidden files, links and, in a folder, other extensions are left alone unless named"
+_CONTAINERS = {  # by a signature at a place
+    "zip": (0, b"PK\3\4"),
+    "tar": (257, b"ustar"),
+    "gzip": (0, b"\x1f\x8b"),
+    "zstd": (0, b"\x28\xb5\x2f\xfd"),
+    "Parquet": (0, b"PAR1"),
+}
+_LIST_START = 1 << 16  # bytes of a list by which its encoding is told
 _ALL_BELOW = ("**", "*")
 
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -197,6 +208,8 @@ def _absolute(folder: str) -> str:
 
 
 def _listing(source: str, absolute: Callable[[str], str]) -> _Listing:
+    if "://" in source:
+        raise SourceError(f"{quoted(source)} is an address: name files or folders of this machine")
     try:
         mode = os.stat(source).st_mode  # noqa: PTH116 -- to Path, "" is the current folder
     except (OSError, ValueError) as error:
@@ -210,10 +223,26 @@ def _listing(source: str, absolute: Callable[[str], str]) -> _Listing:
         names = _not_empty(_images(folder), f"no images in {quoted(source)}", _LEFT_OUT)
         return _Listing(start, folder, names, _ALL_BELOW)
     if stat.S_ISREG(mode):
+        _require_no_container(source)
         name = Path(source).name
         start = source.removesuffix(name)
         return _Listing(start, absolute(start), iter([name]))
     raise SourceError(f"{quoted(source)} is a device or a pipe: name a file or a folder")
+
+
+def _require_no_container(source: str) -> None:
+    """Refuse a file of many images, of which one would be made that is none."""
+    try:
+        with Path(source).open("rb") as file:
+            start = file.read(512)
+    except OSError:
+        return  # decoding will say so
+    for kind, (place, signature) in _CONTAINERS.items():
+        if start[place:].startswith(signature):
+            raise SourceError(
+                f"{quoted(source)} is a {kind} file, of which no images are read: unpack it, and "
+                "name the folder"
+            )
 
 
 def _pattern(source: str, absolute: Callable[[str], str]) -> _Listing:
@@ -303,8 +332,26 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _paths(source: str) -> Iterator[str]:
-    with nullcontext(sys.stdin.buffer) if source == "-" else Path(source).open("rb") as lines:
-        for line in lines:
-            path = line.removesuffix(b"\n").removesuffix(b"\r")
+    """The lines of a list in UTF-8, or what stands between NULs, as `find -print0` writes it."""
+    stdin = cast("BufferedReader", sys.stdin.buffer)
+    with nullcontext(stdin) if source == "-" else Path(source).open("rb") as file:
+        start = file.read1(_LIST_START)
+        nulls = max(start[::2].count(0), start[1::2].count(0))  # every second byte of Latin text
+        if start.startswith((b"\xff\xfe", b"\xfe\xff")) or 5 * nulls > 2 * len(start):
+            raise SourceError(
+                f"the list {quoted(source)} is UTF-16: save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
+            )
+        rest = iter(lambda: file.read1(_LIST_START), b"")
+        pieces = chain([start.removeprefix(b"\xef\xbb\xbf")], rest)
+        for line in _split(pieces, b"\0" if b"\0" in start else b"\n"):
+            path = line.removesuffix(b"\r")
             if path.strip():
                 yield os.fsdecode(path)
+
+
+def _split(pieces: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
+    before = b""
+    for piece in pieces:
+        *whole, before = (before + piece).split(separator)
+        yield from whole
+    yield before
