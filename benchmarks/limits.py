@@ -42,8 +42,8 @@ from penult.extraction.run import COMMIT_ROWS
 from penult.graph import variables
 from penult.images import load
 from penult.images.preprocess import Preprocessing
-from penult.images.workers import ENVIRONMENT
-from penult.model.stream import BATCH, BLOCK
+from penult.images.processes import ENVIRONMENT
+from penult.model.stream import BLOCK
 from penult.store import Row, TableWriter
 from penult.util.machine import cores
 from penult.util.progress import Timings
@@ -90,8 +90,8 @@ class Stages:
     def __init__(self, model: penult.Model, files: list[Path], folder: Path) -> None:
         self.model, self.files, self.folder = model, files, folder
         self.engine = model.engine
-        decoded = [load(file) for file in files[:IN_MEMORY]]
-        self.inputs = np.stack([model.preprocessing(image) for image in decoded[:BATCH]])
+        decoded = [load(file) for file in files[: self.engine.batch]]
+        self.inputs = np.stack([model.preprocessing(image) for image in decoded])
         self.vectors = {name: row[0] for name, row in self.engine.run(self.inputs).items()}
         self.processes = ProcessPoolExecutor(
             cores(), get_context("spawn"), Worker.begin, (model.preprocessing, files[:IN_MEMORY])
@@ -109,8 +109,9 @@ class Stages:
 
     def network(self) -> None:
         """Run as many inputs through the network."""
-        whole, rest = divmod(len(self.files), BATCH)
-        sizes = [BATCH] * whole + [rest] * bool(rest)
+        batch = self.engine.batch
+        whole, rest = divmod(len(self.files), batch)
+        sizes = [batch] * whole + [rest] * bool(rest)
         on_all_cores(lambda size: self.engine.run(self.inputs[:size]), sizes)
 
     def store(self) -> None:

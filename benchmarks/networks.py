@@ -35,7 +35,6 @@ from penult.engine import Engine, OnnxRuntime
 from penult.graph import Variable, to_nhwc
 from penult.graph.products import products
 from penult.graph.winograd import winograd
-from penult.model.stream import BATCH
 from penult.nets import Pretrained, speed
 from penult.onnx.writer import to_onnx
 from penult.util.machine import cores
@@ -120,7 +119,7 @@ def engine(spec: Pretrained, layers: set[str]) -> Engine:
 
 def images_per_second(spec: Pretrained, ready: Engine) -> float:
     """Time batches; three digits, since no more can be repeated."""
-    shape = BATCH, spec.size, spec.size, spec.architecture.channels
+    shape = ready.batch, spec.size, spec.size, spec.architecture.channels
     images = np.random.default_rng(0).uniform(-1, 1, shape).astype(np.float32)
     ready.run(images)
     seconds: list[float] = []
@@ -129,13 +128,13 @@ def images_per_second(spec: Pretrained, ready: Engine) -> float:
             start = time.perf_counter()
             wait([threads.submit(ready.run, images) for _ in range(2 * cores())])
             seconds.append(time.perf_counter() - start)
-    return float(f"{2 * cores() * BATCH / median(seconds):.3g}")
+    return float(f"{2 * cores() * ready.batch / median(seconds):.3g}")
 
 
 def conditions() -> str:
     """Say what was measured, and on what."""
     return (
-        f"# images/s of the network alone, batches of {BATCH}, stand-in weights; "
+        f"# images/s of the network alone, batches of 4, stand-in weights; "
         f"{processor()}, {cores()} cores, Python {platform.python_version()}, "
         f"ONNX Runtime {onnxruntime.__version__}; python benchmarks/networks.py --write"
     )
