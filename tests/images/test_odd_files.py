@@ -1,5 +1,6 @@
 """Sound pictures that Pillow misreads or refuses: right pixels, or refused by the reason's name."""
 
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -83,6 +84,13 @@ def test_a_page_of_reduced_resolution_is_passed_over():
     Image.new("L", (8, 8), 200).save(pages, "TIFF")
     pages.finalize()
     assert decode(file.getvalue()).shape == (8, 8, 3)
+
+
+def test_what_is_behind_a_png_is_not_looked_through():
+    data = (DATA / "text_chunk_3MB.png").read_bytes()
+    start = time.monotonic()
+    assert decode(data + bytes(64 << 20)).shape == (96, 96, 3)
+    assert time.monotonic() - start < 1
 
 
 def test_orientation_stays_without_other_metadata(tmp_path):

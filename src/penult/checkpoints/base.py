@@ -160,6 +160,13 @@ class Checkpoint(Mapping[str, Array]):
         other._hold({**self._tensors, **{k: self._tensors[v] for k, v in averages.items()}})
         return other
 
+    def below(self, prefix: str) -> "Checkpoint":
+        """Return the same checkpoint with the tensors whose names begin so, without that."""
+        other = copy(self)
+        tensors = self._tensors.items()
+        other._hold({n.removeprefix(prefix): t for n, t in tensors if n.startswith(prefix)})
+        return other
+
     def _hold(self, tensors: Mapping[str, Tensor]) -> None:
         self._tensors = tensors
         self.shapes = MappingProxyType({name: it.shape for name, it in tensors.items()})

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
-OF_NETWORKS = ("size", "preprocess", "decode", "ema", "exact")  # options of `classify`
+OF_NETWORKS = ("size", "preprocess", "decode", "ema", "prefix", "exact")  # options of `classify`
 LIMITS = ("max_pixels", "max_bytes", "max_seconds")
 
 app = typer.Typer(

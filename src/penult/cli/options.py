@@ -47,6 +47,9 @@ class Declared:
     ema: Annotated[
         bool, typer.Option("--ema", help="Take the moving averages that a training kept.")
     ] = False
+    prefix: Annotated[
+        str, typer.Option(help="Copy of the network to take, by what stands before its names.")
+    ] = ""
     exact: Annotated[
         bool,
         typer.Option("--exact", help="Leave out what is faster but moves features, by up to 3e-6."),

@@ -167,6 +167,7 @@ def inspection(found: "Inspection", *, as_json: bool) -> None:
     if len(found.missing) > MISSING_SHOWN:
         facts["missing"] += f"; and {len(found.missing) - MISSING_SHOWN} more"
     facts["networks"] = ", ".join(found.networks) or "none"
+    facts["prefixes"] = ", ".join(filter(None, found.prefixes)) or None
     roles = Counter(variable.role for variable in found.variables)
     facts["variables"] = ", ".join(f"{count} {role}" for role, count in roles.items())
     _print_facts(facts)

@@ -51,7 +51,7 @@ def download(
 
 
 @app.command()
-@takes_options("layer", "pool", "size", "preprocess", "ema")
+@takes_options("layer", "pool", "size", "preprocess", "ema", "prefix")
 def convert(
     weights: WeightsFile,
     out: Annotated[Path, typer.Argument(help="ONNX file to write.", metavar="OUT.onnx")],

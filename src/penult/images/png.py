@@ -20,10 +20,12 @@ def without_metadata(data: bytes) -> bytes:
 
 
 def _chunks(data: bytes) -> Iterator[tuple[int, int]]:
-    """Yield where each chunk begins and ends; the last one is what no whole chunk is made of."""
+    """Yield where each chunk begins and ends, up to the last; then what is behind, as one."""
     start = len(SIGNATURE)
     while start < len(data):
         end = start + _FRAME + int.from_bytes(data[start : start + 4], "big")
+        if data[start + 4 : start + 8] == b"IEND":
+            end = len(data)  # what else is there is no chunk
         yield start, min(end, len(data))
         start = end
 

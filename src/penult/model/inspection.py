@@ -11,7 +11,7 @@ import numpy as np
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.checkpoints.base import Array
 from penult.graph import variables
-from penult.model.matching import AVERAGE, candidates, classes, fit, unknown
+from penult.model.matching import AVERAGE, candidates, classes, copies, fit, unknown
 
 Role = Literal["network", "average", "slot", "counter", "left over"]
 
@@ -57,6 +57,7 @@ class Inspection:
         step: The training step that it was saved at, if it says so.
         networks: The names of the networks whose features can be computed from it; several where
             only the size of the input tells them apart.
+        prefixes: What stands before the names of each copy of that network.
         classes: Of its classifier; None if it has none.
         missing: What the network lacks up to its classifier; why none fits if none does.
         variables: All tensors.
@@ -67,6 +68,7 @@ class Inspection:
     bytes: int
     step: int | None
     networks: tuple[str, ...]
+    prefixes: tuple[str, ...]
     classes: int | None
     missing: tuple[str, ...]
     variables: tuple[Variable, ...]
@@ -113,6 +115,7 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         bytes=sum(file.size for file in checkpoint.files),
         step=_step(checkpoint),
         networks=tuple(spec.name for spec in networks),
+        prefixes=tuple(copies(networks[0], shapes)) if networks else (),
         classes=number or None,
         missing=missing,
         variables=tuple(_variables(checkpoint, used, statistics=statistics)),

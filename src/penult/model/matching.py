@@ -13,7 +13,7 @@ from penult.graph import Variable, variables
 from penult.model.published import download
 from penult.nets import Architecture, PackagedWeights, Pretrained, networks, ours
 from penult.nets.registry import installed
-from penult.util.text import printable, quoted
+from penult.util.text import nearest, printable, quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
 SHOWN = 3  # differences named in a message
@@ -145,6 +145,42 @@ def unknown(checkpoint: Checkpoint) -> str:
     )
 
 
+def copies(spec: Pretrained, shapes: Shapes) -> list[str]:
+    """List what stands before the names of each copy of a network, as of student and teacher.
+
+    A copy without anything before its names is the only one that counts.
+    """
+    needed = _embedding_variables(spec)
+    prefixes = _prefixes(needed[0].name, shapes)
+    fitting = [p for p in prefixes if next(_differences(needed, p, shapes), None) is None]
+    return [""] if "" in fitting else sorted(fitting)
+
+
+def require_one_copy(spec: Pretrained, checkpoint: Checkpoint) -> None:
+    """Raise a UsageError that names them if a checkpoint holds several copies of a network."""
+    prefixes = copies(spec, checkpoint.shapes)
+    if len(prefixes) > 1:
+        raise UsageError(
+            f"{quoted(checkpoint.path)} holds {len(prefixes)} copies of {spec.name}, "
+            f"below {' and '.join(map(quoted, prefixes[:SHOWN]))}: say which (--prefix)"
+        )
+
+
+def select_below(checkpoint: Checkpoint, prefix: str) -> Checkpoint:
+    """Take the tensors below a prefix for the checkpoint.
+
+    Raises:
+        UsageError: There are none.
+    """
+    below = checkpoint.below(prefix)
+    if not below:
+        near = nearest(prefix, {name.rpartition(".")[0] + "." for name in checkpoint})
+        raise UsageError(
+            f"{quoted(checkpoint.path)} has nothing below {quoted(prefix)}; nearest: {near}"
+        )
+    return below
+
+
 def classes(spec: Pretrained, shapes: Shapes) -> int:
     """Count the classes that a checkpoint's classifier has; those published if it has none."""
     variable = spec.architecture.classifier
@@ -183,8 +219,12 @@ def _has_classifier(architecture: Architecture, shapes: Shapes) -> bool:
 
 def _scope(variable: str, shapes: Shapes) -> str:
     """Find what stands before a variable's name: wrappers such as `module.` are common."""
+    return min(_prefixes(variable, shapes), key=len, default="")
+
+
+def _prefixes(variable: str, shapes: Shapes) -> list[str]:
     prefixes = [name.removesuffix(variable) for name in shapes if name.endswith(variable)]
-    return min((s for s in prefixes if not s or s[-1] in "./"), key=len, default="")
+    return [prefix for prefix in prefixes if not prefix or prefix[-1] in "./"]
 
 
 def _differences(needed: Sequence[Variable], scope: str, shapes: Shapes) -> Iterator[str]:

@@ -242,6 +242,8 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         decode: `fast` decodes large JPEGs to 1/2, 1/4 or 1/8 of their size, the smallest that
             leaves at least twice the pixels a side that the network's input is made of.
         ema: Take the moving averages that a training kept of the variables.
+        prefix: What stands before the names of the copy of the network to take, of a file that
+            holds several, such as `teacher.`.
         exact: Leave out what makes a network faster and moves its features by up to 3e-6.
         max_pixels: Width times height of an image at most, by default 178,956,970.
         max_bytes: Size of an image's file at most, by default a gibibyte.
@@ -284,6 +286,7 @@ def _network(model: str | None, options: ModelOptions) -> Network:
         options.get("weights"),
         options.get("size"),
         ema=options.get("ema", False),
+        prefix=options.get("prefix", ""),
         exact=options.get("exact", False),
     )
 
@@ -319,7 +322,14 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
 
 def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
     name = None if weights is not None and weights.suffix == ".onnx" else recipe.network
-    network = load_network(name, weights, recipe.size, ema=recipe.ema, exact=recipe.exact)
+    network = load_network(
+        name,
+        weights,
+        recipe.size,
+        ema=recipe.ema,
+        prefix=recipe.prefix,
+        exact=recipe.exact,
+    )
     return Model(network, replace(recipe, network=network.name, weights=network.path))
 
 

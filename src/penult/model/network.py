@@ -16,7 +16,15 @@ from penult.graph.pooling import Pool, pool_layers
 from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING, Transform
-from penult.model.matching import averaged, classes, fit, published_checkpoint, recognise
+from penult.model.matching import (
+    averaged,
+    classes,
+    fit,
+    published_checkpoint,
+    recognise,
+    require_one_copy,
+    select_below,
+)
 from penult.nets import DEFAULT, Pretrained, class_names, get, lookup
 from penult.onnx.file import OnnxFile
 from penult.onnx.writer import Read, to_onnx, write_onnx
@@ -34,6 +42,7 @@ class Network(Protocol):
         name: The network's; of an ONNX file of others, the file's.
         path: The weights file.
         ema: Whether moving averages are taken for weights.
+        prefix: What stands in the file before the names of the copy that is taken.
         exact: Whether all convolutions are computed as they stand.
         size: Pixels of the square input.
         preprocessing: What it was trained with, for this size; None if nobody knows.
@@ -43,6 +52,7 @@ class Network(Protocol):
     name: str
     path: Path
     ema: bool
+    prefix: str
     exact: bool
     size: int
     preprocessing: Transform | None
@@ -92,9 +102,11 @@ class CheckpointNetwork:
         checkpoint: Checkpoint,
         size: int | None = None,
         *,
+        prefix: str = "",
         exact: bool = False,
     ) -> None:
         self.spec = spec
+        self.prefix = prefix
         self.exact = exact
         self.checkpoint = checkpoint
         self.name = spec.name
@@ -155,6 +167,7 @@ class OnnxNetwork:
         self.name = origin.network if origin else file.path.stem
         self.path = file.path
         self.ema = False
+        self.prefix = ""
         self.exact = True
         self.size = file.checked_size(size)
         make = PREPROCESSING.get(origin.preprocessing) if origin else None
@@ -205,23 +218,31 @@ def load_network(
     size: int | None = None,
     *,
     ema: bool = False,
+    prefix: str = "",
     exact: bool = False,
 ) -> Network:
     """Bring a network and its weights together; arguments and errors as of `load_model`."""
     if size is not None and not 1 <= size <= MAX_SIZE:
         raise UsageError(f"size must be from 1 to {MAX_SIZE} pixels, not {size}")
     if weights is None:
-        if ema:
-            raise UsageError("published weights have no moving averages: leave out --ema")
+        if ema or prefix:
+            raise UsageError(
+                "published weights have no moving averages, nor copies: leave out --ema, --prefix"
+            )
         spec = get(model or DEFAULT)
         return CheckpointNetwork(spec, published_checkpoint(spec), size, exact=exact)
     if Path(weights).suffix == ".onnx":
-        if model or ema:
+        if model or ema or prefix:
             raise UsageError(f"{quoted(Path(weights))} is a network by itself: leave out -m, --ema")
         return OnnxNetwork(OnnxFile(weights), size)
-    checkpoint = averaged(open_checkpoint(weights)) if ema else open_checkpoint(weights)
+    checkpoint = open_checkpoint(weights)
+    if prefix:
+        checkpoint = select_below(checkpoint, prefix)
+    if ema:
+        checkpoint = averaged(checkpoint)
     spec = get(model) if model else recognise(checkpoint, size)
-    return CheckpointNetwork(spec, checkpoint, size, exact=exact)
+    require_one_copy(spec, checkpoint)
+    return CheckpointNetwork(spec, checkpoint, size, prefix=prefix, exact=exact)
 
 
 def _logits(spec: Pretrained) -> str:

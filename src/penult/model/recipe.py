@@ -39,6 +39,7 @@ class ModelOptions(TypedDict, total=False):
     preprocess: str | Transform | None
     decode: Decode
     ema: bool
+    prefix: str
     exact: bool
     max_pixels: int | None
     max_bytes: int | None
@@ -55,6 +56,7 @@ class Recipe:
             is asked for, shapes and the engine's facts are empty, and the digest is None.
         weights_sha256: The digest of the weights file.
         ema: Whether moving averages are taken for weights.
+        prefix: What stands in the file before the names of the copy that is taken.
         exact: Whether all convolutions are computed as they stand.
         pool: What layers with height and width become.
         size: Pixels of the network's square input.
@@ -71,6 +73,7 @@ class Recipe:
     layers: Mapping[str, Shape]
     weights_sha256: str | None = None
     ema: bool = False
+    prefix: str = ""
     exact: bool = False
     pool: Pool = "avg"
     size: int
@@ -105,6 +108,7 @@ class Recipe:
             network=network.name,
             layers=dict.fromkeys([layer] if isinstance(layer, str) else layer, ()),
             ema=network.ema,
+            prefix=network.prefix,
             exact=network.exact,
             pool=options.get("pool", "avg"),
             size=network.size,
