@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import psutil
@@ -163,6 +165,39 @@ def test_no_more_processes_than_cores_are_at_work(children, monkeypatch):
         futures = [each.submit([png(9)], slot) for each in (first, second) for slot in range(5)]
         assert all(future.result()[0].width == 8 for future in futures)
     assert len(children()) == 1
+
+
+def test_whoever_has_waited_longest_gets_the_next_process(children, monkeypatch):
+    monkeypatch.setattr(processes, "_limit", lambda: 1)
+    order = []
+
+    def take(name):
+        with processes.borrow(name, lambda: True):
+            order.append(name)
+
+    threads = [Thread(target=take, args=[name]) for name in "abcd"]
+    with processes.borrow("first", lambda: True):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            while len(processes._pool.queue) < number:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == [*"abcd"]
+
+
+def test_to_leave_waits_for_no_image_of_others(children, monkeypatch):
+    monkeypatch.setattr(processes, "_limit", lambda: 1)
+    with made(seconds=60) as others:
+        hanging = others.submit([png(HANG)], 0)
+        while not children():
+            time.sleep(0.01)
+        start = time.monotonic()
+        with made() as decoders:
+            waiting = decoders.submit([png(9)], 0)
+        assert time.monotonic() - start < 10
+        assert waiting.cancelled() or isinstance(waiting.exception(), CancelledError)
+    assert hanging.exception()
 
 
 def test_a_process_without_work_ends(children, monkeypatch):

@@ -30,7 +30,7 @@ from penult.errors import ImageError, PenultError
 from penult.images.decode import ImageLike
 from penult.images.prepare import Prepared, prepare
 from penult.images.preprocess import Preprocessing
-from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release
+from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release, wake
 from penult.images.shared import READING, Setup, map_memory, size
 
 GRACE_SECONDS = 0.25  # to end work that isn't wanted: to start another process takes as long
@@ -121,8 +121,7 @@ class Decoders:
     @contextmanager
     def _process(self) -> Iterator[DecoderProcess]:
         """Borrow a process that has the setup."""
-        self._require_open()
-        with borrow(self._ownership) as process:
+        with borrow(self._ownership, lambda: not self._closed) as process:
             with self._changed:
                 self._require_open()
                 self._busy.add(process)
@@ -151,6 +150,8 @@ class Decoders:
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._changed:
             self._closed = True
+        wake()
+        with self._changed:
             self._changed.wait_for(lambda: not self._busy, GRACE_SECONDS)
             for process in self._busy:
                 process.kill()  # it would go on writing into the memory
