@@ -206,7 +206,10 @@ def test_a_process_without_work_ends(children, monkeypatch):
     with made() as decoders:
         assert one(decoders, png(9)).width == 8
         (process,) = children()
-        process.wait(10)
+        deadline = time.monotonic() + 10
+        while psutil.pid_exists(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not psutil.pid_exists(process.pid)  # a zombie would be there
         assert one(decoders, png(9)).width == 8
 
 
@@ -278,3 +281,16 @@ def test_a_process_that_cannot_start_is_an_error(monkeypatch):
         pytest.raises(PenultError, match="a decoder process ended with status 3"),
     ):
         one(decoders, png(9))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no such limit")
+def test_a_limit_that_the_system_sets_holds_for_processes_too():
+    script = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+resource.setrlimit(resource.RLIMIT_DATA, (2**29, 2**29))
+from test_workers import *
+with closing(Decoders(Setup(Poisoned()), 1, 1)) as decoders:
+    assert one(decoders, png(9)).width == 8
+"""
+    subprocess.run([sys.executable, "-c", script, Path(__file__).parent], check=True, timeout=60)

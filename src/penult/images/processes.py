@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from threading import Condition
+from threading import Condition, Thread
 from time import monotonic
 
 from penult.errors import PenultError
@@ -63,6 +63,7 @@ class DecoderProcess:
             raise PenultError(f"a decoder process doesn't start: {reason(error)}") from error
         finally:
             end.close()
+        Thread(target=self._popen.wait, daemon=True).start()  # lest it stay as a zombie
 
     @property
     def is_usable(self) -> bool:
