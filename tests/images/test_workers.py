@@ -49,10 +49,14 @@ class Poisoned:
         return np.full((1, 1, 3), red, np.float32)
 
 
-def png(red):
+def encoded(red, kind):
     file = BytesIO()
-    Image.new("RGB", (8, 4), (red, 0, 0)).save(file, "PNG")
+    Image.new("RGB", (8, 4), (red, 0, 0)).save(file, kind)
     return file.getvalue()
+
+
+def png(red):
+    return encoded(red, "PNG")
 
 
 def made(seconds=2, **options):
@@ -126,6 +130,15 @@ def test_poison_costs_nothing_of_what_a_decoder_got_along(decoders):
     codes = [getattr(result, "code", None) for result in results]
     assert codes == [None, "timeout", None, "decoder_crash", None]
     np.testing.assert_array_equal(decoders.inputs[::2, 0, 0, 0], [100, 101, 102])
+
+
+def test_large_files_do_not_take_the_memory_of_each_other(decoders, children):
+    one(decoders, png(9))
+    before = children()
+    large = [encoded(red, "BMP") + bytes(60 << 20) for red in range(100, 105)]  # limit: 512 MiB
+    assert [image.width for image in decoders.submit(large, 0).result()] == [8] * 5
+    assert children() == before
+    np.testing.assert_array_equal(decoders.inputs[:, 0, 0, 0], range(100, 105))
 
 
 @pytest.mark.parametrize("source", [b"", b"text", "/", "/none.png"])

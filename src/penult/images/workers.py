@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Condition
@@ -34,6 +34,7 @@ from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release, 
 from penult.images.shared import READING, Setup, map_memory, size
 
 GRACE_SECONDS = 0.25  # to end work that isn't wanted: to start another process takes as long
+LARGE_BYTES = 1 << 20  # of an image that is sent alone
 
 File: TypeAlias = str | os.PathLike[str] | bytes
 _Job: TypeAlias = tuple[int, str | bytes]  # a slot, and what its input is made of
@@ -114,7 +115,7 @@ class Decoders:
         slots = [slot for slot, _ in jobs]
         self._answers[slots] = b""
         with self._process() as process:
-            process.ask(jobs)
+            all(map(process.ask, _messages(jobs)))  # until it dies
             results = [*map(_answer, takewhile(_is_whole, self._answers[slots].tolist()))]
             return results, 0 if len(results) == len(jobs) else process.end()
 
@@ -163,6 +164,13 @@ class Decoders:
 @lru_cache
 def _input_shape(preprocessing: Preprocessing) -> tuple[int, ...]:
     return preprocessing(Image.new("RGB", (64, 64))).shape
+
+
+def _messages(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
+    """Put jobs into messages, the large ones each alone: a process has room for few of them."""
+    for is_large, group in groupby(jobs, lambda job: len(job[1]) > LARGE_BYTES):
+        some = [*group]
+        yield from ([job] for job in some) if is_large else [some]
 
 
 def _is_whole(text: bytes) -> bool:
