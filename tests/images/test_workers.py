@@ -4,10 +4,12 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import CancelledError
 from contextlib import closing
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import psutil
@@ -47,10 +49,14 @@ class Poisoned:
         return np.full((1, 1, 3), red, np.float32)
 
 
-def png(red):
+def encoded(red, kind):
     file = BytesIO()
-    Image.new("RGB", (8, 4), (red, 0, 0)).save(file, "PNG")
+    Image.new("RGB", (8, 4), (red, 0, 0)).save(file, kind)
     return file.getvalue()
+
+
+def png(red):
+    return encoded(red, "PNG")
 
 
 def made(seconds=2, **options):
@@ -126,6 +132,15 @@ def test_poison_costs_nothing_of_what_a_decoder_got_along(decoders):
     np.testing.assert_array_equal(decoders.inputs[::2, 0, 0, 0], [100, 101, 102])
 
 
+def test_large_files_do_not_take_the_memory_of_each_other(decoders, children):
+    one(decoders, png(9))
+    before = children()
+    large = [encoded(red, "BMP") + bytes(60 << 20) for red in range(100, 105)]  # limit: 512 MiB
+    assert [image.width for image in decoders.submit(large, 0).result()] == [8] * 5
+    assert children() == before
+    np.testing.assert_array_equal(decoders.inputs[:, 0, 0, 0], range(100, 105))
+
+
 @pytest.mark.parametrize("source", [b"", b"text", "/", "/none.png"])
 def test_a_file_that_is_no_image_fails_as_it_does_without_processes(decoders, source, monkeypatch):
     apart = failure(decoders, source)
@@ -165,13 +180,49 @@ def test_no_more_processes_than_cores_are_at_work(children, monkeypatch):
     assert len(children()) == 1
 
 
+def test_whoever_has_waited_longest_gets_the_next_process(children, monkeypatch):
+    monkeypatch.setattr(processes, "_limit", lambda: 1)
+    order = []
+
+    def take(name):
+        with processes.borrow(name, lambda: True):
+            order.append(name)
+
+    threads = [Thread(target=take, args=[name]) for name in "abcd"]
+    with processes.borrow("first", lambda: True):
+        for number, thread in enumerate(threads, 1):
+            thread.start()
+            while len(processes._pool.queue) < number:
+                time.sleep(0.001)
+    for thread in threads:
+        thread.join()
+    assert order == [*"abcd"]
+
+
+def test_to_leave_waits_for_no_image_of_others(children, monkeypatch):
+    monkeypatch.setattr(processes, "_limit", lambda: 1)
+    with made(seconds=60) as others:
+        hanging = others.submit([png(HANG)], 0)
+        while not children():
+            time.sleep(0.01)
+        start = time.monotonic()
+        with made() as decoders:
+            waiting = decoders.submit([png(9)], 0)
+        assert time.monotonic() - start < 10
+        assert waiting.cancelled() or isinstance(waiting.exception(), CancelledError)
+    assert hanging.exception()
+
+
 def test_a_process_without_work_ends(children, monkeypatch):
     serve = "import penult.images.worker as worker; worker.IDLE_SECONDS = 0.2; worker.serve()"
     monkeypatch.setattr(processes, "_SERVE", serve)
     with made() as decoders:
         assert one(decoders, png(9)).width == 8
         (process,) = children()
-        process.wait(10)
+        deadline = time.monotonic() + 10
+        while psutil.pid_exists(process.pid) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert not psutil.pid_exists(process.pid)  # a zombie would be there
         assert one(decoders, png(9)).width == 8
 
 
@@ -243,3 +294,16 @@ def test_a_process_that_cannot_start_is_an_error(monkeypatch):
         pytest.raises(PenultError, match="a decoder process ended with status 3"),
     ):
         one(decoders, png(9))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS has no such limit")
+def test_a_limit_that_the_system_sets_holds_for_processes_too():
+    script = """
+import resource, sys
+sys.path.insert(0, sys.argv[1])
+resource.setrlimit(resource.RLIMIT_DATA, (2**29, 2**29))
+from test_workers import *
+with closing(Decoders(Setup(Poisoned()), 1, 1)) as decoders:
+    assert one(decoders, png(9)).width == 8
+"""
+    subprocess.run([sys.executable, "-c", script, Path(__file__).parent], check=True, timeout=60)

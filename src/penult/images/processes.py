@@ -5,7 +5,7 @@ again, and fork would copy an engine's threads. It imports NumPy and Pillow only
 fifth of a second. It gets what it is asked for through a socket, which also brings the memory that
 inputs are written to: a file without a name, so that nothing is left behind whatever dies.
 
-As many processes as there are cores are at work at a time; the others wait for their turn. Those
+As many processes as there are cores are at work at a time, for those who came first. Those
 without work end after a minute, and all with their parent, however it dies. A forked child starts
 processes of its own.
 """
@@ -16,9 +16,11 @@ import pickle
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from threading import Condition
+from threading import Condition, Thread
 from time import monotonic
 
 from penult.errors import PenultError
@@ -61,6 +63,7 @@ class DecoderProcess:
             raise PenultError(f"a decoder process doesn't start: {reason(error)}") from error
         finally:
             end.close()
+        Thread(target=self._popen.wait, daemon=True).start()  # lest it stay as a zombie
 
     @property
     def is_usable(self) -> bool:
@@ -106,6 +109,7 @@ class _Pool:
         self.idle: list[DecoderProcess] = []  # the last one first, so that few images start few
         self.all: set[DecoderProcess] = set()
         self.borrowed = 0
+        self.queue: deque[object] = deque()  # a turn of each who waits for one
         self.changed = Condition()
 
 
@@ -120,17 +124,28 @@ def warm_up() -> None:
 
 
 @contextmanager
-def borrow(owner: object) -> Iterator[DecoderProcess]:
+def borrow(owner: object, is_wanted: Callable[[], bool]) -> Iterator[DecoderProcess]:
     """Lend a process for one piece of work, the one that it had before if that is idle.
 
+    Args:
+        owner: Whose work it is.
+        is_wanted: Whether it still is; see `wake`.
+
     Raises:
-        PenultError: It can't be started.
+        CancelledError: It isn't wanted any more.
+        PenultError: A process can't be started.
     """
-    process = _take(owner)
+    process = _take(owner, is_wanted)
     try:
         yield process
     finally:
         _give_back(process)
+
+
+def wake() -> None:
+    """Let those who wait for a process look whether their work is still wanted."""
+    with _pool.changed:
+        _pool.changed.notify_all()
 
 
 def release(owner: object) -> None:
@@ -142,9 +157,11 @@ def release(owner: object) -> None:
                 process.owner = None
 
 
-def _take(owner: object) -> DecoderProcess:
+def _take(owner: object, is_wanted: Callable[[], bool]) -> DecoderProcess:
     with _pool.changed:
-        _pool.changed.wait_for(lambda: _pool.borrowed < _limit())
+        _wait_for_turn(is_wanted)
+        if not is_wanted():
+            raise CancelledError
         for process in [each for each in _pool.idle if not each.is_usable]:
             _pool.idle.remove(process)
             _drop(process)
@@ -157,6 +174,18 @@ def _take(owner: object) -> DecoderProcess:
         return process
 
 
+def _wait_for_turn(is_wanted: Callable[[], bool]) -> None:
+    turn, limit = object(), _limit()
+    _pool.queue.append(turn)
+    try:
+        _pool.changed.wait_for(
+            lambda: not is_wanted() or (_pool.queue[0] is turn and _pool.borrowed < limit)
+        )
+    finally:
+        _pool.queue.remove(turn)
+        _pool.changed.notify_all()
+
+
 def _give_back(process: DecoderProcess) -> None:
     process.idle_since = monotonic()
     with _pool.changed:
@@ -165,7 +194,7 @@ def _give_back(process: DecoderProcess) -> None:
             _pool.idle.append(process)
         else:
             _drop(process)
-        _pool.changed.notify()
+        _pool.changed.notify_all()
 
 
 def _drop(process: DecoderProcess) -> None:

@@ -106,8 +106,9 @@ def _prepare_for(setup: Setup, shape: tuple[int, ...], memory: int) -> None:
     _current.clear()  # the memory of before goes
     _current.append((setup, *map_memory(memory, shape)))
     os.close(memory)
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    resource.setrlimit(resource.RLIMIT_DATA, (setup.limits.memory, most))
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    soft = min(setup.limits.memory, hard) if hard >= 0 else setup.limits.memory  # -1: no limit
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
 
 
 def _answer(

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import takewhile
+from itertools import groupby, takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Condition
@@ -30,10 +30,11 @@ from penult.errors import ImageError, PenultError
 from penult.images.decode import ImageLike
 from penult.images.prepare import Prepared, prepare
 from penult.images.preprocess import Preprocessing
-from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release
+from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release, wake
 from penult.images.shared import READING, Setup, map_memory, size
 
 GRACE_SECONDS = 0.25  # to end work that isn't wanted: to start another process takes as long
+LARGE_BYTES = 1 << 20  # of an image that is sent alone
 
 File: TypeAlias = str | os.PathLike[str] | bytes
 _Job: TypeAlias = tuple[int, str | bytes]  # a slot, and what its input is made of
@@ -114,15 +115,14 @@ class Decoders:
         slots = [slot for slot, _ in jobs]
         self._answers[slots] = b""
         with self._process() as process:
-            process.ask(jobs)
+            all(map(process.ask, _messages(jobs)))  # until it dies
             results = [*map(_answer, takewhile(_is_whole, self._answers[slots].tolist()))]
             return results, 0 if len(results) == len(jobs) else process.end()
 
     @contextmanager
     def _process(self) -> Iterator[DecoderProcess]:
         """Borrow a process that has the setup."""
-        self._require_open()
-        with borrow(self._ownership) as process:
+        with borrow(self._ownership, lambda: not self._closed) as process:
             with self._changed:
                 self._require_open()
                 self._busy.add(process)
@@ -151,6 +151,8 @@ class Decoders:
         self._threads.shutdown(wait=False, cancel_futures=True)
         with self._changed:
             self._closed = True
+        wake()
+        with self._changed:
             self._changed.wait_for(lambda: not self._busy, GRACE_SECONDS)
             for process in self._busy:
                 process.kill()  # it would go on writing into the memory
@@ -162,6 +164,13 @@ class Decoders:
 @lru_cache
 def _input_shape(preprocessing: Preprocessing) -> tuple[int, ...]:
     return preprocessing(Image.new("RGB", (64, 64))).shape
+
+
+def _messages(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
+    """Put jobs into messages, the large ones each alone: a process has room for few of them."""
+    for is_large, group in groupby(jobs, lambda job: len(job[1]) > LARGE_BYTES):
+        some = [*group]
+        yield from ([job] for job in some) if is_large else [some]
 
 
 def _is_whole(text: bytes) -> bool:
