@@ -51,7 +51,7 @@ class DecoderProcess:
         self._channel, end = socket.socketpair()
         try:
             self._popen = subprocess.Popen(
-                [sys.executable, "-S", "-P", "-c", _SERVE],  # where to import from is told below
+                [sys.executable, "-P", "-c", _SERVE],
                 stdin=end.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,  # libraries print there what they think of an image
