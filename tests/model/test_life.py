@@ -1,13 +1,10 @@
-"""How a model lives: closed, in threads, in forked children; what one image can do to it."""
+"""How a model lives: closed, in threads, in forked children."""
 
 import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from PIL import Image
 
 import penult
 from penult.errors import UsageError
@@ -58,31 +55,3 @@ def test_a_relative_path_is_of_the_current_folder(model, photos, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     with pytest.raises(penult.ImageError, match="No such file"):
         model.features(["hens.jpg"])
-
-
-CONTAINED = """
-import resource, sys
-import penult
-from penult.images.thumbnails import Thumbnails
-
-model, photo, bomb, table = penult.load_model(), *sys.argv[1:]
-features = penult.extract(photo, model, out=table)
-features.search(photo, 1)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-drop = Thumbnails(1600).pixels  # as the viewer's page uses it
-for use in (lambda: model.features([bomb]), lambda: features.search(bomb), lambda: drop(bomb)):
-    try:
-        use()
-    except penult.ImageError as error:
-        print(error.code, end=" ")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
-"""
-
-
-def test_one_image_takes_no_memory_of_the_parent(photos, tmp_path):
-    Image.new("1", (13000, 13000)).save(tmp_path / "bomb.png")
-    photo, table = photos / "hens.jpg", tmp_path / "t.lance"
-    command = [sys.executable, "-c", CONTAINED, photo, tmp_path / "bomb.png", table]
-    done = subprocess.run(command, capture_output=True, check=True, text=True)
-    *_, kilobytes = done.stdout.split()
-    assert int(kilobytes) < 100_000
