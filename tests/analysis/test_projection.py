@@ -72,7 +72,7 @@ def test_places_need_not_be_stored_or_have_names_of_ones_own(make_table):
 
 def test_names_that_places_cannot_have_are_refused_before_they_are_found(make_table, monkeypatch):
     features = make_table({f"{i}.jpg": [i, 1] for i in range(3)})
-    monkeypatch.setattr(projection, "_reduced", None)
+    monkeypatch.setattr(projection, "_reduce", None)
     with pytest.raises(UsageError, match="'Up' can't be a column's name"):
         features.map(columns=("across", "Up"))
 

@@ -77,7 +77,7 @@ def test_a_picture_that_is_gone_is_null(table, tmp_path):
 
 
 def test_large_tables_get_no_neighbours(table, tmp_path, monkeypatch):
-    monkeypatch.setattr(rows, "NEAR_BELOW", 4)
+    monkeypatch.setattr(rows, "NEIGHBOURS_BELOW", 4)
     out = table.export(tmp_path / "f.parquet", program="atlas")
     assert "neighbors" not in pq.read_schema(out).names
     assert "--neighbors" not in opening(table, out, None, "atlas")

@@ -14,7 +14,7 @@ import penult
 from penult.checkpoints import open_checkpoint
 from penult.errors import NetworkError, UsageError
 from penult.graph import variables
-from penult.model.matching import averaged, candidates, classes, fit, recognise
+from penult.model.matching import candidates, classes, fit, recognise, with_averages
 from penult.nets import get, lenet
 
 REFERENCE = Path(__file__).parents[1] / "reference"
@@ -144,7 +144,7 @@ def test_a_size_that_a_network_cannot_take_is_refused():
 def test_moving_averages_take_the_place_of_variables(tmp_path):
     arrays = {"a/w": np.zeros(2, np.float32), "b/moving_mean": np.ones(2, np.float32)}
     save_file({**arrays, "a/w/ExponentialMovingAverage": np.full(2, 3, np.float32)}, tmp_path / "x")
-    checkpoint = averaged(open_checkpoint(tmp_path / "x"))
+    checkpoint = with_averages(open_checkpoint(tmp_path / "x"))
     assert checkpoint.ema
     assert checkpoint["a/w"].tolist() == [3, 3]
     assert checkpoint["b/moving_mean"].tolist() == [1, 1]
@@ -154,7 +154,7 @@ def test_moving_averages_take_the_place_of_variables(tmp_path):
 def test_a_checkpoint_without_averages_is_refused(tmp_path):
     save_file({"w": np.zeros(2, np.float32)}, tmp_path / "x")
     with pytest.raises(UsageError, match=r"holds no moving averages .*: leave out --ema"):
-        averaged(open_checkpoint(tmp_path / "x"))
+        with_averages(open_checkpoint(tmp_path / "x"))
 
 
 def test_a_checkpoint_of_averages_only_says_how_to_take_them():

@@ -136,7 +136,7 @@ def test_an_index_is_kept_and_made(begin, make_row):
 
 
 def test_old_versions_go_in_time(monkeypatch, labelled):
-    monkeypatch.setattr("penult.store.writer.MANY", 2)
+    monkeypatch.setattr("penult.store.writer.MANY_FRAGMENTS", 2)
     monkeypatch.setattr(TableWriter.compact, "__defaults__", (2,))
     with TableWriter.open(labelled) as writer:
         for label in range(9):

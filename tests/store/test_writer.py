@@ -261,7 +261,7 @@ def test_few_fragments_are_left_alone(photos):
 
 
 def test_a_long_run_joins_fragments_as_it_goes(monkeypatch, begin, make_row):
-    monkeypatch.setattr("penult.store.writer.TOO_MANY", 5)
+    monkeypatch.setattr("penult.store.writer.TOO_MANY_FRAGMENTS", 5)
     with begin() as writer:
         for number in range(12):
             writer.append([make_row(number)])

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw, ImageFont
 from penult.analysis.comparison import Comparison
 from penult.analysis.probes import Probed, ProbeReport
 from penult.errors import UsageError
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.util.files import replacing
 from penult.util.text import printable, quoted
 
@@ -56,7 +56,7 @@ class _Sheet:
         widest: float = 10_000,
     ) -> None:
         """Write a line; of one that is too wide the end is left out."""
-        text = _shortened(text, size, widest)
+        text = _shorten(text, size, widest)
         self._draw.text((x * SCALE, y * SCALE), text, colour, _font(size), anchor)
 
     def line(self, x0: float, y0: float, x1: float, y1: float, colour: tuple[int, ...]) -> None:
@@ -77,7 +77,7 @@ class _Sheet:
 
     def upright(self, x: float, y: float, text: str, widest: float, size: float) -> None:
         """Write a line upwards that ends above a point."""
-        text, font = _shortened(text, size, widest), _font(size)
+        text, font = _shorten(text, size, widest), _font(size)
         wide, high = round(font.getlength(text)) + SCALE, round(size * 2 * SCALE)
         mask = Image.new("L", (wide, high))
         ImageDraw.Draw(mask).text((0, high / 2), text, 255, font, "lm")
@@ -86,7 +86,7 @@ class _Sheet:
 
     def save(self, out: Path) -> Path:
         """Write the page as PNG."""
-        with translated(f"can't write {quoted(out)}"), replacing(out) as temporary:
+        with wrap_errors(f"can't write {quoted(out)}"), replacing(out) as temporary:
             self.image.save(temporary, "PNG", optimize=True)
         return out
 
@@ -180,7 +180,7 @@ def _font(size: float) -> ImageFont.FreeTypeFont:
     return font
 
 
-def _shortened(text: str, size: float, widest: float) -> str:
+def _shorten(text: str, size: float, widest: float) -> str:
     """A name fit to print, without its end if it is wider than there is room."""
     font, text = _font(size), printable(text)
     if font.getlength(text) <= widest * SCALE:

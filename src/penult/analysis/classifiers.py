@@ -143,11 +143,11 @@ def _path(
         with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.set_params(C=strength).fit(scaled, truth)
-        fits.append(_unscaled(model, mean, scale, strength, classes))
+        fits.append(_unscale(model, mean, scale, strength, classes))
     return fits
 
 
-def _unscaled(
+def _unscale(
     model: "LogisticRegression", mean: Floats, scale: Floats, strength: float, classes: int
 ) -> Linear:
     """The same function of vectors as they are; of two classes the first one's logit is 0."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.extra import needed
-from penult.analysis.vectors import Floats, pieces, rows, sampled
+from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.errors import UsageError
 from penult.store import Table, TableReader, TableWriter, open_table
 from penult.util.checks import require_at_least, require_one_of
@@ -29,7 +29,7 @@ Labels = NDArray[np.int32]
 
 SAMPLES = {"kmeans": 50_000, "hdbscan": 10_000, "agglomerative": 10_000}  # the last two are O(n²)
 TRIED = 3_000  # rows that numbers of clusters are tried on
-JUDGED = 10_000  # rows that the silhouette is of
+SILHOUETTE_ROWS = 10_000  # rows that the silhouette is of
 GRID = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)  # numbers of clusters that are tried
 CENTRAL = 5
 
@@ -111,17 +111,17 @@ def cluster(
     _check(features, k, method, metric, min_size)
     features.require_names([column] if column else [])
     layer, unit = features.layer(layer), metric == "cosine"
-    sample = rows(features, layer, sampled(len(features), SAMPLES[method]), unit=unit)
+    sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):
         anchors, names = _METHODS[method](sample, k, min_size)
-    labels = _by_size(_assigned(features, layer, anchors, names, unit=unit))
+    labels = _by_size(_assign(features, layer, anchors, names, unit=unit))
     distances = _distances(features, layer, labels, unit=unit)
     found = Clusters(
         features.keys,
         labels,
         distances,
         tuple(_cluster(features.keys, labels, distances, label) for label in np.unique(labels)),
-        _judged(features, layer, labels, unit=unit),
+        _silhouette(features, layer, labels, unit=unit),
         agreement(features.keys, labels),
     )
     if column:
@@ -146,11 +146,11 @@ def _check(features: TableReader, k: int | None, method: str, metric: str, min_s
 
 
 def _kmeans(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:
-    centres: Floats = _kmeans_fitted(sample, k or _best_k(sample, _kmeans_labels)).cluster_centers_
+    centres: Floats = _fit_kmeans(sample, k or _best_k(sample, _kmeans_labels)).cluster_centers_
     return centres, np.arange(len(centres), dtype=np.int32)
 
 
-def _kmeans_fitted(sample: Floats, k: int) -> "KMeans":
+def _fit_kmeans(sample: Floats, k: int) -> "KMeans":
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
@@ -160,7 +160,7 @@ def _kmeans_fitted(sample: Floats, k: int) -> "KMeans":
 
 
 def _kmeans_labels(sample: Floats, k: int) -> Labels:
-    labels: Labels = _kmeans_fitted(sample, k).labels_
+    labels: Labels = _fit_kmeans(sample, k).labels_
     return labels
 
 
@@ -199,7 +199,7 @@ def _best_k(sample: Floats, labelled: Callable[[Floats, int], Labels]) -> int:
     """
     from sklearn.metrics import pairwise_distances, silhouette_score
 
-    few = sample[sampled(len(sample), TRIED)]
+    few = sample[sample_places(len(sample), TRIED)]
     distances = pairwise_distances(few)
     np.fill_diagonal(distances, 0)  # of rounding, which the silhouette takes for an error
     found = {k: labelled(few, k) for k in GRID if k < len(few)} if distances.any() else {}
@@ -211,7 +211,7 @@ def _best_k(sample: Floats, labelled: Callable[[Floats, int], Labels]) -> int:
     return max(scores, key=lambda k: (round(scores[k], 6), -k), default=1)
 
 
-def _assigned(
+def _assign(
     features: TableReader, layer: str, anchors: Floats, names: Labels, *, unit: bool
 ) -> Labels:
     """The label of each row's nearest anchor."""
@@ -256,12 +256,12 @@ def central(labels: Labels, distances: Floats, label: int) -> NDArray[np.int64]:
     return mine[np.argsort(distances[mine], kind="stable")]
 
 
-def _judged(features: TableReader, layer: str, labels: Labels, *, unit: bool) -> float | None:
+def _silhouette(features: TableReader, layer: str, labels: Labels, *, unit: bool) -> float | None:
     """The silhouette of a sample, noise left out."""
     from sklearn.metrics import silhouette_score
 
     places = np.flatnonzero(labels >= 0)
-    places = places[sampled(len(places), JUDGED)]
+    places = places[sample_places(len(places), SILHOUETTE_ROWS)]
     if not 2 <= len(np.unique(labels[places])) < len(places):
         return None
     vectors = rows(features, layer, places, unit=unit)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from penult.analysis import similarity
 from penult.analysis.extra import one_thread
-from penult.analysis.sides import Places, Side, Tables, aligned, several, sides
+from penult.analysis.sides import Places, Side, Tables, align, several, sides
 from penult.analysis.similarity import Matrix, Statistic
 from penult.analysis.statistics import holm
 from penult.errors import UsageError
@@ -61,7 +61,7 @@ class Comparison:
     @property
     def corrected(self) -> dict[Measure, Matrix]:
         """`p`, corrected by Holm's method for all pairs of a measure."""
-        return {measure: _corrected(values) for measure, values in self.p.items()}
+        return {measure: _correct(values) for measure, values in self.p.items()}
 
     @property
     def notes(self) -> tuple[str, str]:
@@ -129,12 +129,12 @@ def compare(
     found = sides([*several(tables), *others], layer)
     if len(found) < 2:
         raise UsageError(f"only {quoted(found[0].name)}: name a second table, or a second layer")
-    common = aligned(found)
+    common = align(found)
     n = len(common.keys)
     _require(n, k, sample, permutations, measures)
     chosen, tested = _drawn(n, sample)
     places = [each[chosen] for each in common.places]
-    vectors = [_varied(*each) for each in zip(found, places, strict=True)]
+    vectors = [_find_varied(*each) for each in zip(found, places, strict=True)]
     whole = vectors if len(chosen) == n else None
     few = [rows[tested] for rows in vectors]
     similarities, p = {}, {}
@@ -143,10 +143,10 @@ def compare(
         similarities[measure] = (
             _cka(found, common.places, whole)
             if measure == "cka"
-            else _pairwise(vectors, _measured(measure, k))
+            else _pairwise(vectors, _measure(measure, k))
         )
         show(2 * step + 1, 2 * len(measures))
-        p[measure] = _tested(few, _test(measure, k), permutations)
+        p[measure] = _test_pairs(few, _test(measure, k), permutations)
     return Comparison(
         names=tuple(side.name for side in found),
         images=n,
@@ -186,7 +186,7 @@ def _require(n: int, k: int, sample: int, permutations: int, measures: Sequence[
     require_at_least(least, "sample", sample)
 
 
-def _varied(side: Side, places: Places) -> Matrix:
+def _find_varied(side: Side, places: Places) -> Matrix:
     vectors = side.vectors(places).astype(np.float64)
     if not vectors.std(axis=0).any():
         raise UsageError(f"{quoted(side.name)} has the same vector for all images")
@@ -201,7 +201,7 @@ def _pairwise(vectors: Sequence[Matrix], measure: Callable[[Matrix, Matrix], flo
     return matrix
 
 
-def _measured(measure: Measure, k: int) -> Callable[[Matrix, Matrix], float]:
+def _measure(measure: Measure, k: int) -> Callable[[Matrix, Matrix], float]:
     return {
         "rsa": similarity.rsa,
         "knn": lambda x, y: similarity.knn(x, y, k),
@@ -218,7 +218,7 @@ def _test(measure: Measure, k: int) -> Callable[[Matrix, Matrix], Statistic]:
     }[measure]
 
 
-def _tested(
+def _test_pairs(
     vectors: Sequence[Matrix], test: Callable[[Matrix, Matrix], Statistic], permutations: int
 ) -> Matrix:
     def p(x: Matrix, y: Matrix) -> float:
@@ -229,7 +229,7 @@ def _tested(
     return matrix
 
 
-def _corrected(p: Matrix) -> Matrix:
+def _correct(p: Matrix) -> Matrix:
     above = np.triu_indices(len(p), 1)
     matrix = np.full_like(p, np.nan)
     matrix[above] = holm(p[above].tolist())

@@ -28,14 +28,14 @@ def labels_of(labels: Labels, known: Collection[str]) -> dict[str, str]:
             there is no such image.
     """
     if isinstance(labels, Mapping):
-        return _checked(((key, str(label), "labels") for key, label in labels.items()), known)
+        return _check(((key, str(label), "labels") for key, label in labels.items()), known)
     if str(labels) == PARENT:
         folders = {key: PurePosixPath(key).parent.name for key in known}
         return {key: folder for key, folder in folders.items() if folder}
-    return _checked(_rows(Path(labels)), known)
+    return _check(_rows(Path(labels)), known)
 
 
-def _checked(rows: Iterator[tuple[str, str, str]], known: Collection[str]) -> dict[str, str]:
+def _check(rows: Iterator[tuple[str, str, str]], known: Collection[str]) -> dict[str, str]:
     labels: dict[str, str] = {}
     for key, label, where in rows:
         if key not in known:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.errors import UsageError
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.util.files import replacing
 from penult.util.text import quoted
 
@@ -27,7 +27,7 @@ def write_list(rows: Rows, columns: Sequence[str], out: str | Path) -> Path:
         StoreError: The file can't be written.
     """
     path = require_list(out)
-    with translated(f"can't write {quoted(path)}"), replacing(path) as temporary:
+    with wrap_errors(f"can't write {quoted(path)}"), replacing(path) as temporary:
         FORMATS[path.suffix.lower()](rows, columns, temporary)
     return path
 

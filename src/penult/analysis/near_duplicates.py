@@ -25,7 +25,7 @@ from penult.store import Table, TableReader, open_table
 from penult.util.progress import Steps, show_nothing
 
 THRESHOLD = 0.9  # cosine; benchmarks/duplicates.py shows what it finds and what it mistakes
-PERHAPS = 0.5  # cosine from which on the pictures themselves are compared
+PIXELS_THRESHOLD = 0.5  # cosine from which on the pictures themselves are compared
 CANDIDATES = 10  # nearest kept images whose pictures are compared with an image's, and as many more
 ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # images that are compared with up to as many others in one product
@@ -175,7 +175,7 @@ def assign(
     kept_for, similarity = np.arange(rows), np.ones(rows, np.float32)
     kept, count = np.zeros(rows, np.int64), 0  # the rows that the first of `unit` are
     limit = threshold - ROUNDING
-    least = min(PERHAPS, limit) if alike else limit
+    least = min(PIXELS_THRESHOLD, limit) if alike else limit
     for start in range(0, rows, BLOCK):
         block = unit[start : start + BLOCK].copy()
         here = np.arange(start, start + len(block))
@@ -240,7 +240,7 @@ def _confirm(
     """Forget products below the limit unless their pair, by row and column, is alike."""
     some = min(CANDIDATES, products.shape[1])
     nearest = np.partition(products, -some, axis=1)[:, -some][:, None]
-    doubtful = (products >= np.maximum(nearest, PERHAPS)) & (products < limit)
+    doubtful = (products >= np.maximum(nearest, PIXELS_THRESHOLD)) & (products < limit)
     row, column = np.nonzero(doubtful)
     doubtful[row, column] = alike(rows[row], others[row, column])
     products[(products < limit) & ~doubtful] = -np.inf

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.queries import Queries, Reader, combined, several
+from penult.analysis.queries import Queries, Reader, as_list, combine
 from penult.analysis.vectors import Block, Floats, blocks
 from penult.errors import UsageError
 from penult.store import Table, TableReader, TableWriter, open_table
@@ -21,7 +21,7 @@ Metric = Literal["cosine", "l2", "dot"]
 
 EXACT_BELOW = 100_000  # rows that are compared one by one, index or not
 SAMPLE = 100  # rows by which an index is measured
-AT = 10  # recall@10
+RECALL_AT = 10  # recall@10
 
 
 class Match(NamedTuple):
@@ -75,7 +75,7 @@ def search(
 
     Args:
         table: A table, open or by its path.
-        queries: One or several: a key of the table, an http(s) address, or whatever
+        queries: One or as_list: a key of the table, an http(s) address, or whatever
             `Model.features` takes; or a vector. Several are averaged, for cosine after each was
             made of length 1.
         k: How many to find.
@@ -104,11 +104,11 @@ def search(
     features = open_table(table)
     layer = features.layer(layer)
     reader = Reader(features, layer, weights)
-    wanted, unwanted = several(queries), several(exclude)
+    wanted, unwanted = as_list(queries), as_list(exclude)
     if not wanted:
         raise UsageError("nothing to search for: give a key, an image or an address")
     named = {reader.key(query) for query in (*wanted, *unwanted)}
-    vector = combined(
+    vector = combine(
         [reader.vector(query) for query in wanted],
         [reader.vector(query) for query in unwanted],
         unit=metric == "cosine",
@@ -194,11 +194,11 @@ def index(table: Table, *, layer: str | None = None, metric: Metric = "cosine") 
         writer.index(layer, metric)
     built = perf_counter() - start
     features = open_table(features.path)
-    recall, seconds = _measured(features, layer, metric)
+    recall, seconds = _measure(features, layer, metric)
     return IndexReport(len(features), layer, metric, recall, seconds, built)
 
 
-def _measured(features: TableReader, layer: str, metric: Metric) -> tuple[float, float]:
+def _measure(features: TableReader, layer: str, metric: Metric) -> tuple[float, float]:
     """Recall of the 10 nearest to each of a sample of rows, itself left out, and median seconds."""
     sample = np.sort(np.random.default_rng(0).choice(len(features), SAMPLE, replace=False))
     pieces = features.tables([], [layer], sample)
@@ -209,16 +209,16 @@ def _measured(features: TableReader, layer: str, metric: Metric) -> tuple[float,
         sample, queries, _all_nearest(features, layer, queries, metric), strict=True
     ):
         start = perf_counter()
-        found = [match.key for match in by_index(features, layer, vector, AT + 1, metric)]
+        found = [match.key for match in by_index(features, layer, vector, RECALL_AT + 1, metric)]
         seconds.append(perf_counter() - start)
         nearest = [features.keys[i] for i in true]
         hits += len(_others(found, features.keys[place]) & _others(nearest, features.keys[place]))
-    return hits / (SAMPLE * AT), float(np.median(seconds))
+    return hits / (SAMPLE * RECALL_AT), float(np.median(seconds))
 
 
 def _others(nearest: list[str], own: str) -> set[str]:
     """The 10 nearest but a row itself, which needn't be near: longer rows have larger products."""
-    return set([key for key in nearest if key != own][:AT])
+    return set([key for key in nearest if key != own][:RECALL_AT])
 
 
 def _all_nearest(
@@ -229,8 +229,11 @@ def _all_nearest(
     for block in blocks(features, layer):
         for row, vector in enumerate(queries):
             nearness = _NEARNESS[metric](block, vector)
-            new = [(float(nearness[i]), block.start + int(i)) for i in _largest(nearness, AT + 1)]
-            best[row] = heapq.nlargest(AT + 1, best[row] + new)
+            new = [
+                (float(nearness[i]), block.start + int(i))
+                for i in _largest(nearness, RECALL_AT + 1)
+            ]
+            best[row] = heapq.nlargest(RECALL_AT + 1, best[row] + new)
     return [[place for _, place in rows] for rows in best]
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from penult.analysis.vectors import Floats, pieces, rows, sampled
+from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.errors import UsageError
 from penult.store import Table, TableReader, open_table
 from penult.util.checks import require_at_least
@@ -56,7 +56,7 @@ def outliers(table: Table, n: int = 20, *, layer: str | None = None) -> list[Out
 
 def _distances(features: TableReader, layer: str) -> Floats:
     """Mean distance of each row to its nearest, itself left out."""
-    compared = sampled(len(features), COMPARED)
+    compared = sample_places(len(features), COMPARED)
     others = rows(features, layer, compared)
     count = min(NEIGHBOURS, len(compared) - 1)
     distances = np.empty(len(features), np.float32)

@@ -99,9 +99,9 @@ def agreement(some: Greys, others: Greys) -> Floats:
 
 
 def _agreement(one: Floats, other: Floats) -> Floats:
-    best = _product(_edges(_reduced(one, WHOLE)), _edges(_reduced(other, WHOLE)))
+    best = _product(_edges(_reduce(one, WHOLE)), _edges(_reduce(other, WHOLE)))
     for large, small in ((one, other), (other, one)):
-        whole, part = _reduced(large, WHOLE), _edges(_reduced(small, PART))
+        whole, part = _reduce(large, WHOLE), _edges(_reduce(small, PART))
         for y, x in np.ndindex(WHOLE - PART + 1, WHOLE - PART + 1):
             window = whole[:, y : y + PART, x : x + PART]
             best = np.maximum(best, _product(_edges(window), part))
@@ -122,7 +122,7 @@ def _product(one: Floats, other: Floats) -> Floats:
     return np.asarray(np.einsum("ij,ij->i", one, other))
 
 
-def _reduced(grey: Floats, size: int) -> Floats:
+def _reduce(grey: Floats, size: int) -> Floats:
     """Means over areas that needn't be whole pixels: (pairs, size, size)."""
     edges = np.arange(size + 1)[:, None] * (SIDE / size)
     below = np.clip(edges - np.arange(SIDE), 0, 1)  # the share of each pixel below an edge

@@ -29,7 +29,7 @@ from penult.images import Sources, find_images
 from penult.images.limits import Limits
 from penult.model.model import rebuild
 from penult.model.recipe import Recipe
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.util.checks import require_at_least
 from penult.util.files import replacing
 from penult.util.text import quoted
@@ -92,7 +92,7 @@ class Probe:
         text = json.dumps(header).encode()
         text += b" " * (-len(text) % 8)  # so that the tensors are aligned
         body = b"".join(tensor.tobytes() for tensor in tensors)
-        with translated(f"can't write {quoted(path)}"), replacing(path) as temporary:
+        with wrap_errors(f"can't write {quoted(path)}"), replacing(path) as temporary:
             temporary.write_bytes(len(text).to_bytes(8, "little") + text + body)
         return path
 

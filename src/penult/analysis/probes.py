@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from penult.analysis.classifiers import Classes, Fit, crossed, linear, neighbours
 from penult.analysis.labels import Labels, labels_of
 from penult.analysis.probe_file import Probe
-from penult.analysis.sides import Places, Side, Tables, aligned, sides
+from penult.analysis.sides import Places, Side, Tables, align, sides
 from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcnemar, wilson
 from penult.analysis.vectors import Floats
 from penult.errors import UsageError
@@ -191,7 +191,7 @@ def probe(
     if folds < 2 or k < 1:
         raise UsageError(f"folds must be at least 2 and k at least 1, not {folds} and {k}")
     found = sides(tables, layer)
-    images = _labelled(found, labels, folds)
+    images = _select_labelled(found, labels, folds)
     methods: dict[Method, Fit] = {"linear": linear, "knn": neighbours(k)}
     show = progress or show_nothing
     results: list[Probed] = []
@@ -200,7 +200,7 @@ def probe(
         for method, fit in methods.items():
             show(len(results), len(found) * len(methods))
             probabilities = crossed(vectors, images.truth, len(images.classes), folds, fit)
-            results.append(_measured(side, method, probabilities, images.truth))
+            results.append(_measure(side, method, probabilities, images.truth))
     results.sort(key=lambda result: -result.accuracy.value)
     right = np.array([result.predicted == images.truth for result in results])
     report = ProbeReport(
@@ -209,7 +209,7 @@ def probe(
         images.truth,
         images.left_out,
         folds,
-        tuple(_tested(results, right)),
+        tuple(_test(results, right)),
         expected(right),
     )
     if save:
@@ -217,11 +217,11 @@ def probe(
     return report
 
 
-def _labelled(found: Sequence[Side], labels: Labels, folds: int) -> _Labelled:
+def _select_labelled(found: Sequence[Side], labels: Labels, folds: int) -> _Labelled:
     known = set().union(*(side.features.keys for side in found))
     failed = set().union(*(side.features.failures for side in found))
     label_of = labels_of(labels, known | failed)
-    common = aligned(found)
+    common = align(found)
     kept = np.array([i for i, key in enumerate(common.keys) if key in label_of], np.int64)
     keys = tuple(common.keys[i] for i in kept)
     counts = Counter(label_of[key] for key in keys)
@@ -250,7 +250,7 @@ def _require_classes(path: Path, counts: Counter[str], folds: int) -> None:
         )
 
 
-def _measured(side: Side, method: Method, probabilities: Floats, truth: Classes) -> Probed:
+def _measure(side: Side, method: Method, probabilities: Floats, truth: Classes) -> Probed:
     classes = probabilities.shape[1]
     predicted = probabilities.argmax(axis=1)
     confusion = np.bincount(truth * classes + predicted, minlength=classes**2)
@@ -269,7 +269,7 @@ def _measured(side: Side, method: Method, probabilities: Floats, truth: Classes)
     )
 
 
-def _tested(results: Sequence[Probed], right: NDArray[np.bool]) -> Iterator[Probed]:
+def _test(results: Sequence[Probed], right: NDArray[np.bool]) -> Iterator[Probed]:
     """The results with their p; the pairs with the best, which is the first, come first."""
     p = holm([mcnemar(one, other) for one, other in combinations(right, 2)])
     yield results[0]

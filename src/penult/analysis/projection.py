@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.extra import needed
-from penult.analysis.vectors import Floats, pieces, rows, sampled
+from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.errors import UsageError
 from penult.store import Table, TableReader, TableWriter, open_table
 from penult.util.checks import require_one_of
@@ -25,14 +25,16 @@ if TYPE_CHECKING:
 MapMethod = Literal["tsne", "pca"]
 
 LAID_OUT = 50_000  # rows of the sample
-FEWEST = 10  # rows that t-SNE can do something with
+MIN_ROWS = 10  # rows that t-SNE can do something with
 DIMENSIONS = 50  # what is left of a vector: neighbours stay the same, and are found sooner
 PERPLEXITY = 30  # as most maps are made
-MANY = 5_000  # rows that t-SNE takes all cores for: of fewer, a busy one costs more than it adds
-AMIDST = 5  # rows of the sample that another one is placed by
+PARALLEL_ROWS = (
+    5_000  # rows that t-SNE takes all cores for: of fewer, a busy one costs more than it adds
+)
+PLACING_NEIGHBOURS = 5  # rows of the sample that another one is placed by
 STEPS = (250, 500)  # of t-SNE: with attraction exaggerated to find the groups, then without
 EXAGGERATION = 12
-TOLD = 25  # steps from one call of `progress` to the next
+PROGRESS_STEPS = 25  # steps from one call of `progress` to the next
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -91,22 +93,22 @@ def project(
             f"{quoted(features.path)} has {plural(len(features), 'row')}: a map needs 3"
         )
     features.require_names(columns or ())
-    method = method if len(features) >= FEWEST else "pca"
-    sample = sampled(len(features), LAID_OUT, seed)
+    method = method if len(features) >= MIN_ROWS else "pca"
+    sample = sample_places(len(features), LAID_OUT, seed)
     with needed("map"):
-        reduced = _reduced(features, features.layer(layer), sample, method)
+        reduced = _reduce(features, features.layer(layer), sample, method)
         places = reduced
         if method == "tsne":
             laid_out = _laid_out(reduced[sample], progress or show_nothing)
-            places = _placed(reduced, sample, laid_out)
-    places = _framed(places)
+            places = _place(reduced, sample, laid_out)
+    places = _frame(places)
     if columns:
         with TableWriter.open(features.path) as writer:
             writer.annotate(features.keys, dict(zip(columns, places.T.copy(), strict=True)))
     return Map(features.keys, places, method, len(sample))
 
 
-def _reduced(
+def _reduce(
     features: TableReader, layer: str, sample: NDArray[np.int64], method: MapMethod
 ) -> Floats:
     """All rows by the principal components of the sample."""
@@ -132,14 +134,14 @@ def _laid_out(vectors: Floats, progress: Steps) -> Floats:
         perplexity=min(PERPLEXITY, (len(vectors) - 1) / 3),  # it looks at three times as many
         neighbors="exact",  # of 50 values as fast as the approximate ones, and the same each time
         initialization=_beginning(vectors),
-        n_jobs=cores() if len(vectors) >= MANY else 1,
+        n_jobs=cores() if len(vectors) >= PARALLEL_ROWS else 1,
         random_state=0,
     )
     places, done = model.prepare_initial(vectors), 0
     for count, exaggeration in zip(STEPS, (EXAGGERATION, None), strict=True):
-        for _ in range(0, count, TOLD):
-            places = places.optimize(TOLD, exaggeration=exaggeration, momentum=0.8)
-            done += TOLD
+        for _ in range(0, count, PROGRESS_STEPS):
+            places = places.optimize(PROGRESS_STEPS, exaggeration=exaggeration, momentum=0.8)
+            done += PROGRESS_STEPS
             progress(done, sum(STEPS))
     return np.asarray(places, np.float32)
 
@@ -151,7 +153,7 @@ def _beginning(vectors: Floats) -> NDArray[np.float64]:
     return first + np.random.default_rng(0).normal(0, 1e-6, first.shape)
 
 
-def _placed(vectors: Floats, sample: NDArray[np.int64], laid_out: Floats) -> Floats:
+def _place(vectors: Floats, sample: NDArray[np.int64], laid_out: Floats) -> Floats:
     """Places of all rows: those outside the sample at the median of their neighbours in it."""
     from sklearn.neighbors import NearestNeighbors
 
@@ -159,13 +161,15 @@ def _placed(vectors: Floats, sample: NDArray[np.int64], laid_out: Floats) -> Flo
     places[sample] = laid_out
     others = np.setdiff1d(np.arange(len(vectors)), sample)
     if len(others):
-        index = NearestNeighbors(n_neighbors=AMIDST, algorithm="brute").fit(vectors[sample])
+        index = NearestNeighbors(n_neighbors=PLACING_NEIGHBOURS, algorithm="brute").fit(
+            vectors[sample]
+        )
         nearest = index.kneighbors(vectors[others], return_distance=False)
         places[others] = np.median(laid_out[nearest], axis=1)
     return places
 
 
-def _framed(places: Floats) -> Floats:
+def _frame(places: Floats) -> Floats:
     """Move places into the square from -1 to 1."""
     low, high = places.min(axis=0), places.max(axis=0)
     half = float((high - low).max()) / 2 or 1.0

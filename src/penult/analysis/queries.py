@@ -22,7 +22,7 @@ Queries: TypeAlias = Query | Sequence[Query]
 
 ADDRESS_BYTES = 64 << 20  # of an image from the net: ten times a large photo
 COMPARED = 5000  # keys at most that a word is compared with
-NOTHING = 1e-6  # a mean of so much of the longest vector is one of rounding
+NEGLIGIBLE = 1e-6  # a mean of so much of the longest vector is one of rounding
 
 _models: "WeakKeyDictionary[TableReader, tuple[object, Model]]" = WeakKeyDictionary()
 
@@ -67,15 +67,15 @@ class Reader:
                 raise UsageError("a vector to search has values that are NaN or infinite")
             return query.astype(np.float32)
         if (key := self.key(query)) is not None:
-            return self._stored(key)
+            return self._read_stored(key)
         if isinstance(query, str | Path) and not _is_address(query) and not Path(query).exists():
-            raise self._named(ImageError("unreadable", "No such file or directory"), query)
+            raise self._name_query(ImageError("unreadable", "No such file or directory"), query)
         try:
             return self._model().features([_image(query)], self._layer).ravel()
         except ImageError as exc:
-            raise self._named(exc, query) from exc
+            raise self._name_query(exc, query) from exc
 
-    def _stored(self, key: str) -> Floats:
+    def _read_stored(self, key: str) -> Floats:
         place = bisect_left(self._features.keys, key)
         (piece,) = self._features.tables([], [self._layer], np.array([place]))
         vector: Floats = piece.column(0).combine_chunks().flatten().to_numpy()
@@ -88,7 +88,7 @@ class Reader:
             _models[self._features] = self._weights, model
         return model
 
-    def _named(self, exc: ImageError, query: Query) -> ImageError:
+    def _name_query(self, exc: ImageError, query: Query) -> ImageError:
         """Say which query it was; a word that is no file may have been meant as a key."""
         if not isinstance(query, str | Path):
             return exc
@@ -107,7 +107,7 @@ class Reader:
         return f", such as {one_line(nearest(word, keys))}"
 
 
-def combined(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool) -> Floats:
+def combine(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool) -> Floats:
     """The mean of what is wanted less the mean of what isn't; zeros if they cancel each other.
 
     Args:
@@ -120,12 +120,12 @@ def combined(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool
     if unwanted:
         mean = mean - np.mean([scaled(vector) for vector in unwanted], axis=0)
     longest = max(np.linalg.norm(scaled(vector)) for vector in (*wanted, *unwanted))
-    if np.linalg.norm(mean) <= NOTHING * longest:
+    if np.linalg.norm(mean) <= NEGLIGIBLE * longest:
         mean = np.zeros_like(mean)
     return np.asarray(mean, np.float32)
 
 
-def several(queries: Queries) -> Sequence[Query]:
+def as_list(queries: Queries) -> Sequence[Query]:
     """Queries as a sequence, a single one too."""
     return queries if isinstance(queries, list | tuple) else [queries]  # type: ignore[list-item]  # one
 

@@ -84,7 +84,7 @@ def several(tables: Tables) -> Sequence[Table]:
     return tables if isinstance(tables, list | tuple) else [tables]  # type: ignore[list-item]  # one
 
 
-def aligned(found: Sequence[Side]) -> Aligned:
+def align(found: Sequence[Side]) -> Aligned:
     """The images that all sides have, and where each side has them."""
     keys = sorted(set.intersection(*(set(side.features.keys) for side in found)))
     places = []

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from penult.errors import StoreError
 from penult.store import TableReader
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.util.text import quoted
 
 Floats = NDArray[np.float32]
@@ -50,7 +50,7 @@ def blocks(features: TableReader, layer: str) -> Iterator[Block]:
         return
     held = _held.setdefault(features, {})
     if layer not in held:
-        held[layer] = _checked(features, layer, _block(0, features.numpy(layer)))
+        held[layer] = _check(features, layer, _block(0, features.numpy(layer)))
     yield held[layer]
 
 
@@ -80,7 +80,7 @@ def rows(
     start = 0
     for piece in features.tables([], [layer], places):
         flat: Floats = piece.column(0).combine_chunks().flatten().to_numpy()
-        block = _checked(features, layer, _block(start, flat.reshape(len(piece), -1)))
+        block = _check(features, layer, _block(start, flat.reshape(len(piece), -1)))
         matrix[start : start + len(piece)] = scaled(block, unit=unit)
         start += len(piece)
     return matrix
@@ -98,7 +98,7 @@ def pieces(features: TableReader, layer: str, *, unit: bool) -> Iterator[tuple[s
             yield slice(piece.start, piece.start + len(piece.vectors)), scaled(piece, unit=unit)
 
 
-def sampled(count: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
+def sample_places(count: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
     """Places of all of `count` rows, or of a random sample of `limit` if there are more; sorted."""
     if count <= limit:
         return np.arange(count)
@@ -110,7 +110,7 @@ def _matrix(shape: tuple[int, int]) -> Floats:
     if size <= HELD_BYTES:
         return np.empty(shape, np.float32)
     where = f"can't write {size:,} bytes to work with in {quoted(folder)}"
-    with translated(where, "work in another folder"), TemporaryFile(dir=folder) as file:
+    with wrap_errors(where, "work in another folder"), TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):  # else a full disk is met too late, and ends the process
             os.posix_fallocate(file.fileno(), 0, size)
         return np.memmap(file, np.float32, "w+", shape=shape)
@@ -119,11 +119,11 @@ def _matrix(shape: tuple[int, int]) -> Floats:
 def _read(features: TableReader, layer: str) -> Iterator[Block]:
     start = 0
     for vectors in features.blocks(layer):
-        yield _checked(features, layer, _block(start, vectors))
+        yield _check(features, layer, _block(start, vectors))
         start += len(vectors)
 
 
-def _checked(features: TableReader, layer: str, block: Block) -> Block:
+def _check(features: TableReader, layer: str, block: Block) -> Block:
     """The block, whose vectors have lengths that are numbers; `extract` stores no others."""
     if not np.isfinite(block.lengths).all():
         raise not_finite(features, layer)

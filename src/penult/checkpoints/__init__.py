@@ -22,7 +22,7 @@ from penult.checkpoints import (
     tensorflow_v2,
 )
 from penult.checkpoints.base import Checkpoint, WeightsFile, unreadable
-from penult.checkpoints.tensorflow_files import archived, located
+from penult.checkpoints.tensorflow_files import locate, split_archive
 from penult.util.text import quoted
 
 __all__ = ["Checkpoint", "open_checkpoint"]
@@ -53,7 +53,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     kinds = dict.fromkeys(each.name.partition(" (")[0] for each in FORMATS)
     formats = f"formats read: {', '.join(kinds)}"
     try:
-        file = WeightsFile(*archived(located(Path(path))))
+        file = WeightsFile(*split_archive(locate(Path(path))))
     except (OSError, ValueError) as exc:
         raise unreadable(Path(path), exc, f"; {formats}") from exc
     for each in FORMATS:

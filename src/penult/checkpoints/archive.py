@@ -195,7 +195,7 @@ def _read_directory(file: WeightsFile, *, packed: bool) -> dict[str, Record]:
     if len(set(names)) < len(names) or not all(name.startswith(folder) for name in names):
         raise file.damaged("a record twice or outside the folder of data.pkl")
     records = {
-        info.orig_filename.removeprefix(folder): _located(file, info, packed=packed)
+        info.orig_filename.removeprefix(folder): _locate(file, info, packed=packed)
         for info in infos
     }
     _check_order(file, records, archive.start_dir)
@@ -212,7 +212,7 @@ def _folder(file: WeightsFile, names: list[str]) -> str:
     )
 
 
-def _located(file: WeightsFile, info: zipfile.ZipInfo, *, packed: bool) -> Record:
+def _locate(file: WeightsFile, info: zipfile.ZipInfo, *, packed: bool) -> Record:
     label = f"record {quoted(info.orig_filename)}"
     stored = info.compress_type == zipfile.ZIP_STORED
     if info.flag_bits & ~(_SIZES_FOLLOW | _UTF8 | (_LEVEL if packed else 0)) or not (

@@ -153,7 +153,7 @@ class Checkpoint(Mapping[str, Array]):
     def __repr__(self) -> str:
         return f"<Checkpoint {str(self.path)!r}: {self.format}, {len(self)} tensors>"
 
-    def averaged(self, averages: Mapping[str, str]) -> "Checkpoint":
+    def with_averages(self, averages: Mapping[str, str]) -> "Checkpoint":
         """Return the same checkpoint with the tensors of `averages`, by the names they are of."""
         other = copy(self)
         other.ema = True

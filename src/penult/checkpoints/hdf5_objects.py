@@ -142,9 +142,9 @@ class Objects:
         for key, child in self._tree(address, _CHUNKS, 8 * dimensions + 16):
             size, skipped = key.number(4), key.number(4)
             place = tuple(key.number(8) for _ in range(dimensions))
-            yield Chunk(place, self.located(child, size), size, skipped)
+            yield Chunk(place, self.locate(child, size), size, skipped)
 
-    def located(self, address: int, size: int) -> int:
+    def locate(self, address: int, size: int) -> int:
         """The offset of so many bytes at an address; they are all in the file."""
         start = self.start + address
         if size > self.end - start:
@@ -155,7 +155,7 @@ class Objects:
 
     def _piece(self, address: int, size: int) -> Piece:
         self._spend(max(size, _COST))
-        start = self.located(address, size)
+        start = self.locate(address, size)
         return Piece(self.file, start, start + size)
 
     def _spend(self, size: int) -> None:

@@ -64,12 +64,12 @@ class Values(NamedTuple):
         for stretch in self.stretches:
             place = tuple(map(slice, stretch.place, np.add(stretch.place, self.chunk)))
             target = array[place]  # ends with the array, while chunks at the edge are whole
-            content = self._unpacked(stretch, self.chunk)
+            content = self._unpack(stretch, self.chunk)
             target[...] = content[tuple(map(slice, target.shape))]
         array.flags.writeable = False
         return array
 
-    def _unpacked(self, stretch: Chunk, shape: tuple[int, ...]) -> Array:
+    def _unpack(self, stretch: Chunk, shape: tuple[int, ...]) -> Array:
         raw = self.objects.file.data[stretch.start : stretch.start + stretch.size]
         size = math.prod(shape) * self.dtype.itemsize
         try:
@@ -174,7 +174,7 @@ def _stretch(objects: Objects, layout: Piece, kind: int) -> Chunk:
         size = layout.number(2)
         return Chunk((), layout.skip(size), size, 0)
     address, size = layout.number(8), layout.number(8)
-    return Chunk((), objects.located(address, size), size, 0)
+    return Chunk((), objects.locate(address, size), size, 0)
 
 
 def _chunks(
@@ -219,8 +219,8 @@ def _fletcher32(raw: bytes) -> int:
     """The checksum of HDF5: of 16-bit numbers, and of the sums up to each."""
     words = np.frombuffer(raw + bytes(len(raw) % 2), ">u2").astype(np.uint64)
     weights = np.arange(len(words), 0, -1, dtype=np.uint64) % 65535
-    return _folded(int((words * weights).sum())) << 16 | _folded(int(words.sum()))
+    return _fold(int((words * weights).sum())) << 16 | _fold(int(words.sum()))
 
 
-def _folded(total: int) -> int:
+def _fold(total: int) -> int:
     return (total - 1) % 65535 + 1 if total else 0

@@ -39,10 +39,10 @@ def named_tensors(file: WeightsFile, root: object) -> tuple[dict[str, TensorView
     """The weights in `root` by name, and the metadata."""
     nest = _Nest(file)
     metadata = _facts(root)
-    content = nest.unwrapped(root, (*WRAPPERS, *AVERAGED))
+    content = nest.unwrap(root, (*WRAPPERS, *AVERAGED))
     if content is not root:
         metadata |= _facts(content)
-        content = nest.unwrapped(content, ("state_dict",))
+        content = nest.unwrap(content, ("state_dict",))
     tensors: dict[str, TensorView] = {}
     for name, tensor in nest.tensors(content):
         if name in tensors:
@@ -76,7 +76,7 @@ class _Nest:
         self.file = file
         self.items = 0
 
-    def unwrapped(self, outer: object, wrappers: Iterable[str]) -> object:
+    def unwrap(self, outer: object, wrappers: Iterable[str]) -> object:
         if not isinstance(outer, dict):
             return outer
         bare = any(isinstance(value, TensorView) for value in outer.values())

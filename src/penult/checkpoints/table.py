@@ -117,7 +117,7 @@ class Table:
             )
         content = data[block.offset : end]
         try:
-            return _unpacked(content) if data[end] else content
+            return _unpack(content) if data[end] else content
         except MalformedError as exc:
             raise self._file.damaged(f"{what} has {exc}", block.offset) from exc
 
@@ -166,7 +166,7 @@ def _entries(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
             raise MalformedError(f"more than {MAX_ENTRIES} entries")
 
 
-def _unpacked(content: memoryview) -> memoryview:
+def _unpack(content: memoryview) -> memoryview:
     """The content of a block that is compressed with snappy."""
     import cramjam
 

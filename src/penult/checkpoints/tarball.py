@@ -72,7 +72,7 @@ def _is_gzip(file: WeightsFile) -> bool:
 
 
 def _open(file: WeightsFile) -> Checkpoint:
-    folders = _unpacked(file)
+    folders = _unpack(file)
     found = {}
     for folder, members in folders.items():
         state = members[STATE][:MAX_STATE] if STATE in members else b""
@@ -99,7 +99,7 @@ def _is_in(folder: str, asked: str) -> bool:
     return not asked or f"/{folder}".endswith(f"/{asked}")
 
 
-def _unpacked(file: WeightsFile) -> Folders:
+def _unpack(file: WeightsFile) -> Folders:
     import gzip
     import tarfile
 

@@ -26,7 +26,7 @@ _FIRST = re.compile(r"(?s)(?!\._).*(\.index|\.ckpt(-\d+)?|(?<!\.data)-00000-of-\
 _LATEST = re.compile(rb'^model_checkpoint_path:\s*"([^"\n]*)"', re.MULTILINE)
 
 
-def located(path: Path) -> Path:
+def locate(path: Path) -> Path:
     """The file to begin with, if `path` leads to a TensorFlow checkpoint; else `path`."""
     if path.is_dir():
         name = chosen(path, [each.name for each in path.iterdir()], _state(path / STATE))
@@ -40,7 +40,7 @@ def located(path: Path) -> Path:
     return path.with_name(_first_of(path.name, (it.name for it in path.parent.iterdir())))
 
 
-def archived(path: Path) -> tuple[Path, str]:
+def split_archive(path: Path) -> tuple[Path, str]:
     """Part a path that goes on inside a file: `net.tgz/ema` is the folder `ema` in `net.tgz`."""
     file = next((parent for parent in path.parents if parent.is_file()), path)
     return file, "" if file == path else path.relative_to(file).as_posix()
@@ -91,7 +91,7 @@ def beside(file: WeightsFile, name: str) -> WeightsFile:
 
 
 @contextmanager
-def described(file: WeightsFile, what: str) -> Iterator[None]:
+def describe_files(file: WeightsFile, what: str) -> Iterator[None]:
     """Say of which file, and of what in it, a MalformedError is."""
     try:
         yield

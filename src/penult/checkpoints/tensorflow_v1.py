@@ -14,7 +14,7 @@ from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFi
 from penult.checkpoints.table import Table, is_table
 from penult.checkpoints.tensor_protos import NO_TENSORS, TYPES, read_shape, read_values
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
-from penult.checkpoints.tensorflow_files import described, shards
+from penult.checkpoints.tensorflow_files import describe_files, shards
 from penult.util.protobuf import MalformedError, Message
 from penult.util.text import quoted
 
@@ -52,7 +52,7 @@ def _open(file: WeightsFile) -> Checkpoint:
     files = shards(file)
     variables: dict[str, _Variable] = {}
     for each in files:
-        with described(each, _LIST):
+        with describe_files(each, _LIST):
             _add_variables(_Shard(each, Table(each)), variables)
     tensors = {
         name: _tensor(file, name, variable)
@@ -87,7 +87,7 @@ def _tensor(file: WeightsFile, name: str, variable: _Variable) -> Tensor:
         raise file.error(
             f"{label} is of type {variable.dtype}, which isn't supported; convert it to float32"
         )
-    with described(file, label):
+    with describe_files(file, label):
         axis, slices = partition(variable.shape, tuple(variable.slices))
     dtype = TYPES[variable.dtype]
     parts = [_Part(variable.slices[where], where, shape) for where, shape in slices]
@@ -100,7 +100,7 @@ def _read(name: str, dtype: str, parts: Sequence[_Part], axis: int) -> Array:
 
 def _read_part(name: str, dtype: str, part: _Part) -> Array:
     label = f"tensor {quoted(name)}"
-    with described(part.shard.file, label):
+    with describe_files(part.shard.file, label):
         content = part.shard.table.find(slice_key(name, part.where), label)
         if content is None:
             raise MalformedError("no values")

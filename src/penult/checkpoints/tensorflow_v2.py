@@ -35,7 +35,7 @@ from penult.checkpoints.tensor_protos import (
     strings,
 )
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
-from penult.checkpoints.tensorflow_files import MAX_SHARDS, beside, described
+from penult.checkpoints.tensorflow_files import MAX_SHARDS, beside, describe_files
 from penult.util.protobuf import MalformedError, Message, text, varint
 from penult.util.text import quoted
 
@@ -65,7 +65,7 @@ def _open(file: WeightsFile) -> Checkpoint:
     tensors: dict[str, Tensor] = {}
     for key, entry in bundle.entries.items():
         if not key.startswith(_SLICE):
-            with described(file, f"tensor {_label(key)}"):
+            with describe_files(file, f"tensor {_label(key)}"):
                 name = text(key)
                 tensors[name] = bundle.tensor(name, entry)
     slices = sum(len(entry.slices) for entry in bundle.entries.values())
@@ -103,7 +103,7 @@ class _Bundle:
     def read_part(self, name: str, entry: _Entry) -> Array:
         file = self.shards.get(entry.shard, self.index)  # an empty tensor may have no data file
         content = memoryview(file.data)[entry.start : entry.start + entry.size]
-        with described(file, f"tensor {quoted(name)}"):
+        with describe_files(file, f"tensor {quoted(name)}"):
             if entry.dtype == STRING:
                 texts, crc = _read_texts(content, math.prod(entry.shape))
                 array = strings(texts, entry.shape)
@@ -130,7 +130,7 @@ def _read_index(file: WeightsFile) -> tuple[int, dict[bytes, _Entry]]:
     for number, (key, value) in enumerate(table):
         if number == MAX_ENTRIES:
             raise file.damaged(f"more than {MAX_ENTRIES} tensors")
-        with described(file, f"tensor {_label(key)}"):
+        with describe_files(file, f"tensor {_label(key)}"):
             message = Message(value)
             if message.number(1) not in NO_TENSORS:
                 entries[key] = _entry(file, key, message, count)
@@ -138,7 +138,7 @@ def _read_index(file: WeightsFile) -> tuple[int, dict[bytes, _Entry]]:
 
 
 def _read_header(file: WeightsFile, value: memoryview) -> int:
-    with described(file, "the header"):
+    with describe_files(file, "the header"):
         header = Message(value)
         count, byte_order = header.number(1), header.number(2)
     if byte_order != 0:
@@ -224,7 +224,7 @@ def _with_names(file: WeightsFile, tensors: dict[str, Tensor]) -> dict[str, Tens
         return tensors
     if graph.dtype != STRING or graph.shape != ():
         raise file.damaged("an object graph that isn't a text")
-    with described(file, "the object graph"):
+    with describe_files(file, "the object graph"):
         nodes = Message(memoryview(bytes(graph.read()[()]))).messages(1)
         attributes = [attribute for node in nodes for attribute in node.messages(2)]
         names = {each.name(3): each.name(2) for each in attributes if each.name(3) in tensors}

@@ -207,7 +207,7 @@ def inert(*_: object) -> Inert:
 Table = dict[tuple[str, str], object]
 
 
-def _each(names: str, meaning: object) -> Table:
+def _each_item(names: str, meaning: object) -> Table:
     """The same meaning for each of some dotted names."""
     return {(name.rpartition(".")[0], name.rpartition(".")[2]): meaning for name in names.split()}
 
@@ -241,7 +241,7 @@ _STORAGES: Table = {
     ("torch.storage", "UntypedStorage"): StorageType("uint8"),
 }
 
-_MAPPINGS: Table = _each(
+_MAPPINGS: Table = _each_item(
     "collections.OrderedDict collections.Counter collections.defaultdict", mapping
 )
 
@@ -249,36 +249,36 @@ _MAPPINGS: Table = _each(
 _BUILTINS = "bool bytearray complex dict float frozenset int list range set slice str tuple xrange"
 _BESIDE: Table = {
     **{(module, n): inert for module in ("builtins", "__builtin__") for n in _BUILTINS.split()},
-    **_each("torch.Tensor torch.device argparse.Namespace", inert),
-    **_each("pathlib.PosixPath pathlib.WindowsPath", inert),
-    **_each("numpy.dtype numpy.ndarray _codecs.encode", inert),
-    **_each("numpy.core.multiarray.scalar numpy.core.multiarray._reconstruct", inert),
-    **_each("numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct", inert),
+    **_each_item("torch.Tensor torch.device argparse.Namespace", inert),
+    **_each_item("pathlib.PosixPath pathlib.WindowsPath", inert),
+    **_each_item("numpy.dtype numpy.ndarray _codecs.encode", inert),
+    **_each_item("numpy.core.multiarray.scalar numpy.core.multiarray._reconstruct", inert),
+    **_each_item("numpy._core.multiarray.scalar numpy._core.multiarray._reconstruct", inert),
 }
 
 _REFUSED: Table = {
-    **_each(
+    **_each_item(
         "torch._utils._rebuild_qtensor torch.QInt8Storage torch.QInt32Storage"
         " torch.QUInt8Storage torch.QUInt4x2Storage torch.QUInt2x4Storage",
         Refusal("a quantised tensor isn't supported; save the state_dict of the float model"),
     ),
-    **_each(
+    **_each_item(
         "torch._utils._rebuild_sparse_tensor",
         Refusal("a sparse tensor isn't supported; save its .to_dense()"),
     ),
-    **_each(
+    **_each_item(
         "torch._utils._rebuild_nested_tensor",
         Refusal("a nested tensor isn't supported; save the tensors in it one by one"),
     ),
-    **_each(
+    **_each_item(
         "torch._utils._rebuild_meta_tensor_no_storage",
         Refusal("a meta tensor has no values; load the weights into the model, then save it"),
     ),
-    **_each(
+    **_each_item(
         "torch._utils._rebuild_wrapper_subclass",
         Refusal("a tensor of a subclass isn't supported; save it as a plain torch.Tensor"),
     ),
-    **_each(
+    **_each_item(
         "torch.complex32 torch.float8_e4m3fnuz torch.float8_e5m2fnuz torch.float8_e8m0fnu"
         " torch.float4_e2m1fn_x2",
         Refusal("a tensor of this dtype isn't supported; convert it to float32 and save it"),

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 from penult.errors import UsageError
 from penult.exports import folders, formats, indexes, rows
 from penult.store import Table, TableReader, open_table
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.store.versions import versions
 from penult.util.text import quoted
 
@@ -74,7 +74,7 @@ def export(
             raise UsageError(
                 f"{program} has a column {quoted(name)} of its own: name the table's otherwise"
             )
-    with translated(f"can't write {quoted(path)}"):
+    with wrap_errors(f"can't write {quoted(path)}"):
         writer.write(features, layers, path)
     return path
 

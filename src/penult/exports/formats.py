@@ -123,7 +123,7 @@ def write_keys(features: TableReader, out: Path) -> None:
     In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
     """
     with replacing(out.with_suffix(".keys.txt")) as temporary:
-        lines = (_LINE_BREAKS.sub(_escaped, key) for key in features.keys)
+        lines = (_LINE_BREAKS.sub(_escape, key) for key in features.keys)
         temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
 
 
@@ -136,5 +136,5 @@ def _write_matrix(file: IO[bytes], features: TableReader, layer: str) -> None:
         file.write(block.astype("<f4", copy=False).tobytes())
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()

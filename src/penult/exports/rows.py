@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from penult.images.thumbnails import Thumbnails
 
 NEAR = 15  # neighbours of a row, as many as Embedding Atlas looks for itself
-NEAR_BELOW = 100_000  # rows: the time grows with their square
+NEIGHBOURS_BELOW = 100_000  # rows: the time grows with their square
 
 More = Callable[["pa.Table", int], list["pa.Array"]]  # of some rows from a place on
 
 
 def has_neighbours(features: TableReader) -> bool:
     """Whether a file for Embedding Atlas gets each row's neighbours."""
-    return len(features) < NEAR_BELOW
+    return len(features) < NEIGHBOURS_BELOW
 
 
 def atlas(features: TableReader, layers: Sequence[str], out: Path) -> None:

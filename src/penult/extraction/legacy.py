@@ -28,7 +28,7 @@ from penult.checkpoints.numpy_objects import NAMES, PickledArray
 from penult.checkpoints.unpickle import ARRAYS, Limits, Unpickler
 from penult.errors import CheckpointError, SourceError
 from penult.model.model import Model, load_model
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.util.files import replacing
 from penult.util.progress import Counts, show_nothing
 from penult.util.text import quoted
@@ -163,7 +163,7 @@ def _network(name: str, weights: str | Path, preprocess: str | None) -> Model:
 
 
 def _write(features: dict[str, NDArray[np.float32]], path: Path) -> None:
-    with translated(f"can't write {quoted(path)}"):
+    with wrap_errors(f"can't write {quoted(path)}"):
         path.parent.mkdir(exist_ok=True)
         with replacing(path) as temporary, temporary.open("wb") as file:
             pickle.dump(features, file, protocol=4)

@@ -81,7 +81,7 @@ def _packaged(name: str, weights: PackagedWeights) -> Checkpoint:
     return checkpoint
 
 
-def averaged(checkpoint: Checkpoint) -> Checkpoint:
+def with_averages(checkpoint: Checkpoint) -> Checkpoint:
     """Put the moving averages that a training kept in the place of the variables themselves.
 
     Variables of which no average was kept, such as those of batch normalisation, stay.
@@ -94,7 +94,7 @@ def averaged(checkpoint: Checkpoint) -> Checkpoint:
         raise UsageError(
             f"{quoted(checkpoint.path)} holds no moving averages (NAME{AVERAGE}): leave out --ema"
         )
-    return checkpoint.averaged(averages)
+    return checkpoint.with_averages(averages)
 
 
 def recognise(checkpoint: Checkpoint, size: int | None = None) -> Pretrained:

@@ -17,13 +17,13 @@ from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING, Transform
 from penult.model.matching import (
-    averaged,
     classes,
     fit,
     published_checkpoint,
     recognise,
     require_one_copy,
     select_below,
+    with_averages,
 )
 from penult.nets import DEFAULT, Pretrained, class_names, get, lookup
 from penult.onnx.file import OnnxFile
@@ -239,7 +239,7 @@ def load_network(
     if prefix:
         checkpoint = select_below(checkpoint, prefix)
     if ema:
-        checkpoint = averaged(checkpoint)
+        checkpoint = with_averages(checkpoint)
     spec = get(model) if model else recognise(checkpoint, size)
     require_one_copy(spec, checkpoint)
     return CheckpointNetwork(spec, checkpoint, size, prefix=prefix, exact=exact)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from penult.errors import StoreError
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.store.versions import files, manifest, uri
 from penult.util.files import sync, sync_one
 from penult.util.machine import return_memory
@@ -198,7 +198,7 @@ def index(path: Path, dataset: "LanceDataset", column: str, metric: str) -> "Lan
 
 def _clean(path: Path, dataset: "LanceDataset", keep: int, grace: timedelta) -> None:
     """Remove old versions and what killed runs left; the lock says that no other is alive."""
-    with translated("can't remove old versions"):
+    with wrap_errors("can't remove old versions"):
         dataset.cleanup_old_versions(
             grace, keep, delete_unverified=True, error_if_tagged_old_versions=False
         )

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from penult.errors import StoreError
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.util.text import describe, differences, quoted
 
 if TYPE_CHECKING:
@@ -179,12 +179,12 @@ class Kind:
             "error": [row.error and _encodable(row.error) for row in rows],
         }
         for name, shape in self.layers.items():
-            block = _stacked(rows, name, shape)  # not by pa.array, which imports numpy.ma
+            block = _stack(rows, name, shape)  # not by pa.array, which imports numpy.ma
             values = pa.Array.from_buffers(pa.float32(), block.size, [None, pa.py_buffer(block)])
             columns[column(name)] = pa.FixedSizeListArray.from_arrays(
                 values, math.prod(shape), mask=failed
             )
-        with translated(f"can't store {len(rows)} rows"):
+        with wrap_errors(f"can't store {len(rows)} rows"):
             return pa.table(columns, schema=self.schema())
 
     def _check(self, row: Row) -> None:
@@ -250,7 +250,7 @@ def _shape(layer: str, dims: object) -> Shape:
     return tuple(dims)
 
 
-def _stacked(rows: Sequence[Row], layer: str, shape: Shape) -> npt.NDArray[np.float32]:
+def _stack(rows: Sequence[Row], layer: str, shape: Shape) -> npt.NDArray[np.float32]:
     """Vectors of one layer, zeros where a row has failed: (rows, size of the layer)."""
     block = np.zeros((len(rows), *shape), np.float32)
     for place, row in enumerate(rows):

@@ -7,7 +7,7 @@ import weakref
 from pathlib import Path
 
 from penult.errors import StoreError
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.util.text import one_line, quoted
 
 if sys.platform == "win32":  # pragma: no cover
@@ -31,10 +31,10 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        with translated(f"can't lock {quoted(path)}"):
+        with wrap_errors(f"can't lock {quoted(path)}"):
             self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
-            with translated(f"can't lock {quoted(path)}"):
+            with wrap_errors(f"can't lock {quoted(path)}"):
                 self._claim()
         except BaseException:
             self.release()

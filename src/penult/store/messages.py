@@ -17,7 +17,7 @@ class DamageError(StoreError):
 
 
 @contextmanager
-def translated(doing: str, then: str = "") -> Iterator[None]:
+def wrap_errors(doing: str, then: str = "") -> Iterator[None]:
     """Raise what Lance, Arrow or the system raise inside as one line, `doing: reason; then`.
 
     What the operating system refuses (no space, no rights, no such device) is a `StoreError`; all

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from penult.errors import MissingExtraError, StoreError, UsageError
 from penult.store.columns import described, require_name
 from penult.store.layout import Kind, Shape, column
-from penult.store.messages import DamageError, translated
+from penult.store.messages import DamageError, wrap_errors
 from penult.store.versions import local, newest, require_table, versions
 from penult.util.text import matching, quoted
 
@@ -54,7 +54,7 @@ class TableReader:
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = local(path)
         require_table(self.path)
-        with translated(f"can't open {quoted(path)}"):
+        with wrap_errors(f"can't open {quoted(path)}"):
             self._dataset, self._index, self.recovered = newest(self.path, _read_index)
 
     @cached_property
@@ -91,7 +91,7 @@ class TableReader:
     @property
     def info(self) -> dict[str, Any]:
         """Facts about the table, as plain data."""
-        with translated(f"can't measure {quoted(self.path)}"):
+        with wrap_errors(f"can't measure {quoted(self.path)}"):
             size = sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file())
             fragments = len(self._dataset.get_fragments())
         return {
@@ -120,7 +120,7 @@ class TableReader:
         place = np.full(self._index.stored, -1)
         place[self._index.order] = np.arange(len(self))
         start = 0
-        with translated(f"{quoted(self.path)}: can't read layer {quoted(layer)}"):
+        with wrap_errors(f"{quoted(self.path)}: can't read layer {quoted(layer)}"):
             for batch in self._dataset.to_batches([column(layer)], batch_size=self._batch_rows):
                 there = place[start : start + len(batch)]
                 matrix[there[there >= 0]] = _values(batch.column(0), there >= 0)
@@ -156,7 +156,7 @@ class TableReader:
         names = [*columns, *map(column, layers)]
         order = self._index.order if places is None else self._index.order[places]
         for start in range(0, len(order), self._batch_rows):
-            with translated(f"{quoted(self.path)}: can't read rows"):
+            with wrap_errors(f"{quoted(self.path)}: can't read rows"):
                 piece = self._dataset.take(order[start : start + self._batch_rows], columns=names)
             yield piece.rename_columns([*columns, *layers])
 
@@ -164,7 +164,7 @@ class TableReader:
         """Vectors of a layer in bounded pieces, in the order of keys: (some rows, *shape)."""
         for piece in self.tables([], [layer]):
             values = piece.column(0).combine_chunks()
-            with translated(f"{quoted(self.path)}: can't read layer {quoted(layer)}"):
+            with wrap_errors(f"{quoted(self.path)}: can't read layer {quoted(layer)}"):
                 block = _values(values, np.ones(len(values), bool))
             yield block.reshape(-1, *self.layers[layer])
 
@@ -173,7 +173,7 @@ class TableReader:
 
         A row that came after a column was added has null there.
         """
-        with translated(f"{quoted(self.path)}: can't read rows"):
+        with wrap_errors(f"{quoted(self.path)}: can't read rows"):
             return self._dataset.to_table(columns=list(columns)).take(self._index.order)
 
     def where(self, condition: str) -> npt.NDArray[np.int64]:
@@ -201,7 +201,7 @@ class TableReader:
     @cached_property
     def indexes(self) -> dict[str, str]:
         """Metrics of the layers that have an index: `{"pooled_features": "cosine"}`."""
-        with translated(f"{quoted(self.path)}: can't read its indexes"):
+        with wrap_errors(f"{quoted(self.path)}: can't read its indexes"):
             found = {
                 index.field_names[0]: index.details["metric_type"].lower()
                 for index in self._dataset.describe_indices()
@@ -231,11 +231,11 @@ class TableReader:
     def _conditional(self, condition: str | None) -> Iterator[None]:
         """Tell a condition that Lance doesn't take from a table that it can't read."""
         if condition is None:
-            with translated(f"{quoted(self.path)}: can't search", "make its index again"):
+            with wrap_errors(f"{quoted(self.path)}: can't search", "make its index again"):
                 yield
             return
         try:
-            with translated(f"can't select rows where {quoted(condition)}"):
+            with wrap_errors(f"can't select rows where {quoted(condition)}"):
                 yield
         except DamageError as exc:
             raise UsageError(str(exc)) from exc

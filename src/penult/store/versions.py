@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from penult.errors import StoreError
-from penult.store.messages import DamageError, translated
+from penult.store.messages import DamageError, wrap_errors
 from penult.util.text import quoted
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def manifest(path: Path, version: int) -> Path:
 
 def versions(path: Path) -> list[int]:
     """Versions of a table that have a manifest, newest first; none if there's no table."""
-    with translated(f"can't read {quoted(path)}"):
+    with wrap_errors(f"can't read {quoted(path)}"):
         try:
             names = [entry.name for entry in (path / "_versions").iterdir()]
         except (FileNotFoundError, NotADirectoryError):
@@ -76,7 +76,7 @@ def require_table(path: Path) -> None:
 
 def require_free(path: Path) -> None:
     """Raise a StoreError if something stands at `path` that no table may be made of."""
-    with translated(f"can't read {quoted(path)}"):
+    with wrap_errors(f"can't read {quoted(path)}"):
         if not path.exists():
             return
         if not path.is_dir():
@@ -106,7 +106,7 @@ def newest(path: Path, read: Callable[["LanceDataset"], T]) -> tuple["LanceDatas
     for version in versions(path):
         try:
             dataset = _whole(path, version)
-            with translated("its rows"):
+            with wrap_errors("its rows"):
                 found = read(dataset)
         except DamageError as exc:
             damage = damage or f"{quoted(path)}: version {version} can't be read ({exc})"
@@ -146,7 +146,7 @@ def _whole(path: Path, version: int) -> "LanceDataset":
     import lance
 
     _require_whole(manifest(path, version))
-    with translated("its manifest"):
+    with wrap_errors("its manifest"):
         dataset = lance.dataset(
             uri(path), version=version, metadata_cache_size_bytes=METADATA_BYTES
         )
@@ -154,7 +154,7 @@ def _whole(path: Path, version: int) -> "LanceDataset":
     for fragment in fragments:
         for file, size in files(path, fragment):
             _require_whole(file, size)
-    with translated("its data"):
+    with wrap_errors("its data"):
         _probe(dataset, [fragment.num_rows for fragment in fragments])
     return dataset
 

@@ -13,7 +13,7 @@ from penult.store import durable
 from penult.store.columns import Values
 from penult.store.layout import File, Kind, Row, Shape, column, with_files
 from penult.store.lock import Lock
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.store.versions import (
     LOCK,
     is_empty,
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 FRAGMENT_BYTES = 64 << 20  # what compaction joins small fragments up to
 BATCH_BYTES = 8 << 20  # what compaction holds in memory at a time
-MANY = 16  # small fragments, one a commit, that are worth joining at the end of a run
-TOO_MANY = 256  # that are joined in the middle of it: each commit writes a list of all
+MANY_FRAGMENTS = 16  # small fragments, one a commit, that are worth joining at the end of a run
+TOO_MANY_FRAGMENTS = 256  # that are joined in the middle of it: each commit writes a list of all
 KEEP = 4  # versions that stay for falling back: compaction makes two, so two commits before it
 GRACE = timedelta(minutes=1)  # that older ones stay for those who have just opened them
 
@@ -80,7 +80,7 @@ class TableWriter:
         self.path = local(path)
         self._lock = Lock(self.path / LOCK)
         try:
-            with translated(f"can't open {quoted(self.path)}"):
+            with wrap_errors(f"can't open {quoted(self.path)}"):
                 self._start(asked)
         except BaseException:
             self.close()
@@ -120,7 +120,7 @@ class TableWriter:
         folder = local(path)
         if not versions(folder):
             require_free(folder)
-            with translated(f"can't make {quoted(folder)}"):
+            with wrap_errors(f"can't make {quoted(folder)}"):
                 folder.mkdir(parents=True, exist_ok=True)
         return cls(folder, asked)
 
@@ -143,7 +143,7 @@ class TableWriter:
 
     def paths(self) -> dict[str, str]:
         """For each key where its file was, if the table says so."""
-        with translated(f"{quoted(self.path)}: can't read paths"):
+        with wrap_errors(f"{quoted(self.path)}: can't read paths"):
             table = self._dataset.to_table(columns=["key", "path"], filter="path IS NOT NULL")
         return dict(zip(table["key"].to_pylist(), table["path"].to_pylist(), strict=True))
 
@@ -175,7 +175,7 @@ class TableWriter:
         return given
 
     def _reassign(self, asked: Sequence[Reassignment]) -> set[str]:
-        with translated(f"{quoted(self.path)}: can't read rows"):
+        with wrap_errors(f"{quoted(self.path)}: can't read rows"):
             rows = self._dataset.to_table(filter=durable.among({each.key for each in asked}))
         digests = dict(zip(rows["key"].to_pylist(), rows["sha256"].to_pylist(), strict=True))
         valid = [each for each in asked if _is_valid(each, digests)]
@@ -236,7 +236,7 @@ class TableWriter:
         for key in remove:
             self._known.pop(key, None)
         self._small += 1
-        if self._small >= TOO_MANY:
+        if self._small >= TOO_MANY_FRAGMENTS:
             self._compact()
 
     def index(self, layer: str, metric: str) -> None:
@@ -247,7 +247,7 @@ class TableWriter:
         with self._writing(f"can't index {quoted(layer)}"):
             self._dataset = durable.index(self.path, self._dataset, column(layer), metric)
 
-    def compact(self, at_least: int = MANY) -> None:
+    def compact(self, at_least: int = MANY_FRAGMENTS) -> None:
         """Join small fragments and remove old versions, if there are many of either.
 
         Args:
@@ -283,7 +283,7 @@ class TableWriter:
             raise StoreError(f"{quoted(self.path)} was closed, moved or deleted: open it again")
         try:
             then = "what was saved before is safe, run again to go on"
-            with translated(f"{quoted(self.path)}: {failing}", then):
+            with wrap_errors(f"{quoted(self.path)}: {failing}", then):
                 yield
         except BaseException:
             self.close()

@@ -86,7 +86,7 @@ def fetch_bytes(url: str, limit: int) -> bytes:
     """
     end = time.monotonic() + DEADLINE
     try:
-        with requests.Session() as session, _followed(session, url) as response:
+        with requests.Session() as session, _follow(session, url) as response:
             if response.status_code != 200:
                 answer = one_line(f"{response.status_code} {response.reason}", 80)
                 raise DownloadError(f"{url}: {answer}, expected an image")
@@ -102,7 +102,7 @@ def fetch_bytes(url: str, limit: int) -> bytes:
         raise DownloadError(f"{url}: {_cause(exc)}") from exc
 
 
-def _followed(session: requests.Session, url: str) -> requests.Response:
+def _follow(session: requests.Session, url: str) -> requests.Response:
     """Answer of the address that redirects end at."""
     headers, start = {"User-Agent": "penult"}, url
     outwards = _Outwards(url)
@@ -169,7 +169,7 @@ def _is_public(address: str) -> bool:
 def _continue(
     session: requests.Session, url: str, path: Path, size: int | None, progress: Progress | None
 ) -> None:
-    have, headers = _kept(path)
+    have, headers = _keep(path)
     try:
         with session.get(url, headers=headers, stream=True, timeout=(CONNECT, STALL)) as response:
             start, total = _extent(response, path, have)
@@ -184,7 +184,7 @@ def _continue(
         raise DownloadError(f"{url}: {_cause(exc)}") from exc
 
 
-def _kept(path: Path) -> tuple[int, dict[str, str]]:
+def _keep(path: Path) -> tuple[int, dict[str, str]]:
     """How many bytes are there, and the headers that ask for the others."""
     headers = {"Accept-Encoding": "identity", "User-Agent": "penult"}
     version = _version_file(path)

@@ -75,14 +75,14 @@ class Message:
         value = self._single(field, 0)
         if not isinstance(value, int):
             raise MalformedError(f"field {field} isn't a number")
-        return _signed(value)
+        return _to_signed(value)
 
     def numbers(self, field: int) -> list[int]:
         """Numbers of a field that may be there any number of times, packed or one by one."""
         found: list[int] = []
         for value in self._fields.get(field, []):
-            found += [value] if isinstance(value, int) else _unpacked(value)
-        return [_signed(value) for value in found]
+            found += [value] if isinstance(value, int) else _unpack(value)
+        return [_to_signed(value) for value in found]
 
     def content(self, field: int) -> memoryview:
         """The bytes of a field, none if absent."""
@@ -157,7 +157,7 @@ def _value(data: memoryview, at: int, wire_type: int) -> tuple[int | memoryview,
     return value, at + size
 
 
-def _unpacked(packed: memoryview) -> list[int]:
+def _unpack(packed: memoryview) -> list[int]:
     at, found = 0, []
     while at < len(packed):
         value, at = varint(packed, at)
@@ -165,5 +165,5 @@ def _unpacked(packed: memoryview) -> list[int]:
     return found
 
 
-def _signed(value: int) -> int:
+def _to_signed(value: int) -> int:
     return value if value < 2**63 else value - 2**64

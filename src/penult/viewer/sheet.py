@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from penult.errors import ImageError, UsageError
 from penult.images.thumbnails import Thumbnails
-from penult.store.messages import translated
+from penult.store.messages import wrap_errors
 from penult.util.files import replacing
 from penult.util.text import plural, quoted
 from penult.version import __version__
@@ -119,7 +119,7 @@ def write_sheet(
     left_out = sum(len(section.items) for section in sections) - len(items)
     missing = 0
     with (
-        translated(f"can't write {quoted(path)}"),
+        wrap_errors(f"can't write {quoted(path)}"),
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="\n") as file,
     ):

@@ -154,9 +154,9 @@ def write_wrapped() -> None:
         "hyper_parameters": {"width": 2},
     }
     put("lightning.ckpt", lightning, lightning["state_dict"])
-    averaged = {name: value + 1 for name, value in net.items()}
-    put("averaged_beside.pth", {"state_dict_ema": averaged, "state_dict": net}, net)
-    put("averaged_only.pth", {"model_ema": averaged, "epoch": 2}, averaged)
+    with_averages = {name: value + 1 for name, value in net.items()}
+    put("averaged_beside.pth", {"state_dict_ema": with_averages, "state_dict": net}, net)
+    put("averaged_only.pth", {"model_ema": with_averages, "epoch": 2}, with_averages)
     put("twice_wrapped.pth", {"model": {"state_dict": net, "version": 2}, "epoch": 1}, net)
     parallel = collections.OrderedDict((f"module.{k}", v) for k, v in net.items())
     put("parallel.pth", parallel, parallel)
