@@ -32,7 +32,7 @@ from means import Means
 from pathlib import Path
 
 folder, out, log, point, when, count = sys.argv[2:8]
-run.COMMIT_ROWS, writer.TOO_MANY = int(sys.argv[8]), 5
+run.COMMIT_ROWS, writer.TOO_MANY_FRAGMENTS = int(sys.argv[8]), 5
 calls = itertools.count(1)
 
 def killing(function):

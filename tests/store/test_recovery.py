@@ -35,7 +35,7 @@ def recording(descriptor):
     safe.add(os.fstat(descriptor).st_ino)
 
 os.fsync = recording
-writer.TOO_MANY = 7
+writer.TOO_MANY_FRAGMENTS = 7
 ones = {"pool": np.ones(4, np.float32)}
 with TableWriter.open_or_create(path, {"pool": (4,)}, {}) as table:
     step = table.known().get("counter", (-1,))[0] + 1
