@@ -83,7 +83,7 @@ def test_a_probe_has_intervals_confusions_and_the_unlikeliest_labels(make_table,
 
 
 def test_confusions_of_many_classes_are_a_picture(make_table, page, monkeypatch):
-    monkeypatch.setattr("penult.viewer.reports.NUMBERED", 1)
+    monkeypatch.setattr("penult.viewer.reports.MAX_NUMBERED_CLASSES", 1)
     elements = page(of_probe(make_table("t.lance", 3).probe(folds=2)))
     assert elements.tags.count("img") == 1
     assert elements.tags.count("table") == 1

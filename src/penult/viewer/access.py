@@ -1,8 +1,8 @@
 """Who may ask: the browser that was given the address, and no page of another site in it.
 
 A server on this machine can be reached by all its users, and by every web page that is open. So the
-printed address has a token, which the browser exchanges for a cookie, and each request has to name
-this server as its host (a name of others may be made to point here), come from this server's own
+printed address has a token, which the browser exchanges for a cookie. Each request has to name this
+server as its host (the name of another site may be made to point here), come from this server's own
 page where the browser says so, and bring the cookie.
 """
 
@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Iterable
 from email.message import Message
 
-_OWN = (None, "none", "same-origin")  # Sec-Fetch-Site: not said, typed by the user, this page
+_OWN_SITES = (None, "none", "same-origin")  # Sec-Fetch-Site: missing, typed by the user, this page
 
 
 class Access:
@@ -28,7 +28,7 @@ class Access:
         self._hosts = {f"127.0.0.1:{port}", f"localhost:{port}"}
         self.cookie = f"{self._name}={self._secret}; HttpOnly; SameSite=Strict; Path=/"
 
-    def invited(self, target: str) -> bool:
+    def is_invitation(self, target: str) -> bool:
         """Whether an address is the page's with the token."""
         start, _, token = target.partition("=")
         return start == "/?token" and _equal(token, self.token)
@@ -41,16 +41,16 @@ class Access:
         origins = headers.get_all("Origin", [])
         if any(origin != f"http://{hosts[0]}" for origin in origins):
             return "requests of other pages aren't answered"
-        if method == "GET" and self.invited(target):
+        if method == "GET" and self.is_invitation(target):
             return None
         sites = headers.get_all("Sec-Fetch-Site", [None])
-        if any(site not in _OWN for site in sites) or (method == "POST" and not origins):
+        if any(site not in _OWN_SITES for site in sites) or (method == "POST" and not origins):
             return "requests of other pages aren't answered"
-        if not self._known(headers.get_all("Cookie", [])):
+        if not self._has_cookie(headers.get_all("Cookie", [])):
             return "open the address that penult printed, with its token"
         return None
 
-    def _known(self, cookies: Iterable[str]) -> bool:
+    def _has_cookie(self, cookies: Iterable[str]) -> bool:
         pairs = (pair.strip().partition("=") for line in cookies for pair in line.split(";"))
         return any(name == self._name and _equal(value, self._secret) for name, _, value in pairs)
 

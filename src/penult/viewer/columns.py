@@ -13,8 +13,8 @@ class Column(NamedTuple):
 
     Attributes:
         array: The array of JavaScript whose bytes `data` are.
-        data: Numbers, NaN where a row has none; of words the place of each row's word.
-        words: Each once, None first; None of numbers.
+        data: Numbers, NaN where a row has none; for words, the place of each row's word in `words`.
+        words: Each word once, after None; None if the column has numbers.
     """
 
     array: str
@@ -26,9 +26,9 @@ def column(values: Any) -> Column:  # noqa: ANN401 -- pyarrow has no types
     """Make a column of an Arrow array: numbers, times, which become seconds, or texts."""
     kind = str(values.type)
     if kind == "string":
-        coded = values.dictionary_encode()
-        places = np.asarray(coded.indices.fill_null(-1)) + np.int32(1)
-        return _numbers(places)._replace(words=[None, *coded.dictionary.to_pylist()])
+        encoded = values.dictionary_encode()
+        places = np.asarray(encoded.indices.fill_null(-1)) + np.int32(1)
+        return _numbers(places)._replace(words=[None, *encoded.dictionary.to_pylist()])
     if kind.startswith("timestamp"):
         return _numbers(values.cast("int64").to_numpy(zero_copy_only=False) / 1e9)
     return _numbers(values.to_numpy(zero_copy_only=False))  # of whole numbers and nulls, floats

@@ -11,46 +11,46 @@ from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
 from penult.extraction.row_files import files_of, same_paths
 from penult.store import TableReader
-from penult.viewer.sheet import LIMIT, Item, Section
+from penult.viewer.sheet import MAX_IMAGES, Item, Section
 
 
 def of_matches(
     features: TableReader,
-    found: Sequence[Match],
+    matches: Sequence[Match],
     queries: Sequence[str] = (),
     exclude: Sequence[str] = (),
 ) -> list[Section]:
-    """What was looked for, as far as it is keys or files, and then what was found.
+    """A section of what was looked for, if it is keys or files, and a section of what was found.
 
     Example:
         >>> import penult
         >>> from penult.viewer.findings import of_matches
         >>> from penult.viewer.sheet import write_sheet
         >>> features = penult.open("photos.lance")  # doctest: +SKIP
-        >>> found = features.search("query.jpg")  # doctest: +SKIP
-        >>> sections = of_matches(features, found, ["query.jpg"])  # doctest: +SKIP
+        >>> matches = features.search("query.jpg")  # doctest: +SKIP
+        >>> sections = of_matches(features, matches, ["query.jpg"])  # doctest: +SKIP
         >>> write_sheet("found.html", "Like query.jpg", sections)  # doctest: +SKIP
     """
-    wanted = [_query(features, query, "query") for query in queries]
-    unwanted = [_query(features, query, "not") for query in exclude]
-    keys = [match.key for match in found]
-    items = _items(features, keys, [f"{match.score:.3f}" for match in found])
+    wanted = [_query_item(features, query, "query") for query in queries]
+    unwanted = [_query_item(features, query, "not") for query in exclude]
+    keys = [match.key for match in matches]
+    items = _items(features, keys, [f"{match.score:.3f}" for match in matches])
     sections = [Section("Looked for", wanted + unwanted), Section("Found", items)]
     return sections if queries or exclude else sections[1:]
 
 
-def of_table(features: TableReader, limit: int = LIMIT) -> list[Section]:
+def of_table(features: TableReader, limit: int = MAX_IMAGES) -> list[Section]:
     """A section a cluster, or a folder if the table has no column `cluster`.
 
-    Where images are more than the limit, as many of each are shown as there is room for.
+    If there are more images than the limit, each section shows as many as there is room for.
     """
     groups: dict[Any, list[str]] = {}
-    for key, group in zip(features.keys, _groups(features), strict=True):
+    for key, group in zip(features.keys, _group_labels(features), strict=True):
         groups.setdefault(group, []).append(key)
     clusters = "cluster" in features.columns
-    most = _share([*map(len, groups.values())], limit)
+    most = _max_of_each([*map(len, groups.values())], limit)
     sections = [
-        _some(features, _cluster(group) if clusters else group, groups[group], most)
+        _spread_section(features, _cluster_title(group) if clusters else group, groups[group], most)
         for group in sorted(groups, key=lambda group: (group in (None, -1), group is None, group))
     ]
     failed = len(features.failures)
@@ -58,20 +58,20 @@ def of_table(features: TableReader, limit: int = LIMIT) -> list[Section]:
     return [*sections, Section("Failed", (), text)] if failed else sections
 
 
-def _share(sizes: Sequence[int], limit: int) -> int:
-    """How many of each group at most make so many in all; one of each is the least."""
+def _max_of_each(sizes: Sequence[int], limit: int) -> int:
+    """How many images each group may show so that all groups show `limit` at most; at least 1."""
     shares = range(1, max(sizes, default=0) + 1)
     return max(1, bisect_right(shares, limit, key=lambda n: sum(min(n, size) for size in sizes)))
 
 
-def _some(features: TableReader, title: str, keys: Sequence[str], most: int) -> Section:
-    """A section of some images of a group, from all over it."""
+def _spread_section(features: TableReader, title: str, keys: Sequence[str], most: int) -> Section:
+    """A section of `most` images of a group, evenly spread over it."""
     shown = min(most, len(keys))
     items = _items(features, [keys[i * len(keys) // shown] for i in range(shown)])
     return Section(title, items, f"{shown:,} of {len(keys):,}" if shown < len(keys) else "")
 
 
-def _groups(features: TableReader) -> list[Any]:
+def _group_labels(features: TableReader) -> list[Any]:
     """The cluster of each key, or its folder."""
     if "cluster" in features.columns:
         labels: list[Any] = features.facts(["cluster"])["cluster"].to_pylist()
@@ -79,39 +79,41 @@ def _groups(features: TableReader) -> list[Any]:
     return [key.rpartition("/")[0] or features.path.name for key in features.keys]
 
 
-def _cluster(label: Any) -> str:  # noqa: ANN401 -- people may have columns of their own
+def _cluster_title(label: Any) -> str:  # noqa: ANN401 -- people may have columns of their own
     if label is None:
         return "Without a cluster"
     return "Noise" if label == -1 else f"Cluster {label}"
 
 
-def of_duplicates(features: TableReader, found: Duplicates) -> list[Section]:
+def of_duplicates(features: TableReader, duplicates: Duplicates) -> list[Section]:
     """A section a group, the image to keep first."""
-    images = [image for group in found.groups for image in (group.keep, *group.drop)]
-    files = dict(
-        zip(images, same_paths(files_of(features, [image.key for image in images])), strict=True)
-    )
+    images = [image for group in duplicates.groups for image in (group.keep, *group.drop)]
+    paths = same_paths(files_of(features, [image.key for image in images]))
+    files = dict(zip(images, paths, strict=True))
     return [
         Section(
             group.keep.key.rpartition("/")[2],
             [
-                _copy(group.keep, files[group.keep], "keep"),
-                *(_copy(image, files[image], "") for image in group.drop),
+                _duplicate_item(group.keep, files[group.keep], "keep"),
+                *(_duplicate_item(image, files[image], "") for image in group.drop),
             ],
         )
-        for group in found.groups
+        for group in duplicates.groups
     ]
 
 
-def of_clusters(features: TableReader, found: Clusters, most: int = 12) -> list[Section]:
+def of_clusters(features: TableReader, clusters: Clusters, most: int = 12) -> list[Section]:
     """A section a cluster: its most central images, the nearest to its centre first."""
-    return [_group(features, found, each.label, most) for each in found.clusters]
+    return [
+        _cluster_section(features, clusters, cluster.label, most) for cluster in clusters.clusters
+    ]
 
 
-def of_outliers(features: TableReader, found: Sequence[Outlier]) -> list[Section]:
+def of_outliers(features: TableReader, outliers: Sequence[Outlier]) -> list[Section]:
     """One section, the farthest image first."""
-    captions = [f"{each.distance:.3f}" for each in found]
-    return [Section("Unlike all others", _items(features, [each.key for each in found], captions))]
+    keys = [outlier.key for outlier in outliers]
+    captions = [f"{outlier.distance:.3f}" for outlier in outliers]
+    return [Section("Unlike all others", _items(features, keys, captions))]
 
 
 def of_sample(features: TableReader, keys: Sequence[str]) -> list[Section]:
@@ -119,12 +121,15 @@ def of_sample(features: TableReader, keys: Sequence[str]) -> list[Section]:
     return [Section("Sample", _items(features, keys))]
 
 
-def _group(features: TableReader, found: Clusters, label: int, most: int) -> Section:
-    mine = central(found.labels, found.distances, label)
-    keys = [found.keys[place] for place in mine[:most]]
-    items = _items(features, keys, [f"{found.distances[place]:.3f}" for place in mine[:most]])
-    text = f"The {len(items)} most central of {len(mine):,} images" if len(mine) > most else ""
-    return Section(_cluster(label), items, text)
+def _cluster_section(features: TableReader, clusters: Clusters, label: int, most: int) -> Section:
+    members = central(clusters.labels, clusters.distances, label)
+    keys = [clusters.keys[place] for place in members[:most]]
+    captions = [f"{clusters.distances[place]:.3f}" for place in members[:most]]
+    items = _items(features, keys, captions)
+    text = (
+        f"The {len(items)} most central of {len(members):,} images" if len(members) > most else ""
+    )
+    return Section(_cluster_title(label), items, text)
 
 
 def _items(
@@ -132,10 +137,10 @@ def _items(
 ) -> list[Item]:
     captions = captions or [""] * len(keys)
     files = same_paths(files_of(features, keys))
-    return [Item(*each) for each in zip(keys, files, captions, strict=True)]
+    return [Item(*fields) for fields in zip(keys, files, captions, strict=True)]
 
 
-def _query(features: TableReader, query: str, badge: str) -> Item:
+def _query_item(features: TableReader, query: str, badge: str) -> Item:
     place = bisect_left(features.keys, query)
     if features.keys[place : place + 1] == [query]:
         (path,) = same_paths(files_of(features, [query]))
@@ -144,7 +149,7 @@ def _query(features: TableReader, query: str, badge: str) -> Item:
     return Item(query, path, badge=badge)
 
 
-def _copy(image: Image, path: Path | None, badge: str) -> Item:
+def _duplicate_item(image: Image, path: Path | None, badge: str) -> Item:
     likeness = "" if badge else "the same file" if image.exact else f"{image.similarity:.3f}"
     facts = [f"{image.width}×{image.height}", f"{image.bytes:,} bytes", likeness]
     return Item(image.key, path, " · ".join(filter(None, facts)), badge)

@@ -1,4 +1,4 @@
-"""What weighs features, probes and comparisons, as sections of a page."""
+"""Results of probes and comparisons, as sections of a page."""
 
 from collections.abc import Sequence
 from math import floor
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from penult.analysis.comparison import Comparison, Measure
     from penult.analysis.probes import Probed, ProbeReport
 
-HARDEST = 24  # images whose labels the probe finds the least likely
-NUMBERED = 60  # classes up to which confusions are numbers
+HARDEST_IMAGES = 24  # images whose labels the probe finds the least likely
+MAX_NUMBERED_CLASSES = 60  # classes up to which confusions are numbers
 MEASURES: "dict[Measure, tuple[str, str]]" = {
     "cka": ("CKA", "Linear, debiased: 0 for features that have nothing in common."),
     "rsa": ("RSA", "Spearman's correlation of the dissimilarities below."),
@@ -25,23 +25,23 @@ MEASURES: "dict[Measure, tuple[str, str]]" = {
 }
 
 
-def of_comparison(found: "Comparison") -> list[Section]:
+def of_comparison(comparison: "Comparison") -> list[Section]:
     """A section a measure, and the dissimilarities of the images.
 
     Example:
         >>> import penult
         >>> from penult.viewer.reports import of_comparison
         >>> from penult.viewer.sheet import write_sheet
-        >>> found = penult.compare(["lite0.lance", "inception.lance"])  # doctest: +SKIP
-        >>> write_sheet("alike.html", "Alike?", of_comparison(found))  # doctest: +SKIP
+        >>> comparison = penult.compare(["lite0.lance", "inception.lance"])  # doctest: +SKIP
+        >>> write_sheet("alike.html", "Alike?", of_comparison(comparison))  # doctest: +SKIP
     """
     ends = ("alike", "unlike")
-    pictures = figures.matrices(found.names, [*map(shares, found.dissimilarities)], ends)
+    pictures = figures.matrices(comparison.names, [*map(shares, comparison.dissimilarities)], ends)
     text = (
         "The share of pairs that are as alike, by Pearson's correlation; "
-        f"{found.sampled:,} images in the order of their keys."
+        f"{comparison.sampled:,} images in the order of their keys."
     )
-    measures = [_measure(found, measure) for measure in found.similarities]
+    measures = [_measure_section(comparison, measure) for measure in comparison.similarities]
     return [*measures, Section("Dissimilarity of each two images", (), text, pictures)]
 
 
@@ -50,7 +50,7 @@ def of_probe(report: "ProbeReport") -> list[Section]:
     start = floor(10 * min(result.accuracy.low for result in report.results)) / 10
     ticks = f'<span class="ticks"><span>{start:.0%}</span><span>100%</span></span>'
     heads = ["layer", "method", "accuracy", "95&nbsp;%", ticks, "balanced", "95&nbsp;%", "p"]
-    rows = [_result(result, start) for result in report.results]
+    rows = [_result_cells(result, start) for result in report.results]
     accuracies = figures.table([result.name for result in report.results], rows, heads)
     best = report.best
     return [
@@ -64,21 +64,21 @@ def _sentences(notes: Sequence[str]) -> str:
     return " ".join(f"{note[0].upper()}{note[1:]}." for note in notes)
 
 
-def _measure(found: "Comparison", measure: "Measure") -> Section:
-    values, p = found.similarities[measure], found.corrected[measure]
+def _measure_section(comparison: "Comparison", measure: "Measure") -> Section:
+    values, p = comparison.similarities[measure], comparison.corrected[measure]
     rows = [
         [
             heat(f"{values[i, j]:.3f}", values[i, j], "" if i == j else f"p {p[i, j]:.2g}")
-            for j in range(len(found.names))
+            for j in range(len(comparison.names))
         ]
-        for i in range(len(found.names))
+        for i in range(len(comparison.names))
     ]
     title, text = MEASURES[measure]
-    heads = ["", *figures.headings(found.names)]
-    return Section(title, (), text, figures.table(found.names, rows, heads))
+    heads = ["", *figures.headings(comparison.names)]
+    return Section(title, (), text, figures.table(comparison.names, rows, heads))
 
 
-def _result(result: "Probed", start: float) -> list[str]:
+def _result_cells(result: "Probed", start: float) -> list[str]:
     accuracy, balanced = result.accuracy, result.balanced
     return [
         cell(result.method),
@@ -95,7 +95,7 @@ def _confusions(report: "ProbeReport", result: "Probed") -> tuple[str, str]:
     """What is shown, and the table or the picture."""
     parts = result.confusion / result.confusion.sum(axis=1, keepdims=True)
     text = "Rows are labels, columns predictions; colours are shares of the label's images."
-    if len(report.classes) > NUMBERED:
+    if len(report.classes) > MAX_NUMBERED_CLASSES:
         return text, figures.matrices([result.name], [parts], ("0%", "100%"))
     rows = []
     for place, facts in enumerate(report.by_class(result)):
@@ -115,12 +115,12 @@ def _confusions(report: "ProbeReport", result: "Probed") -> tuple[str, str]:
 
 def _hardest(report: "ProbeReport") -> list[Item]:
     """The images whose labels are the least likely."""
-    rows = [row for row, _ in zip(report.rows(), range(HARDEST), strict=False)]
+    rows = [row for row, _ in zip(report.rows(), range(HARDEST_IMAGES), strict=False)]
     files = same_paths(files_of(open_table(report.linear.table), [row["key"] for row in rows]))
-    return [Item(row["key"], path, _facts(row)) for row, path in zip(rows, files, strict=True)]
+    return [Item(row["key"], path, _caption(row)) for row, path in zip(rows, files, strict=True)]
 
 
-def _facts(row: dict[str, Any]) -> str:
+def _caption(row: dict[str, Any]) -> str:
     label = f"label {row['label']} {row['label_probability']:.1%}"
     if row["predicted"] == row["label"]:
         return label

@@ -309,7 +309,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response_only(answer.status)
         for name, value in _HEADERS.items():
             self.send_header(name, value)
-        if self.server.access.invited(self._target) and answer.status == 200:
+        if self.server.access.is_invitation(self._target) and answer.status == 200:
             self.send_header("Set-Cookie", self.server.access.cookie)
         if self.close_connection:
             self.send_header("Connection", "close")

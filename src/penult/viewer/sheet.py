@@ -1,9 +1,9 @@
 """Contact sheets: pictures with what was found about them, in one HTML file that needs no other.
 
 The pictures are small copies inside the file, tables and drawings are markup of `figures`. Nothing
-in it runs, and it loads nothing: its policy allows those pictures, and one style sheet by its
-digest. Names of files come from strangers, so all text is escaped, and what would turn the
-direction of writing is spelled out.
+in it runs, and it loads nothing: its policy allows those pictures and one style sheet by its
+digest. Names of files come from strangers, so all text is escaped, and characters that would turn
+the direction of writing are spelled out.
 """
 
 import base64
@@ -24,10 +24,10 @@ from penult.version import __version__
 from penult.viewer import figures
 from penult.viewer.figures import markup
 
-LIMIT = 3000  # images of a sheet: 50 MB, which a browser still shows at once
-WIDE = 6  # images that fill a line of a large window
-SIDE = 256  # pixels of a picture's longer side; a screen of twice the density needs them
-AHEAD = 64  # pictures made before the first of them is written
+MAX_IMAGES = 3000  # images of a sheet: 50 MB, which a browser still shows at once
+IMAGES_A_LINE = 6  # images that fill a line of a large window
+PICTURE_SIDE = 256  # pixels of a picture's longer side; a screen of twice the density needs them
+BATCH = 64  # pictures pictures before the first of them is written
 
 _UNKNOWN = ImageError("unreadable", "its file is unknown, or not the one that the features are of")
 
@@ -93,7 +93,7 @@ def write_sheet(
     sections: Sequence[Section],
     *,
     facts: str = "",
-    limit: int = LIMIT,
+    limit: int = MAX_IMAGES,
 ) -> Sheet:
     """Write a contact sheet; an older file is replaced.
 
@@ -114,7 +114,7 @@ def write_sheet(
         >>> write_sheet("cats.html", "Pets", [cats])  # doctest: +SKIP
     """
     path = require_html(out)
-    shown = list(_first(sections, limit))
+    shown = list(_cut_sections(sections, limit))
     items = [item for section in shown for item in section.items]
     left_out = sum(len(section.items) for section in sections) - len(items)
     missing = 0
@@ -123,7 +123,7 @@ def write_sheet(
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="\n") as file,
     ):
-        file.write(_head(title, facts or _counted(shown, left_out)))
+        file.write(_head(title, facts or _summary(shown, left_out)))
         pictures = _pictures(items)
         for section in shown:
             file.write(_heading(section))
@@ -148,8 +148,8 @@ def require_html(out: str | Path) -> Path:
     return path
 
 
-def _first(sections: Sequence[Section], limit: int) -> Iterator[Section]:
-    """Sections of so many images in all, the last one cut."""
+def _cut_sections(sections: Sequence[Section], limit: int) -> Iterator[Section]:
+    """Sections of `limit` images in all, the last one cut."""
     for section in sections:
         if section.items and limit <= 0:
             return
@@ -158,16 +158,16 @@ def _first(sections: Sequence[Section], limit: int) -> Iterator[Section]:
 
 
 def _pictures(items: Sequence[Item]) -> Iterator[bytes | ImageError]:
-    """The picture of each item, or why there is none; a few are made ahead."""
-    with closing(Thumbnails(SIDE, cache_bytes=0)) as thumbnails:
-        for start in range(0, len(items), AHEAD):
-            some = items[start : start + AHEAD]
-            made = thumbnails.each(str(item.path) for item in some if item.path is not None)
-            for item in some:
-                yield _UNKNOWN if item.path is None else next(made)
+    """The picture of each item, or why there is none; a few are pictures ahead."""
+    with closing(Thumbnails(PICTURE_SIDE, cache_bytes=0)) as thumbnails:
+        for start in range(0, len(items), BATCH):
+            batch = items[start : start + BATCH]
+            pictures = thumbnails.each(str(item.path) for item in batch if item.path is not None)
+            for item in batch:
+                yield _UNKNOWN if item.path is None else next(pictures)
 
 
-def _counted(sections: Sequence[Section], left_out: int) -> str:
+def _summary(sections: Sequence[Section], left_out: int) -> str:
     images = sum(len(section.items) for section in sections)
     if not images:
         return "Nothing was found"
@@ -206,7 +206,7 @@ _FOOT = f"""</main>
 
 
 def _heading(section: Section) -> str:
-    kind = ' class="wide"' if len(section.items) > WIDE else ""
+    kind = ' class="wide"' if len(section.items) > IMAGES_A_LINE else ""
     text = f"<p>{markup(section.text)}</p>\n" if section.text else ""
     count, opening = (
         (f"<small>{len(section.items):,}</small>", "<ul>\n") if section.items else ("", "")
