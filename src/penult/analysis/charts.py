@@ -137,7 +137,7 @@ def probe_chart(report: ProbeReport, out: str | Path) -> Path:
     return sheet.save(path)
 
 
-def dissimilarity_chart(found: Comparison, out: str | Path) -> Path:
+def dissimilarity_chart(comparison: Comparison, out: str | Path) -> Path:
     """Draw the dissimilarity matrices of all that was compared, as shares of pairs.
 
     Raises:
@@ -145,14 +145,17 @@ def dissimilarity_chart(found: Comparison, out: str | Path) -> Path:
         StoreError: It can't be written.
     """
     path = require_png(out)
-    columns = min(3, len(found.names))
-    lines = -(-len(found.names) // columns)
+    columns = min(3, len(comparison.names))
+    lines = -(-len(comparison.names) // columns)
     side, step = 300, 324
     sheet = _Sheet(2 * MARGIN + columns * step - MARGIN, 130 + lines * (step + LINE))
     sheet.text(MARGIN, MARGIN, "Dissimilarity of each two images", size=17)
-    note = f"share of pairs that are as alike; {found.sampled:,} images in the order of their keys"
+    images = f"{comparison.sampled:,} images in the order of their keys"
+    note = f"share of pairs that are as alike; {images}"
     sheet.text(MARGIN, MARGIN + 22, note, colour=FAINT)
-    for place, (name, matrix) in enumerate(zip(found.names, found.dissimilarities, strict=True)):
+    for place, (name, matrix) in enumerate(
+        zip(comparison.names, comparison.dissimilarities, strict=True)
+    ):
         x = MARGIN + place % columns * step
         y = 80 + place // columns * (step + LINE)
         sheet.text(x, y, name, widest=side)

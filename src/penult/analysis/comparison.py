@@ -126,31 +126,31 @@ def compare(
         >>> penult.compare(["lite0.lance", "inception.lance"]).similarities  # doctest: +SKIP
     """
     measures, show = _measures(metric), progress or show_nothing
-    found = sides([*several(tables), *others], layer)
-    if len(found) < 2:
-        raise UsageError(f"only {quoted(found[0].name)}: name a second table, or a second layer")
-    common = align(found)
+    sides_ = sides([*several(tables), *others], layer)
+    if len(sides_) < 2:
+        raise UsageError(f"only {quoted(sides_[0].name)}: name a second table, or a second layer")
+    common = align(sides_)
     n = len(common.keys)
     _require(n, k, sample, permutations, measures)
     chosen, tested = _drawn(n, sample)
     places = [each[chosen] for each in common.places]
-    vectors = [_find_varied(*each) for each in zip(found, places, strict=True)]
+    vectors = [_find_varied(*each) for each in zip(sides_, places, strict=True)]
     whole = vectors if len(chosen) == n else None
     few = [rows[tested] for rows in vectors]
     similarities, p = {}, {}
     for step, measure in enumerate(measures):
         show(2 * step, 2 * len(measures))
         similarities[measure] = (
-            _cka(found, common.places, whole)
+            _cka(sides_, common.places, whole)
             if measure == "cka"
             else _pairwise(vectors, _measure(measure, k))
         )
         show(2 * step + 1, 2 * len(measures))
         p[measure] = _test_pairs(few, _test(measure, k), permutations)
     return Comparison(
-        names=tuple(side.name for side in found),
+        names=tuple(side.name for side in sides_),
         images=n,
-        left_out=len(set().union(*(side.features.keys for side in found))) - n,
+        left_out=len(set().union(*(side.features.keys for side in sides_))) - n,
         sampled=len(chosen),
         tested=len(tested),
         permutations=permutations,
@@ -238,29 +238,29 @@ def _correct(p: Matrix) -> Matrix:
 
 
 def _cka(
-    found: Sequence[Side], places: Sequence[Places], vectors: Sequence[Matrix] | None
+    chosen: Sequence[Side], places: Sequence[Places], vectors: Sequence[Matrix] | None
 ) -> Matrix:
     """CKA of all pairs; of rows that aren't in memory, block by block."""
     if vectors is not None:
         return _pairwise(vectors, similarity.cka)
-    means = [_mean(side, rows) for side, rows in zip(found, places, strict=True)]
+    means = [_mean(side, rows) for side, rows in zip(chosen, places, strict=True)]
     squares = [
         np.concatenate([np.einsum("ij,ij->i", block, block) for block in _blocks(*each)])
-        for each in zip(found, places, means, strict=True)
+        for each in zip(chosen, places, means, strict=True)
     ]
 
     def hsic(i: int, j: int) -> float:
         blocks = zip(
-            _blocks(found[i], places[i], means[i]),
-            _blocks(found[j], places[j], means[j]),
+            _blocks(chosen[i], places[i], means[i]),
+            _blocks(chosen[j], places[j], means[j]),
             strict=True,
         )
         cross = sum(first.T @ second for first, second in blocks)
         return similarity.hsic_of(float(np.sum(cross**2)), squares[i], squares[j])
 
-    own = [hsic(i, i) for i in range(len(found))]
-    matrix = np.eye(len(found))
-    for i, j in combinations(range(len(found)), 2):
+    own = [hsic(i, i) for i in range(len(chosen))]
+    matrix = np.eye(len(chosen))
+    for i, j in combinations(range(len(chosen)), 2):
         matrix[i, j] = matrix[j, i] = hsic(i, j) / np.sqrt(own[i] * own[j])
     return matrix
 

@@ -14,9 +14,9 @@ from penult.util.text import quoted
 COLUMNS = ("group", "action", "key", "similarity", "exact", "width", "height", "bytes", "path")
 
 
-def rows(found: Duplicates) -> Iterator[dict[str, Any]]:
+def rows(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
     """One row an image, by `COLUMNS`: groups are counted from 1, and begin with the one to keep."""
-    for number, group in enumerate(found.groups, 1):
+    for number, group in enumerate(duplicates.groups, 1):
         for image in (group.keep, *group.drop):
             yield {
                 "group": number,
@@ -31,7 +31,7 @@ def rows(found: Duplicates) -> Iterator[dict[str, Any]]:
             }
 
 
-def move(found: Duplicates, folder: str | Path) -> int:
+def move(duplicates: Duplicates, folder: str | Path) -> int:
     """Move the files to drop to the places in a folder that their keys say; return how many.
 
     Nothing is done unless every file, those to keep too, is what it was when its features were
@@ -40,20 +40,20 @@ def move(found: Duplicates, folder: str | Path) -> int:
     Raises:
         SourceError: A file has changed or gone, a place is taken, or the system refuses.
     """
-    return _file(found, Path(folder), _move)
+    return _file(duplicates, Path(folder), _move)
 
 
-def hard_link(found: Duplicates, folder: str | Path) -> int:
+def hard_link(duplicates: Duplicates, folder: str | Path) -> int:
     """As `move`, but the files to drop stay where they are, and get a second name to look at."""
-    return _file(found, Path(folder), os.link)
+    return _file(duplicates, Path(folder), os.link)
 
 
-def _file(found: Duplicates, folder: Path, put: Callable[[Path, Path], None]) -> int:
-    for group in found.groups:
+def _file(duplicates: Duplicates, folder: Path, put: Callable[[Path, Path], None]) -> int:
+    for group in duplicates.groups:
         for image in (group.keep, *group.drop):
             _require_unchanged(image)
     places: dict[Path, Path] = {}
-    for image in found.dropped:
+    for image in duplicates.dropped:
         target = folder / _inside(image.key)
         if target in places or os.path.lexists(target):
             raise SourceError(f"{quoted(target)} exists: nothing was done, name another folder")

@@ -118,8 +118,8 @@ def search(
             "nothing is left to search for: the vectors are zeros or cancel each other"
         )
     find = by_index if is_indexed(features, layer, metric) else exactly
-    found = find(features, layer, vector, k + len(named), metric, where)
-    return [match for match in found if match.key not in named][:k]
+    matches = find(features, layer, vector, k + len(named), metric, where)
+    return [match for match in matches if match.key not in named][:k]
 
 
 def is_indexed(features: TableReader, layer: str | None, metric: Metric) -> bool:
@@ -161,8 +161,8 @@ def by_index(
     where: str | None = None,
 ) -> list[Match]:
     """Look where an index says that the nearest rows are."""
-    found = features.nearest(layer, vector, k, where)
-    return [Match(key, _SCORES[metric](distance)) for key, distance in found]
+    matches = features.nearest(layer, vector, k, where)
+    return [Match(key, _SCORES[metric](distance)) for key, distance in matches]
 
 
 def index(table: Table, *, layer: str | None = None, metric: Metric = "cosine") -> IndexReport:

@@ -190,15 +190,15 @@ def probe(
     """
     if folds < 2 or k < 1:
         raise UsageError(f"folds must be at least 2 and k at least 1, not {folds} and {k}")
-    found = sides(tables, layer)
-    images = _select_labelled(found, labels, folds)
+    sides_ = sides(tables, layer)
+    images = _select_labelled(sides_, labels, folds)
     methods: dict[Method, Fit] = {"linear": linear, "knn": neighbours(k)}
     show = progress or show_nothing
     results: list[Probed] = []
-    for side, places in zip(found, images.places, strict=True):
+    for side, places in zip(sides_, images.places, strict=True):
         vectors = side.vectors(places)
         for method, fit in methods.items():
-            show(len(results), len(found) * len(methods))
+            show(len(results), len(sides_) * len(methods))
             probabilities = crossed(vectors, images.truth, len(images.classes), folds, fit)
             results.append(_measure(side, method, probabilities, images.truth))
     results.sort(key=lambda result: -result.accuracy.value)
@@ -213,19 +213,19 @@ def probe(
         expected(right),
     )
     if save:
-        _save(found, report.linear, images, Path(save))
+        _save(sides_, report.linear, images, Path(save))
     return report
 
 
-def _select_labelled(found: Sequence[Side], labels: Labels, folds: int) -> _Labelled:
-    known = set().union(*(side.features.keys for side in found))
-    failed = set().union(*(side.features.failures for side in found))
+def _select_labelled(chosen: Sequence[Side], labels: Labels, folds: int) -> _Labelled:
+    known = set().union(*(side.features.keys for side in chosen))
+    failed = set().union(*(side.features.failures for side in chosen))
     label_of = labels_of(labels, known | failed)
-    common = align(found)
+    common = align(chosen)
     kept = np.array([i for i, key in enumerate(common.keys) if key in label_of], np.int64)
     keys = tuple(common.keys[i] for i in kept)
     counts = Counter(label_of[key] for key in keys)
-    _require_classes(found[0].path, counts, folds)
+    _require_classes(chosen[0].path, counts, folds)
     classes = tuple(sorted(counts))
     place = {label: i for i, label in enumerate(classes)}
     truth = np.array([place[label_of[key]] for key in keys], np.int64)
@@ -277,8 +277,8 @@ def _test(results: Sequence[Probed], right: NDArray[np.bool]) -> Iterator[Probed
         yield replace(result, p=adjusted)
 
 
-def _save(found: Sequence[Side], best: Probed, images: _Labelled, out: Path) -> None:
-    sides_ = zip(found, images.places, strict=True)
+def _save(chosen: Sequence[Side], best: Probed, images: _Labelled, out: Path) -> None:
+    sides_ = zip(chosen, images.places, strict=True)
     side, places = next(each for each in sides_ if each[0].name == best.name)
     fitted = linear(side.vectors(places), images.truth, len(images.classes))
     Probe(

@@ -84,11 +84,11 @@ def several(tables: Tables) -> Sequence[Table]:
     return tables if isinstance(tables, list | tuple) else [tables]  # type: ignore[list-item]  # one
 
 
-def align(found: Sequence[Side]) -> Aligned:
+def align(chosen: Sequence[Side]) -> Aligned:
     """The images that all sides have, and where each side has them."""
-    keys = sorted(set.intersection(*(set(side.features.keys) for side in found)))
+    keys = sorted(set.intersection(*(set(side.features.keys) for side in chosen)))
     places = []
-    for side in found:
+    for side in chosen:
         at = {key: place for place, key in enumerate(side.features.keys)}
         places.append(np.array([at[key] for key in keys], np.int64))
     return Aligned(keys, places)

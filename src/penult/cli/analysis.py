@@ -60,7 +60,7 @@ def search(
     require(out, html)
     features = opened(table)
     start = perf_counter()
-    found = features.search(
+    matches = features.search(
         queries,
         k,
         exclude=exclude or (),
@@ -70,20 +70,20 @@ def search(
         weights=weights,
     )
     show.slow_search(features, perf_counter() - start, layer, metric)
-    show.matches(found, as_json=as_json)
+    show.matches(matches, as_json=as_json)
     if out:
         from penult.extraction.row_files import files_of
 
-        files = files_of(features, [match.key for match in found])
+        files = files_of(features, [match.key for match in matches])
         rows = [
             match._asdict() | {"path": file.path or None}
-            for match, file in zip(found, files, strict=True)
+            for match, file in zip(matches, files, strict=True)
         ]
         write_list(rows, ("key", "score", "path"), out)
     if html:
         from penult.viewer.findings import of_matches
 
-        sections = of_matches(features, found, queries, exclude or ())
+        sections = of_matches(features, matches, queries, exclude or ())
         write_sheet(html, f"Search in {table.name}", sections)
 
 
@@ -134,23 +134,25 @@ def duplicates(
     require(out, html)
     features = opened(table)
     with StepProgress() as bar:
-        found = features.duplicates(threshold, layer=layer, pixels=pixels, progress=bar.show)
-    show.duplicates(table, found, as_json=as_json)
+        duplicates = features.duplicates(threshold, layer=layer, pixels=pixels, progress=bar.show)
+    show.duplicates(table, duplicates, as_json=as_json)
     if html:
         from penult.viewer.findings import of_duplicates
 
-        write_sheet(html, f"Duplicates in {table.name}", of_duplicates(features, found))
-    _file(found, out, move, hard_link)
+        write_sheet(html, f"Duplicates in {table.name}", of_duplicates(features, duplicates))
+    _file(duplicates, out, move, hard_link)
 
 
-def _file(found: "Duplicates", out: Path | None, move: Path | None, hard_link: Path | None) -> None:
+def _file(
+    duplicates: "Duplicates", out: Path | None, move: Path | None, hard_link: Path | None
+) -> None:
     from penult.analysis import filing
 
     if out:
-        write_list(list(filing.rows(found)), filing.COLUMNS, out)
+        write_list(list(filing.rows(duplicates)), filing.COLUMNS, out)
     if move:
-        moved = filing.move(found, move)
+        moved = filing.move(duplicates, move)
         show.say(f"{move}: {plural(moved, 'image')} moved here; extract --prune removes their rows")
     if hard_link:
-        linked = filing.hard_link(found, hard_link)
+        linked = filing.hard_link(duplicates, hard_link)
         show.say(f"{hard_link}: {plural(linked, 'image')} linked here")

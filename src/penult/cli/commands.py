@@ -141,9 +141,9 @@ def classify(
     if probe:
         if model or any(options[name] != DECLARED[name].default for name in OF_NETWORKS):  # type: ignore[literal-required]
             raise UsageError("a probe names its model: leave the model's options out, but -w")
-        found = penult.open_probe(probe)
+        saved = penult.open_probe(probe)
         taken = {name: options[name] for name in ("weights", *LIMITS)}  # type: ignore[literal-required]
-        results = found.classify(sources or (), k=k, from_file=from_file, **taken)
+        results = saved.classify(sources or (), k=k, from_file=from_file, **taken)
     else:
         fetched(model, options["weights"])
         results = penult.classify(sources or (), model, k=k, from_file=from_file, **options)
@@ -227,9 +227,9 @@ def fetched(model: str | None, weights: "str | Path | None") -> None:
 
     if model and not weights and isinstance(get(model).weights, PublishedWeights):
         with DownloadProgress(model) as progress:
-            found = penult.download(model, progress.show)
-        if found.first_use:
-            show.downloaded(model, found)
+            download = penult.download(model, progress.show)
+        if download.first_use:
+            show.downloaded(model, download)
 
 
 def opened(table: Path) -> "Features":

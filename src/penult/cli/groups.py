@@ -50,7 +50,7 @@ def cluster(
     """
     require(out, html)
     features = opened(table)
-    found = features.cluster(
+    clusters = features.cluster(
         _number(k),
         method=method,
         metric=metric,
@@ -58,16 +58,18 @@ def cluster(
         layer=layer,
         column=column if save else None,
     )
-    _show(table, found, as_json=as_json)
+    _show(table, clusters, as_json=as_json)
     if save:
         say(f"{table}: labels stored in column {column}, -1 for noise")
     if out:
-        rows = zip(found.keys, found.labels.tolist(), found.distances.tolist(), strict=True)
+        rows = zip(
+            clusters.keys, clusters.labels.tolist(), clusters.distances.tolist(), strict=True
+        )
         _write(list(rows), ("key", "cluster", "distance"), out)
     if html:
         from penult.viewer.findings import of_clusters
 
-        write_sheet(html, f"Clusters of {table.name}", of_clusters(features, found))
+        write_sheet(html, f"Clusters of {table.name}", of_clusters(features, clusters))
 
 
 def _number(k: str) -> int | None:
@@ -76,26 +78,26 @@ def _number(k: str) -> int | None:
     return None if k == "auto" else int(k)
 
 
-def _show(table: Path, found: "Clusters", *, as_json: bool) -> None:
-    agreement = found.agreement
+def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:
+    agreement = clusters.agreement
     if as_json:
         print_json(
             {
                 "clusters": [
                     {"cluster": each.label, "size": each.size, "central": each.central}
-                    for each in found.clusters
+                    for each in clusters.clusters
                 ],
-                "silhouette": found.silhouette,
+                "silhouette": clusters.silhouette,
                 "agreement": agreement and agreement._asdict(),
             }
         )
         return
-    for each in found.clusters:
+    for each in clusters.clusters:
         name = "noise" if each.label < 0 else each.label
         print(f"{name:>5}  {each.size:>9,}  {printable(', '.join(each.central[:SHOWN]))}")
-    groups = sum(each.label >= 0 for each in found.clusters)
-    quality = "" if found.silhouette is None else f", silhouette {found.silhouette:.3f}"
-    say(f"{table}: {len(found.keys):,} images, {groups} clusters{quality}")
+    groups = sum(each.label >= 0 for each in clusters.clusters)
+    quality = "" if clusters.silhouette is None else f", silhouette {clusters.silhouette:.3f}"
+    say(f"{table}: {len(clusters.keys):,} images, {groups} clusters{quality}")
     if agreement:
         say(
             f"against {agreement.folders} folders: NMI {agreement.nmi:.3f}, "
@@ -118,18 +120,18 @@ def outliers(
     """
     require(out, html)
     features = opened(table)
-    found = features.outliers(n, layer=layer)
+    outliers = features.outliers(n, layer=layer)
     if as_json:
-        print_json([each._asdict() for each in found])
+        print_json([each._asdict() for each in outliers])
     else:
-        for each in found:
+        for each in outliers:
             print(f"{each.distance:.3f}  {printable(each.key)}")
     if out:
-        _write(found, ("key", "distance"), out)
+        _write(outliers, ("key", "distance"), out)
     if html:
         from penult.viewer.findings import of_outliers
 
-        write_sheet(html, f"Outliers of {table.name}", of_outliers(features, found))
+        write_sheet(html, f"Outliers of {table.name}", of_outliers(features, outliers))
 
 
 @app.command()
@@ -190,14 +192,19 @@ def map(  # noqa: A001 -- the command's name
     require(out)
     columns = ("x", "y") if save else None
     with StepProgress() as progress:
-        found = opened(table).map(
+        projection = opened(table).map(
             method=method, layer=layer, seed=seed, columns=columns, progress=progress.show
         )
-    rows = [(key, *place) for key, place in zip(found.keys, found.places.tolist(), strict=True)]
+    rows = [
+        (key, *place)
+        for key, place in zip(projection.keys, projection.places.tolist(), strict=True)
+    ]
     if as_json:
         print_json([dict(zip(MAP_COLUMNS, row, strict=True)) for row in rows])
-    sample = "" if found.laid_out == len(rows) else f", from a sample of {found.laid_out:,}"
-    say(f"{table}: {len(rows):,} images mapped by {NAMES[found.method]}{sample}")
+    sample = (
+        "" if projection.laid_out == len(rows) else f", from a sample of {projection.laid_out:,}"
+    )
+    say(f"{table}: {len(rows):,} images mapped by {NAMES[projection.method]}{sample}")
     if save:
         say(f"places stored in columns x and y: penult view {table}")
     if out:

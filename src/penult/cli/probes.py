@@ -149,22 +149,26 @@ def _show_probe(report: "ProbeReport", *, as_json: bool) -> None:
     _print_classes(report)
 
 
-def _show_comparison(found: "Comparison", *, as_json: bool) -> None:
+def _show_comparison(comparison: "Comparison", *, as_json: bool) -> None:
     """Print a matrix of similarities a measure, each with its p where there is only one pair."""
     if as_json:
-        facts = {"names": found.names, "images": found.images, "left_out": found.left_out}
-        tests = {"tested": found.tested, "permutations": found.permutations}
-        print_json(facts | {"sampled": found.sampled} | tests | {"pairs": found.rows()})
+        facts = {
+            "names": comparison.names,
+            "images": comparison.images,
+            "left_out": comparison.left_out,
+        }
+        tests = {"tested": comparison.tested, "permutations": comparison.permutations}
+        print_json(facts | {"sampled": comparison.sampled} | tests | {"pairs": comparison.rows()})
         return
-    for measure, values in found.similarities.items():
-        _print_matrix(found, measure, values)
-    print(*found.notes, sep="\n")
+    for measure, values in comparison.similarities.items():
+        _print_matrix(comparison, measure, values)
+    print(*comparison.notes, sep="\n")
 
 
-def _print_matrix(found: "Comparison", measure: "Measure", values: "Matrix") -> None:
-    table = columns(measure, *map(printable, found.names))
+def _print_matrix(comparison: "Comparison", measure: "Measure", values: "Matrix") -> None:
+    table = columns(measure, *map(printable, comparison.names))
     table.columns[0].justify = "left"
-    for row, name in enumerate(found.names):
+    for row, name in enumerate(comparison.names):
         table.add_row(printable(name), *(f"{value:.3f}" for value in values[row]))
     print_table(table)
     print()

@@ -156,24 +156,24 @@ def description(d: "Description", *, as_json: bool) -> None:
     print_table(table)
 
 
-def inspection(found: "Inspection", *, as_json: bool) -> None:
+def inspection(inspection: "Inspection", *, as_json: bool) -> None:
     """Print what a weights file holds: the facts first, then its variables."""
-    facts = asdict(found) | {"path": str(found.path)}
+    facts = asdict(inspection) | {"path": str(inspection.path)}
     variables = facts.pop("variables")
     if as_json:
         print_json(facts | {"variables": variables})
         return
-    facts["missing"] = "; ".join(found.missing[:MISSING_SHOWN]) or "nothing"
-    if len(found.missing) > MISSING_SHOWN:
-        facts["missing"] += f"; and {len(found.missing) - MISSING_SHOWN} more"
-    facts["networks"] = ", ".join(found.networks) or "none"
-    facts["prefixes"] = ", ".join(filter(None, found.prefixes)) or None
-    roles = Counter(variable.role for variable in found.variables)
+    facts["missing"] = "; ".join(inspection.missing[:MISSING_SHOWN]) or "nothing"
+    if len(inspection.missing) > MISSING_SHOWN:
+        facts["missing"] += f"; and {len(inspection.missing) - MISSING_SHOWN} more"
+    facts["networks"] = ", ".join(inspection.networks) or "none"
+    facts["prefixes"] = ", ".join(filter(None, inspection.prefixes)) or None
+    roles = Counter(variable.role for variable in inspection.variables)
     facts["variables"] = ", ".join(f"{count} {role}" for role, count in roles.items())
     _print_facts(facts)
-    with_statistics = any(variable.statistics for variable in found.variables)
+    with_statistics = any(variable.statistics for variable in inspection.variables)
     table = columns("variable", "shape", "dtype", "role", *STATISTICS[: 5 * with_statistics])
-    for variable in found.variables:
+    for variable in inspection.variables:
         values = variable.statistics
         numbers = [f"{number:.4g}" for number in astuple(values)] if values else []
         name, role = printable(variable.name), variable.role
@@ -181,12 +181,12 @@ def inspection(found: "Inspection", *, as_json: bool) -> None:
     print_table(table)
 
 
-def downloaded(name: str, found: "Download") -> None:
+def downloaded(name: str, download: "Download") -> None:
     """Say where published weights are, and how they were checked."""
     checked = (
-        "recorded at this first use, since none was published" if found.first_use else "checked"
+        "recorded at this first use, since none was published" if download.first_use else "checked"
     )
-    say(f"{name}: {found.path}, {found.digest} {checked}")
+    say(f"{name}: {download.path}, {download.digest} {checked}")
 
 
 def info(features: "Features", *, as_json: bool) -> None:
@@ -216,23 +216,23 @@ def failures(features: "Features", *, as_json: bool) -> None:
     say(f"{features.path}: {len(reasons)} failed{': ' * bool(kinds)}{counted}")
 
 
-def verified(found: "Verification", *, as_json: bool) -> None:
+def verified(verification: "Verification", *, as_json: bool) -> None:
     """Print how computed rows compare with those of the table."""
     if as_json:
-        print_json(asdict(found) | {"ok": found.ok})
+        print_json(asdict(verification) | {"ok": verification.ok})
         return
-    for kind, keys in {"changed": found.changed, "vanished": found.vanished}.items():
+    for kind, keys in {"changed": verification.changed, "vanished": verification.vanished}.items():
         for key in keys[:FAILURES_SHOWN]:
             say(f"{key}: {kind}, not compared")
         if len(keys) > FAILURES_SHOWN:
             say(f"… and {len(keys) - FAILURES_SHOWN} more {kind}")
-    for key, reason in found.failures.items():
+    for key, reason in verification.failures.items():
         say(f"{key}: {reason}")
-    where = f" ({printable(found.key)})" if found.key is not None else ""
-    print(f"{'compared':15}{found.compared}")
-    print(f"{'largest':15}{found.largest:.2g}{where}")
+    where = f" ({printable(verification.key)})" if verification.key is not None else ""
+    print(f"{'compared':15}{verification.compared}")
+    print(f"{'largest':15}{verification.largest:.2g}{where}")
     for name in ("changed", "vanished", "failures"):
-        print(f"{name:15}{len(getattr(found, name))}")
+        print(f"{name:15}{len(getattr(verification, name))}")
 
 
 def matches(found: Sequence["Match"], *, as_json: bool) -> None:
@@ -277,14 +277,14 @@ def indexed(table: "Path", report: "IndexReport", *, as_json: bool) -> None:
     )
 
 
-def duplicates(table: "Path", found: "Duplicates", *, as_json: bool) -> None:
+def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> None:
     """Print groups of near-duplicates, the image to keep first in each, and a sum."""
     if as_json:
         from penult.analysis.filing import rows
 
-        print_json({"threshold": found.threshold, "images": list(rows(found))})
+        print_json({"threshold": duplicates.threshold, "images": list(rows(duplicates))})
         return
-    for group in found.groups:
+    for group in duplicates.groups:
         for image in (group.keep, *group.drop):
             mark = "keep" if image is group.keep else "same" if image.exact else ""
             size = f"{image.width}×{image.height}"
@@ -293,13 +293,15 @@ def duplicates(table: "Path", found: "Duplicates", *, as_json: bool) -> None:
                 f"{printable(image.key)}"
             )
         print()
-    if found.unread:
-        say(f"{found.unread} files are gone, changed or unreadable: their features alone decided")
-    dropped = found.dropped
+    if duplicates.unread:
+        unread = f"{duplicates.unread} files are gone, changed or unreadable"
+        say(f"{unread}: their features alone decided")
+    dropped, by_pixels = duplicates.dropped, duplicates.by_pixels
     say(
-        f"{table}: {plural(found.images, 'image')}, {plural(len(dropped), 'near-duplicate')} of "
-        f"{len(found.groups):,} to keep ({len(dropped) - found.by_pixels:,} by features, cosine "
-        f"{found.threshold:g} and above; {found.by_pixels:,} by pixels), "
+        f"{table}: {plural(duplicates.images, 'image')}, "
+        f"{plural(len(dropped), 'near-duplicate')} of {len(duplicates.groups):,} to keep "
+        f"({len(dropped) - by_pixels:,} by features, cosine {duplicates.threshold:g} and above; "
+        f"{by_pixels:,} by pixels), "
         f"{sum(image.exact for image in dropped):,} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
     )

@@ -39,9 +39,9 @@ def verify(
     Example: penult verify photos.lance -n 100
     """
     with Progress() as progress:
-        found = penult.verify(
+        verification = penult.verify(
             table, None if every else n, weights=weights, seed=seed, progress=progress.show
         )
-    show.verified(found, as_json=as_json)
-    if not found.ok:
+    show.verified(verification, as_json=as_json)
+    if not verification.ok:
         raise typer.Exit(SOME_FAILED)

@@ -46,8 +46,8 @@ def download(
     """
     for name in names:
         with DownloadProgress(name) as progress:
-            found = penult.download(name, progress.show)
-        show.downloaded(name, found)
+            download = penult.download(name, progress.show)
+        show.downloaded(name, download)
 
 
 @app.command()

@@ -135,11 +135,11 @@ class TableReader:
         """
         if name is None:
             return next(iter(self.layers))
-        found = matching(name, self.layers)
-        if len(found) != 1:
+        matches = matching(name, self.layers)
+        if len(matches) != 1:
             have = ", ".join(self.layers)
             raise StoreError(f"{quoted(self.path)} has no layer {quoted(name)}, it has {have}")
-        return found[0]
+        return matches[0]
 
     def require_names(self, columns: Sequence[str]) -> None:
         """Raise a UsageError if columns of these names can't be added."""
@@ -189,8 +189,8 @@ class TableReader:
         import pyarrow.compute as pc
 
         with self._conditional(condition):
-            found = self._dataset.to_table(columns=["key"], filter=condition)
-        keys = found["key"].cast(pa.large_string())
+            rows = self._dataset.to_table(columns=["key"], filter=condition)
+        keys = rows["key"].cast(pa.large_string())
         places = pc.index_in(keys, value_set=self._index.keys).drop_null()
         return np.sort(places.to_numpy().astype(np.int64))
 

@@ -202,9 +202,9 @@ def _extent(response: requests.Response, path: Path, have: int) -> tuple[int, in
     if status == 200:
         length = _LENGTH.fullmatch(response.headers.get("Content-Length", ""))
         return 0, int(length[0]) if length else None
-    found = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
-    if status == 206 and found and int(found[1]) == have:
-        return have, int(found[2])
+    match = _RANGE.fullmatch(response.headers.get("Content-Range", ""))
+    if status == 206 and match and int(match[1]) == have:
+        return have, int(match[2])
     answer = one_line(f"{status} {response.reason}", 80)
     if status >= 500 or status in _PASSING:
         raise _CutError(answer)

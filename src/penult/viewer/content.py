@@ -102,11 +102,11 @@ class Content:
 
     def _found(self, query: str | NDArray[np.uint8]) -> dict[str, list[Any]]:
         with self._searching:
-            found = search(self._features, query, NEAR, layer=self._layer, weights=self._weights)
-        return {"rows": self._rows(found), "scores": [round(each.score, 4) for each in found]}
+            matches = search(self._features, query, NEAR, layer=self._layer, weights=self._weights)
+        return {"rows": self._rows(matches), "scores": [round(each.score, 4) for each in matches]}
 
-    def _rows(self, found: Sequence[Match]) -> list[int]:
-        return [bisect_left(self._features.keys, each.key) for each in found]
+    def _rows(self, matches: Sequence[Match]) -> list[int]:
+        return [bisect_left(self._features.keys, each.key) for each in matches]
 
     def _path(self, row: int) -> str:
         """Where a row's image is, if it's the file that the features are of: any other isn't shown.
