@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from penult.errors import UsageError
+from penult.nets.design import Card, Design, Shapes
 from penult.nets.spec import Pretrained
 from penult.util.text import nearest, one_line, quoted
 
@@ -37,6 +38,10 @@ FAMILIES = (
     "nasnet",
     "pnasnet",
 )
+ANCHORS: tuple[tuple[str, str], ...] = (
+    # a tensor that all files of some network have, and the family's module, most particular first
+)
+DESIGNS = {"vision_transformer": "VisionTransformer"}  # of families that are read off tensors
 GROUP = "penult.networks"
 DEFAULT = "efficientnet_lite0"
 
@@ -103,6 +108,28 @@ def installed() -> tuple[Pretrained, ...]:
             owners[network.name] = package
             added.append(network)
     return tuple(added)
+
+
+def read(shapes: Shapes, card: Card) -> dict[str, Design]:
+    """Find the networks that a file's tensors are of, by what stands before their names.
+
+    Raises:
+        UsageError: The tensors can't tell which one of several, nor does the card.
+        NetworkError: The card contradicts the tensors.
+    """
+    for anchor, family in ANCHORS:
+        found = {}
+        for prefix in [name.removesuffix(anchor) for name in shapes if name.endswith(anchor)]:
+            if not prefix or prefix[-1] in "./":
+                module = import_module(f"penult.nets.{family}")
+                found[prefix] = module.read(_below(shapes, prefix), card)
+        if designs := {prefix: design for prefix, design in found.items() if design}:
+            return designs
+    return {}
+
+
+def _below(shapes: Shapes, prefix: str) -> Shapes:
+    return {n.removeprefix(prefix): s for n, s in shapes.items() if n.startswith(prefix)}
 
 
 def _find_ours(name: str) -> Pretrained | None:

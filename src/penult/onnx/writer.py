@@ -13,8 +13,9 @@ import numpy as np
 
 from penult.engine import Cut
 from penult.errors import UsageError
+from penult.graph.tokens import portable
 from penult.graph.values import Array, Constant, Value, Variable, constants, walk
-from penult.onnx.messages import external, node, opset, tensor, value_info
+from penult.onnx.messages import MICROSOFT, external, node, opset, tensor, value_info
 from penult.util.files import replacing
 from penult.util.protobuf import encode, opening
 from penult.util.text import quoted
@@ -28,6 +29,7 @@ Read: TypeAlias = Callable[[Variable], Array]
 
 _HEADER = (1, IR_VERSION), (2, "penult"), (3, __version__)
 _OPSET = 8, opset(OPSET)
+_OPSET_OF_ENGINE = 8, opset(1, MICROSOFT)
 
 
 def to_onnx(outputs: Mapping[str, Value], read: Read) -> Cut:
@@ -47,7 +49,7 @@ def to_onnx(outputs: Mapping[str, Value], read: Read) -> Cut:
     ]
     graph = nodes + encode(*((5, initializer) for initializer in initializers)) + ends
     return Cut(
-        encode(*_HEADER, (7, graph), _OPSET),
+        encode(*_HEADER, (7, graph), _OPSET, _OPSET_OF_ENGINE),
         {
             name: to_array(constant, *map(read, constant.variables))
             for name, constant in used.items()
@@ -73,7 +75,7 @@ def write_onnx(
     Raises:
         UsageError: The file can't be written, or would be larger than ONNX allows.
     """
-    nodes, used, ends = _parts(outputs)
+    nodes, used, ends = _parts(portable(outputs))
     graph = [nodes, *_embed(used), ends]
     properties = ((14, encode((1, key), (2, value))) for key, value in metadata.items())
     header = encode(*_HEADER, _OPSET, *properties) + opening(7, sum(map(_bytes, graph)))
