@@ -21,7 +21,6 @@ from penult.onnx.writer import to_onnx
 
 SMALL = Path(__file__).parents[1] / "reference" / "modern"
 ALL = Path(os.environ.get("PENULT_MODERN", SMALL))  # a folder that holds more of them
-LIBRARIES = {"openai": "open_clip"}  # whose names the tensors have
 
 
 class Reference:
@@ -44,8 +43,9 @@ class Reference:
         config = manifest.get("config") or {}
         if library == "transformers":
             return Card(library, config["model_type"], config)
-        architecture = manifest["architecture"].partition(".")[0]
-        return Card(LIBRARIES.get(library, library), architecture, config)
+        if library == "openai":
+            return Card()  # their files come alone
+        return Card(library, manifest["architecture"].partition(".")[0], config)
 
     @cached_property
     def design(self) -> Design:

@@ -39,7 +39,18 @@ FAMILIES = (
     "pnasnet",
 )
 ANCHORS: tuple[tuple[str, str], ...] = (
-    # a tensor that all files of some network have, and the family's module, most particular first
+    # a tensor that all files of some network have, and the module that reads them
+    ("visual.trunk.patch_embed.proj.weight", "vision_transformer_files"),
+    ("visual.transformer.resblocks.0.ln_1.weight", "vision_transformer_files"),
+    ("vision_model.embeddings.patch_embedding.weight", "vision_transformer_files"),
+    ("vit.embeddings.cls_token", "vision_transformer_files"),
+    ("deit.embeddings.cls_token", "vision_transformer_files"),
+    ("dinov2.embeddings.cls_token", "vision_transformer_files"),
+    ("dinov2_with_registers.embeddings.cls_token", "vision_transformer_files"),
+    ("embeddings.patch_embeddings.projection.weight", "vision_transformer_files"),
+    ("embeddings.patch_embeddings.weight", "vision_transformer_files"),
+    ("encoder.layers.encoder_layer_0.ln_1.weight", "vision_transformer_files"),
+    ("blocks.0.attn.qkv.weight", "vision_transformer_files"),
 )
 DESIGNS = {"vision_transformer": "VisionTransformer"}  # of families that are read off tensors
 GROUP = "penult.networks"

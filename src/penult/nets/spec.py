@@ -59,6 +59,7 @@ class Architecture:
     paper: str
     source: str  # the implementation that names and numbers were taken from
     channels: int = 3
+    prefix_tokens: int = 0  # before those of an image's patches, in layers of tokens
 
 
 @dataclass(frozen=True, slots=True)
