@@ -16,7 +16,7 @@ import numpy as np
 from penult.engine import OnnxRuntime
 from penult.graph import variables
 from penult.nets.design import Card, Design
-from penult.nets.registry import read
+from penult.nets.registry import read_designs
 from penult.onnx.writer import to_onnx
 
 SMALL = Path(__file__).parents[1] / "reference" / "modern"
@@ -50,7 +50,7 @@ class Reference:
     @cached_property
     def design(self) -> Design:
         """What is read off the tensors and the card."""
-        (design,) = read(self.shapes, self.card).values()
+        (design,) = read_designs(self.shapes, self.card).values()
         return design
 
     def weight(self, name: str) -> np.ndarray:
@@ -58,6 +58,23 @@ class Reference:
         array = _weight()(name, self.shapes[name])
         dtypes = {name: dtype for name, _, dtype in self.manifest["state_dict"]}
         return array.astype(np.float16) if dtypes[name] == "float16" else array
+
+    def write(self, path: Path) -> Path:
+        """Write the file as safetensors, with stand-in weights."""
+        header, arrays, at = {}, [], 0
+        for name, shape in self.shapes.items():
+            array = self.weight(name)
+            dtype = {"float16": "F16", "float32": "F32"}[str(array.dtype)]
+            end = at + array.nbytes
+            header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
+            arrays.append(array)
+            at = end
+        text = json.dumps(header).encode()
+        with path.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for array in arrays:
+                file.write(array.tobytes())
+        return path
 
     @cached_property
     def inputs(self) -> np.ndarray:

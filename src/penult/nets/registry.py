@@ -5,13 +5,13 @@ import. Other packages name such modules as entry points of the group `penult.ne
 looked for only where ours don't answer, as looking takes longer than making a network.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penult.errors import UsageError
-from penult.nets.design import Card, Design, Shapes
+from penult.nets.design import Card, Design, Shapes, design_of, pretrained
 from penult.nets.spec import Pretrained
 from penult.util.text import nearest, one_line, quoted
 
@@ -121,7 +121,16 @@ def installed() -> tuple[Pretrained, ...]:
     return tuple(added)
 
 
-def read(shapes: Shapes, card: Card) -> dict[str, Design]:
+def made_again(settings: Mapping[str, Any], name: str) -> Pretrained:
+    """Make the network of `Pretrained.settings`, which a stranger may have written.
+
+    Raises:
+        ValueError: They are of no network; the message is one line.
+    """
+    return pretrained(design_of(settings, DESIGNS), name)
+
+
+def read_designs(shapes: Shapes, card: Card) -> dict[str, Design]:
     """Find the networks that a file's tensors are of, by what stands before their names.
 
     Raises:

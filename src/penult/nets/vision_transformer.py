@@ -124,18 +124,25 @@ class VisionTransformer:
         return self.class_tokens + self.registers
 
     @property
+    def classifiers(self) -> tuple[str, ...]:
+        """The classifier's layer, or one for each of two class tokens."""
+        names = NAMES[self.dialect]
+        return names.heads if self.class_tokens == 2 else (names.head,)
+
+    @property
     def has_projection(self) -> bool:
         """Whether its features are compared with those of a text."""
         return self.dialect in {"clip", "open_clip"} or self.base == "visual.trunk."
 
     def architecture(self) -> Architecture:
         """Say how it is built."""
-        head = NAMES[self.dialect].head
+        heads = self.classifiers
+        logits = "logits" if self.class_tokens == 2 else heads[0]
         return Architecture(
             build=_Builder(self).build,
             embedding=embedding_name(self),
-            logits=head if self.classes else None,
-            classifier=f"{head}.weight" if self.classes else None,
+            logits=logits if self.classes else None,
+            classifier=f"{heads[0]}.weight" if self.classes else None,
             paper="https://arxiv.org/abs/2010.11929",
             source=SOURCES[self.library],
             prefix_tokens=self.prefix,
@@ -188,7 +195,7 @@ class _Builder:
             x = layers[self._full(self.names.norm)] = self._norm(x, self.names.norm)
         vector = layers[embedding_name(design)] = self._features(x)
         if classes and design.classes:
-            layers[self.names.head] = self._logits(x, vector, classes)
+            self._classify(x, vector, classes)
         return layers
 
     def _tokens(self, images: Value) -> Value:
@@ -220,7 +227,7 @@ class _Builder:
         """What is added to the tokens: class token and registers themselves, and positions."""
         design, names, grid = self.design, self.names, self.grid
         ones, width = names.ones, design.width
-        parts = [names.class_token, "dist_token"][: design.class_tokens]
+        parts = [names.class_token, names.distilled][: design.class_tokens]
         variables = [Variable(self._full(each), (*ones, width)) for each in parts]
         if design.registers:
             shape = (*ones[:1], design.registers, width)
@@ -332,7 +339,7 @@ class _Builder:
         """Make one vector of the tokens, as the library does."""
         design = self.design
         match design.pool:
-            case "token" if design.class_tokens == 2:
+            case "token" if design.class_tokens == 2 and self.is_timm:
                 vector = _average(slice_tokens(x, 0, 2))
             case "token":
                 vector = first_token(x)
@@ -393,15 +400,15 @@ class _Builder:
                 return pytorch.linear(vector, "visual_projection", outputs, bias=False)
         return pytorch.linear(vector, "visual.head.proj", outputs, bias=False)
 
-    def _logits(self, x: Value, vector: Value, classes: int) -> Value:
-        head = self.names.head
-        if self.design.class_tokens < 2:
-            return pytorch.linear(vector, head, classes)
-        first, second = (first_token(slice_tokens(x, at, at + 1)) for at in (0, 1))
-        both = add(
-            pytorch.linear(first, head, classes), pytorch.linear(second, "head_dist", classes)
-        )
-        return multiply(both, _HALF)
+    def _classify(self, x: Value, vector: Value, classes: int) -> None:
+        layers, heads = self.layers, self.design.classifiers
+        if len(heads) == 1:
+            layers[heads[0]] = pytorch.linear(vector, heads[0], classes)
+            return
+        for place, head in enumerate(heads):
+            token = first_token(slice_tokens(x, place, place + 1))
+            layers[head] = pytorch.linear(token, head, classes)
+        layers["logits"] = multiply(add(*(layers[head] for head in heads)), _HALF)
 
     def _block(self, index: int) -> str:
         return self._full(self.names.blocks.format(index))

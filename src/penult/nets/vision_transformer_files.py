@@ -39,6 +39,7 @@ LIBRARIES: Mapping[Dialect, str] = {
     "torchvision": "torchvision",
     "open_clip": "open_clip",
 }
+SIZES = {(192, 12): "tiny", (384, 12): "small", (768, 12): "base", (1024, 24): "large"}
 HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16, 4096: 32}  # by width, where not 64 channels each
 ACTIVATIONS: Mapping[str, Activation] = {
     "gelu": "gelu",
@@ -174,7 +175,7 @@ class _Reader:
     def _class_tokens(self) -> int:
         if not self.has(self.names.class_token):
             return 0
-        return 2 if self.has("dist_token") or self.has("embeddings.distillation_token") else 1
+        return 2 if self.names.distilled and self.has(self.names.distilled) else 1
 
     def _registers(self) -> int:
         shape = self.shapes.get(self.full(self.names.registers), ()) if self.names.registers else ()
@@ -245,8 +246,9 @@ class _Reader:
             quick = "quickgelu" in self.card.architecture
         if quick is None:
             raise UsageError(
-                "CLIP's tensors don't tell its activation: say whose they are, with -m openai "
-                "(QuickGELU; DFN's and MetaCLIP's too) or -m laion (GELU; DataComp's too)"
+                "CLIP's tensors don't tell its activation: say whose they are, "
+                f"-m {self.library}/clip-quickgelu (OpenAI's, DFN's, MetaCLIP's) or "
+                f"-m {self.library}/clip-gelu (LAION's, DataComp's)"
             )
         return "quick_gelu" if quick else "gelu"
 
@@ -299,7 +301,8 @@ class _Reader:
         return 0
 
     def _classes(self) -> int:
-        shape = self.shapes.get(f"{self.names.head}.weight", ()) if self.names.head else ()
+        head = self.names.heads[0] if self._class_tokens() == 2 else self.names.head
+        shape = self.shapes.get(f"{head}.weight", ())
         return shape[0] if len(shape) == 2 and not self.base.startswith("visual.") else 0
 
     def _size(self, native: int, patch: int) -> int:
@@ -314,7 +317,8 @@ class _Reader:
             return f"{self.library}/{self.card.architecture}"
         kind = self.card.architecture or self._kind() or self.dialect
         kind = "vit" if self.library in {"timm", "torchvision"} else kind
-        return f"{self.library}/{kind}_{width}x{self.depth}_patch{patch}_{size}"
+        extent = SIZES.get((width, self.depth), f"{width}x{self.depth}")
+        return f"{self.library}/{kind}_{extent}_patch{patch}_{size}"
 
 
 def _explains(design: VisionTransformer, shapes: Shapes) -> bool:

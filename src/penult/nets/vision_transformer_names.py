@@ -22,6 +22,8 @@ class Names:
     fc1: str
     fc2: str
     norm: str
+    distilled: str = ""  # DeiT's second class token
+    heads: tuple[str, ...] = ()  # the classifiers of two class tokens
     registers: str = ""
     norm_pre: str = ""
     gate: str = ""  # of MLPs with a gate of its own
@@ -37,6 +39,8 @@ NAMES: Mapping[Dialect, Names] = {
     "timm": Names(
         patches="patch_embed.proj",
         class_token="cls_token",
+        distilled="dist_token",
+        heads=("head", "head_dist"),
         registers="reg_token",
         positions="pos_embed",
         norm_pre="norm_pre",
@@ -73,6 +77,8 @@ NAMES: Mapping[Dialect, Names] = {
     "vit": Names(
         patches="embeddings.patch_embeddings.projection",
         class_token="embeddings.cls_token",
+        distilled="embeddings.distillation_token",
+        heads=("cls_classifier", "distillation_classifier"),
         positions="embeddings.position_embeddings",
         blocks="encoder.layer.{}",
         norm1="layernorm_before",
