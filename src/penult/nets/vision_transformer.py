@@ -191,6 +191,8 @@ class _Builder:
         x = self._tokens(images)
         for index in range(design.depth):
             x = layers[self._block(index)] = self._transform(x, self._block(index))
+        if design.dialect == "clip" and design.pool == "token":
+            x = slice_tokens(x, 0, 1)  # transformers normalises no other
         if not design.has_fc_norm:
             x = layers[self._full(self.names.norm)] = self._norm(x, self.names.norm)
         vector = layers[embedding_name(design)] = self._features(x)
