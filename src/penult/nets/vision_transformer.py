@@ -9,7 +9,7 @@ vision_transformer.py and eva.py, torchvision's vision_transformer.py, transform
 _dinov2, _dinov3_vit, _clip and _siglip, open_clip's transformer.py.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,19 +20,12 @@ from penult.graph import (
     Value,
     Variable,
     add,
-    attention,
     dense,
     first_token,
-    gelu,
-    gelu_tanh,
     global_avg_pool,
     multiply,
-    plain,
+    normalize,
     prepend,
-    quick_gelu,
-    rotate,
-    silu,
-    slice_channels,
     slice_tokens,
     tanh,
     to_tokens,
@@ -41,18 +34,11 @@ from penult.graph import (
 from penult.graph.values import Array
 from penult.images import preprocess
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import attention_pooling, pytorch
 from penult.nets.positions import Resampling, resample, rotary_angles
 from penult.nets.spec import Architecture, Layers
+from penult.nets.transformer import ACTIVATIONS, Activation, Encoder, Rotation
 from penult.nets.vision_transformer_names import NAMES, Dialect
-
-Activation = Literal["gelu", "gelu_tanh", "quick_gelu", "silu"]
-ACTIVATIONS: Mapping[str, Callable[[Value], Value]] = {
-    "gelu": gelu,
-    "gelu_tanh": gelu_tanh,
-    "quick_gelu": quick_gelu,
-    "silu": silu,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +67,11 @@ class VisionTransformer:
         has_patch_bias: Whether the patches' convolution has one.
         has_norm_pre: Whether tokens are normalised before the first block.
         has_layer_scale: Whether branches are scaled a channel.
-        pool: What becomes the features: the class token (two are averaged), the average of the
-            patches, or `map`, an attention's answer to one learned query.
-        has_fc_norm: Whether the pooled vector is normalised rather than the tokens.
+        pool: What becomes the features: the class token (timm averages two), the average of the
+            patches, or an attention's answer to a learned query: `map` as SigLIP has it, `queries`
+            as CoCa.
+        pooled: Channels of that.
+        norm: What is normalised last, the tokens or the vector that is made of them.
         has_pooler: Whether a dense layer and tanh follow.
         projection: Channels of CLIP's projection; 0 without one.
         classes: Of the classifier; 0 without one.
@@ -111,8 +99,9 @@ class VisionTransformer:
     has_patch_bias: bool
     has_norm_pre: bool
     has_layer_scale: bool
-    pool: Literal["token", "avg", "map"]
-    has_fc_norm: bool
+    pool: Literal["token", "avg", "map", "queries"]
+    pooled: int
+    norm: Literal["tokens", "vector"]
     has_pooler: bool
     projection: int
     classes: int
@@ -183,6 +172,19 @@ class _Builder:
         self.design = design
         self.names = NAMES[design.dialect]
         self.layers: Layers = {}
+        self.rotation: Rotation | None = None
+        self.encoder = Encoder(
+            names=self.names.block,
+            base=design.base,
+            width=design.width,
+            heads=design.heads,
+            hidden=design.hidden,
+            mlp=design.mlp,
+            activation=ACTIVATIONS[design.activation],
+            epsilon=design.epsilon,
+            biases=design.biases,
+            has_layer_scale=design.has_layer_scale,
+        )
 
     def build(self, images: Value, classes: int) -> Layers:
         """Patches to tokens, the blocks, then one vector of all."""
@@ -190,10 +192,8 @@ class _Builder:
         layers = self.layers = {}
         x = self._tokens(images)
         for index in range(design.depth):
-            x = layers[self._block(index)] = self._transform(x, self._block(index))
-        if design.dialect == "clip" and design.pool == "token":
-            x = slice_tokens(x, 0, 1)  # transformers normalises no other
-        if not design.has_fc_norm:
+            x = self.encoder.block(x, index, layers, self.rotation)
+        if design.norm == "tokens":
             x = layers[self._full(self.names.norm)] = self._norm(x, self.names.norm)
         vector = layers[embedding_name(design)] = self._features(x)
         if classes and design.classes:
@@ -220,7 +220,7 @@ class _Builder:
         if design.prefix or design.placed >= 0:
             x = add(x, self._table())
         if design.placed < 0:
-            self._angles()
+            self.rotation = self._rotation()
         if design.has_norm_pre:
             x = self.layers[self._full(self.names.norm_pre)] = self._norm(x, self.names.norm_pre)
         return x
@@ -251,7 +251,8 @@ class _Builder:
 
         return Constant((design.prefix + grid**2, width), tuple(variables), compute)
 
-    def _angles(self) -> None:
+    def _rotation(self) -> Rotation:
+        """The angles by which places turn queries and keys."""
         design, grid = self.design, self.grid
         head = design.width // design.heads
 
@@ -263,79 +264,12 @@ class _Builder:
 
             return Constant((design.prefix + grid**2, head // 2), (), compute)
 
-        self.cosines, self.sines = table(np.cos), table(np.sin)
-
-    def _transform(self, x: Value, block: str) -> Value:
-        """Attend, then transform each token: each branch is added to what came in."""
-        names = self.names
-        y = self._attend(self._norm(x, f"{block}.{names.norm1}", full=True), block)
-        x = add(x, self._scale(y, block, 0))
-        y = self._mlp(self._norm(x, f"{block}.{names.norm2}", full=True), block)
-        return add(x, self._scale(y, block, 1))
-
-    def _attend(self, x: Value, block: str) -> Value:
-        design, names = self.design, self.names
-        q, k, v = (self._part(x, block, index) for index in range(3))
-        if design.placed < 0:
-            q, k = (rotate(each, self.cosines, self.sines, heads=design.heads) for each in (q, k))
-        y = attention(q, k, v, heads=design.heads)
-        y = pytorch.linear(y, f"{block}.{names.out}", design.width)
-        self.layers[f"{block}.{names.attention}"] = y
-        return y
-
-    def _part(self, x: Value, block: str, index: int) -> Value:
-        """Make queries, keys or values of tokens."""
-        width, packed = self.design.width, len(self.names.qkv) == 1
-        name = f"{block}.{self.names.qkv[0 if packed else index]}"
-        has_bias = "qkv"[index] in self.design.biases
-        if not packed:
-            return pytorch.linear(x, name.removesuffix(".{}"), width, bias=has_bias)
-        start, stop = index * width, (index + 1) * width
-        kernel = pytorch.rows(Variable(name.format("weight"), (3 * width, width)), start, stop)
-        if not has_bias:
-            return dense(x, kernel)
-        if self.design.biases == "qkv":
-            bias = pytorch.rows(Variable(name.format("bias"), (3 * width,)), start, stop)
-        else:
-            bias = plain(Variable(f"{block}.attn.{'qkv'[index]}_bias", (width,)))
-        return dense(x, kernel, bias)
-
-    def _mlp(self, x: Value, block: str) -> Value:
-        design, names = self.design, self.names
-        act = ACTIVATIONS[design.activation]
-        fc1, fc2, hidden = f"{block}.{names.fc1}", f"{block}.{names.fc2}", design.hidden
-        match design.mlp:
-            case "plain":
-                y = act(pytorch.linear(x, fc1, hidden))
-            case "packed":
-                fc1, fc2 = self._packed_names(block)
-                both = pytorch.linear(x, fc1, 2 * hidden)
-                gate, y = (slice_channels(both, at, at + hidden) for at in (0, hidden))
-                y = multiply(act(gate), y)
-            case "split":
-                values = fc1 if design.dialect == "dinov3" else f"{fc1}_x"
-                gate = act(pytorch.linear(x, f"{block}.{names.gate}", hidden))
-                y = multiply(gate, pytorch.linear(x, values, hidden))
-        y = pytorch.linear(y, fc2, design.width)
-        if names.mlp:
-            self.layers[f"{block}.{names.mlp}"] = y
-        return y
-
-    def _packed_names(self, block: str) -> tuple[str, str]:
-        if self.design.dialect == "dinov2":
-            return f"{block}.mlp.weights_in", f"{block}.mlp.weights_out"
-        return f"{block}.{self.names.fc1}", f"{block}.{self.names.fc2}"
-
-    def _scale(self, y: Value, block: str, branch: int) -> Value:
-        if not self.design.has_layer_scale:
-            return y
-        name = self.names.scales[branch + (2 if self.design.placed < 0 and self.is_timm else 0)]
-        return multiply(y, plain(Variable(f"{block}.{name}", (self.design.width,))))
+        return table(np.cos), table(np.sin)
 
     @property
     def is_timm(self) -> bool:
         """Whether the names are timm's."""
-        return self.design.dialect == "timm"
+        return self.design.dialect in {"timm", "timm_rotary"}
 
     def _features(self, x: Value) -> Value:
         """Make one vector of the tokens, as the library does."""
@@ -347,53 +281,42 @@ class _Builder:
                 vector = first_token(x)
             case "avg":
                 vector = _average(slice_tokens(x, design.prefix, x.shape[0]))
-            case "map":
+            case "map" | "queries":
                 vector = self._answer(x)
-        if design.has_fc_norm:
-            vector = self._norm(vector, "fc_norm")
+        if design.norm == "vector":
+            norm = "fc_norm" if self.is_timm else self.names.norm
+            vector = self.layers[self._full(norm)] = self._norm(vector, norm)
         if design.has_pooler:
             vector = tanh(pytorch.linear(vector, self._full("pooler.dense"), design.width))
         if design.projection:
             self.layers["pooler_output"] = vector
             vector = self._project(vector)
+        if design.pool == "queries":
+            vector = normalize(vector)  # as CoCa's encode_image does by default
         return vector
 
     def _answer(self, x: Value) -> Value:
-        """Attention with one learned query, and an MLP (SigLIP; arXiv:2106.04560, section 3.4)."""
-        design, width = self.design, self.design.width
-        if self.is_timm:
-            pool, latent = self._full("attn_pool"), "latent"
-            inner, out, norm = f"{pool}.", f"{pool}.proj", f"{pool}.norm"
-            kv = Variable(f"{inner}kv.weight", (2 * width, width))
-            kv_bias = Variable(f"{inner}kv.bias", (2 * width,))
-            parts = [(kv, kv_bias, 0), (kv, kv_bias, width)]
-            query = _query(f"{pool}.{latent}", f"{inner}q", width)
-        else:
-            pool, latent = self._full("head"), "probe"
-            inner, out, norm = (
-                f"{pool}.attention.",
-                f"{pool}.attention.out_proj",
-                f"{pool}.layernorm",
-            )
-            packed = Variable(f"{inner}in_proj_weight", (3 * width, width))
-            packed_bias = Variable(f"{inner}in_proj_bias", (3 * width,))
-            parts = [(packed, packed_bias, width), (packed, packed_bias, 2 * width)]
-            query = _packed_query(f"{pool}.{latent}", packed, packed_bias, width)
-        k, v = (
-            dense(x, pytorch.rows(kernel, at, at + width), pytorch.rows(bias, at, at + width))
-            for kernel, bias, at in parts
+        """Let a learned query ask the tokens."""
+        design = self.design
+        if design.pool == "queries":
+            pool = self._full("attn_pool")
+            return attention_pooling.coca(x, pool, design.pooled, epsilon=design.epsilon)
+        packing: attention_pooling.Packing = "kv" if self.is_timm else "qkv"
+        pool = self._full("attn_pool" if self.is_timm else "head")
+        vector = self.layers[pool] = attention_pooling.siglip(
+            x,
+            pool,
+            packing,
+            heads=design.heads,
+            hidden=design.hidden,
+            activation=ACTIVATIONS[design.activation],
+            epsilon=design.epsilon,
         )
-        q = add(multiply(slice_tokens(x, 0, 1), _ZERO), query)  # one for each image
-        y = pytorch.linear(attention(q, k, v, heads=design.heads), out, width)
-        z = pytorch.layer_norm(y, norm, epsilon=design.epsilon)
-        z = ACTIVATIONS[design.activation](pytorch.linear(z, f"{pool}.mlp.fc1", design.hidden))
-        y = add(y, pytorch.linear(z, f"{pool}.mlp.fc2", width))
-        vector = self.layers[pool] = first_token(y)
         return vector
 
     def _project(self, vector: Value) -> Value:
         """CLIP's projection, which open_clip stores turned round."""
-        inputs, outputs = self.design.width, self.design.projection
+        inputs, outputs = self.design.pooled, self.design.projection
         match self.design.dialect:
             case "open_clip":
                 kernel = Variable(self._full("proj"), (inputs, outputs))
@@ -412,36 +335,15 @@ class _Builder:
             layers[head] = pytorch.linear(token, head, classes)
         layers["logits"] = multiply(add(*(layers[head] for head in heads)), _HALF)
 
-    def _block(self, index: int) -> str:
-        return self._full(self.names.blocks.format(index))
-
     def _full(self, name: str) -> str:
         return f"{self.design.base}{name}"
 
-    def _norm(self, x: Value, name: str, *, full: bool = False) -> Value:
-        return pytorch.layer_norm(
-            x, name if full else self._full(name), epsilon=self.design.epsilon
-        )
+    def _norm(self, x: Value, name: str) -> Value:
+        return pytorch.layer_norm(x, self._full(name), epsilon=self.design.epsilon)
 
 
 def _average(tokens: Value) -> Value:
     return global_avg_pool(transpose(tokens, "NCL"))
 
 
-def _query(latent: str, name: str, width: int) -> Constant:
-    """A learned token, through its dense layer: the same for all images."""
-    variables = (
-        Variable(latent, (1, 1, width)),
-        Variable(f"{name}.weight", (width, width)),
-        Variable(f"{name}.bias", (width,)),
-    )
-    return Constant((1, width), variables, lambda x, kernel, bias: x[0] @ kernel.T + bias)
-
-
-def _packed_query(latent: str, packed: Variable, bias: Variable, width: int) -> Constant:
-    variables = (Variable(latent, (1, 1, width)), packed, bias)
-    return Constant((1, width), variables, lambda x, kernel, b: x[0] @ kernel[:width].T + b[:width])
-
-
-_ZERO = Constant((), (), lambda: np.zeros(()))
 _HALF = Constant((), (), lambda: np.array(0.5))

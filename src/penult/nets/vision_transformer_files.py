@@ -14,7 +14,8 @@ from penult.errors import NetworkError, UsageError
 from penult.graph import images, variables
 from penult.nets.design import Card, Shapes
 from penult.nets.positions import Resampling
-from penult.nets.vision_transformer import Activation, VisionTransformer
+from penult.nets.transformer import Activation
+from penult.nets.vision_transformer import VisionTransformer
 from penult.nets.vision_transformer_names import NAMES, Dialect, Names
 from penult.util.text import quoted
 
@@ -36,6 +37,7 @@ BASES: tuple[tuple[str, Dialect], ...] = (  # what stands before the tensors, mo
 )
 LIBRARIES: Mapping[Dialect, str] = {
     "timm": "timm",
+    "timm_rotary": "timm",
     "torchvision": "torchvision",
     "open_clip": "open_clip",
 }
@@ -67,9 +69,11 @@ def read(shapes: Shapes, card: Card) -> VisionTransformer | None:
     """Read the network of a file; see `penult.nets.design`."""
     for base, dialect in BASES:
         names = NAMES[dialect]
-        norm = f"{base}{names.blocks.format(0)}.{names.norm1}.weight"
+        norm = f"{base}{names.block.name.format(0)}.{names.block.norm1}.weight"
         if norm in shapes and f"{base}{names.patches}.weight" in shapes:
-            design = _Reader(shapes, card, base, dialect).design()
+            is_rotary = dialect == "timm" and f"{base}blocks.0.gamma_1" in shapes
+            reader = _Reader(shapes, card, base, "timm_rotary" if is_rotary else dialect)
+            design = reader.design()
             return design if design and _explains(design, shapes) else None
     return None
 
@@ -81,7 +85,7 @@ class _Reader:
         self.shapes, self.card = shapes, card
         self.base, self.dialect = base, dialect
         self.names: Names = NAMES[dialect]
-        self.block = self.full(self.names.blocks.format(0))
+        self.block = self.full(self.names.block.name.format(0))
         self.library = "open_clip" if base.startswith("visual.") else self._library()
         self.config = self._settings()
 
@@ -120,15 +124,21 @@ class _Reader:
             has_patch_bias=f"{self.full(self.names.patches)}.bias" in self.shapes,
             has_norm_pre=f"{self.full(self.names.norm_pre or '?')}.weight" in self.shapes,
             has_layer_scale=any(
-                f"{self.block}.{each}" in self.shapes for each in self.names.scales
+                f"{self.block}.{each}" in self.shapes for each in self.names.block.scales
             ),
             pool=self._pool(tokens),
-            has_fc_norm=self.has("fc_norm.weight"),
+            pooled=self.shapes.get(self.full("attn_pool.query"), (0, width))[-1],
+            norm=self._norm(),
             has_pooler=self.has("pooler.dense.weight"),
             projection=self._projection(),
             classes=self._classes(),
             size=size,
         )
+
+    @property
+    def is_timm(self) -> bool:
+        """Whether the names are timm's."""
+        return LIBRARIES.get(self.dialect) == "timm"
 
     def full(self, name: str) -> str:
         """A tensor's name in the file."""
@@ -162,12 +172,12 @@ class _Reader:
     @property
     def depth(self) -> int:
         """How many blocks there are, numbered without a gap."""
-        norm = f".{self.names.norm1}.weight"
+        norm = f".{self.names.block.norm1}.weight"
         return next(
             (
                 index
                 for index in range(MAX_DEPTH + 1)
-                if self.full(self.names.blocks.format(index)) + norm not in self.shapes
+                if self.full(self.names.block.name.format(index)) + norm not in self.shapes
             ),
             0,
         )
@@ -211,15 +221,22 @@ class _Reader:
 
     def _mlp(self) -> tuple[Any, int]:
         """Which kind, and the channels inside."""
-        names = self.names
-        if names.gate and f"{self.block}.{names.gate}.weight" in self.shapes:
-            return "split", self.shapes[f"{self.block}.{names.gate}.weight"][0]
-        packed = self.shapes.get(f"{self.block}.mlp.weights_in.weight")
-        if packed:
-            return "packed", packed[0] // 2
-        first = self.shapes.get(f"{self.block}.{names.fc1}.weight", (0,))[0]
-        last = self.shapes.get(f"{self.block}.{names.fc2}.weight", (0, 0))[-1]
-        return ("packed", last) if first == 2 * last else ("plain", first)
+        names = self.names.block
+
+        def rows(name: str) -> int:
+            shape = self.shapes.get(f"{self.block}.{name}.weight", ()) if name else ()
+            return shape[0] if len(shape) == 2 else 0
+
+        if names.split and rows(names.split[0]):
+            return "split", rows(names.split[0])
+        if names.packed_fc2 and rows(names.packed):
+            return "packed", rows(names.packed) // 2
+        first, last = (
+            self.shapes.get(f"{self.block}.{n}.weight", ()) for n in (names.fc1, names.fc2)
+        )
+        if names.packed and first and last and first[0] == 2 * last[-1]:
+            return "packed", last[-1]
+        return "plain", rows(names.fc1)
 
     def _activation(self) -> Activation:
         if self.library == "torchvision":
@@ -270,7 +287,7 @@ class _Reader:
         return "bicubic"
 
     def _biases(self) -> Any:  # noqa: ANN401 -- one of three texts
-        names = self.names.qkv
+        names = self.names.block.qkv
         if len(names) == 1:
             if f"{self.block}.{names[0].format('bias')}" in self.shapes:
                 return "qkv"
@@ -281,13 +298,20 @@ class _Reader:
     def _pool(self, tokens: int) -> Any:  # noqa: ANN401 -- one of three texts
         if self.has("attn_pool.latent") or self.has("head.probe"):
             return "map"
-        named = self.card.config.get("global_pool") if self.dialect == "timm" else None
-        if named in {"token", "avg"}:
-            return named
+        if self.has("attn_pool.query"):
+            return "queries"
+        named = self.config.get("global_pool", self.config.get("pool_type"))
+        if named in ("token", "tok", "avg"):
+            return "avg" if named == "avg" else "token"
         is_average = self.has("fc_norm.weight") or not tokens
-        if is_average or (self.dialect == "timm" and not self._positions_exist):
+        if is_average or (self.is_timm and not self._positions_exist):
             return "avg"
         return "token"
+
+    def _norm(self) -> Any:  # noqa: ANN401 -- one of two texts
+        is_clip = self.dialect == "clip" and not self.has("head.probe")
+        is_after = self.config.get("final_ln_after_pool") is True or self.has("attn_pool.query")
+        return "vector" if is_clip or is_after or self.has("fc_norm.weight") else "tokens"
 
     def _projection(self) -> int:
         for name, axis in (
@@ -325,5 +349,5 @@ def _explains(design: VisionTransformer, shapes: Shapes) -> bool:
     """Whether every tensor of the blocks has its place, so that it is no other kind of network."""
     layers = design.architecture().build(images(design.size), design.classes)
     needed = {variable.name for variable in variables(layers.values())}
-    blocks = design.base + NAMES[design.dialect].blocks.format(0) + "."
+    blocks = design.base + NAMES[design.dialect].block.name.format(0) + "."
     return all(name in needed for name in shapes if name.startswith(blocks))
