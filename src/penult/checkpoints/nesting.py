@@ -8,6 +8,7 @@ Training scripts seldom save the bare weights: they wrap them, beside epoch, opt
 - Inside such a wrapper, `state_dict` is a wrapper once more.
 - Tensors in dicts, lists and tuples within the content have the path as their name, joined with
   dots, items of lists by their index. Everything that isn't a tensor is left aside.
+- A module of TorchScript is all content, with the path of its attributes for names.
 - Texts and numbers in the outer dict, and in the wrapper, become the metadata.
 """
 
@@ -15,6 +16,7 @@ from collections.abc import Iterable, Iterator
 
 from penult.checkpoints.base import MAX_NAME, WeightsFile
 from penult.checkpoints.torch_objects import TensorView
+from penult.checkpoints.torchscript import ScriptObject
 from penult.util.text import quoted
 
 WRAPPERS = (
@@ -50,6 +52,8 @@ def named_tensors(file: WeightsFile, root: object) -> tuple[dict[str, TensorView
         if len(tensors) == MAX_TENSORS:
             raise file.damaged(f"more than {MAX_TENSORS} tensors")
         tensors[name] = tensor
+    if isinstance(root, TensorView):
+        raise file.error("one tensor without a name; save the model's state_dict")
     if not tensors:
         raise file.error("no tensors in this file; save the model's state_dict")
     return tensors, metadata
@@ -100,7 +104,7 @@ class _Nest:
                 raise self.file.damaged(f"nesting of more than {MAX_ITEMS} items")
             if isinstance(item, TensorView):
                 yield prefix + self.part(prefix, key), item
-            elif isinstance(item, dict | list | tuple):
+            elif isinstance(item, dict | list | tuple | ScriptObject):
                 yield from self.tensors(item, f"{prefix}{self.part(prefix, key)}.", depth + 1)
 
     def part(self, prefix: str, key: object) -> str:
@@ -112,6 +116,6 @@ class _Nest:
 
 
 def _items(value: object) -> Iterable[tuple[object, object]]:
-    if isinstance(value, dict):
-        return value.items()
+    if isinstance(value, dict | ScriptObject):
+        return (value if isinstance(value, dict) else value.attributes).items()
     return enumerate(value) if isinstance(value, list | tuple) else ()
