@@ -118,6 +118,8 @@ class Checkpoint(Mapping[str, Array]):
         shapes: The tensors' shapes, by name; known without reading any tensor.
         dtypes: The element types as the file calls them, by name: "bfloat16", "BF16".
         tensors: The same by name, as descriptions.
+        averages: Moving averages that a trainer saved apart, as `model_ema` beside `model`; their
+            names begin with that of the dict they are in.
         ema: Whether moving averages stand in the place of variables.
     """
 
@@ -135,6 +137,7 @@ class Checkpoint(Mapping[str, Array]):
         self.files = (file, *others)
         self.format = layout
         self.metadata = MappingProxyType({_text(k): _text(v) for k, v in metadata.items()})
+        self.averages: Mapping[str, Tensor] = {}
         self.ema = False
         self._hold(tensors)
         self._digest: str | None = None
@@ -158,7 +161,8 @@ class Checkpoint(Mapping[str, Array]):
         """Return the same checkpoint with the tensors of `averages`, by the names they are of."""
         other = copy(self)
         other.ema = True
-        other._hold({**self.tensors, **{k: self.tensors[v] for k, v in averages.items()}})
+        known = {**self.averages, **self.tensors}
+        other._hold({**self.tensors, **{k: known[v] for k, v in averages.items()}})
         return other
 
     def below(self, prefix: str) -> "Checkpoint":
@@ -166,6 +170,12 @@ class Checkpoint(Mapping[str, Array]):
         other = copy(self)
         tensors = self.tensors.items()
         other._hold({n.removeprefix(prefix): t for n, t in tensors if n.startswith(prefix)})
+        apart = ((*name.partition("."), tensor) for name, tensor in self.averages.items())
+        other.averages = {
+            f"{key}.{name.removeprefix(prefix)}": tensor
+            for key, _, name, tensor in apart
+            if name.startswith(prefix)
+        }
         return other
 
     def _hold(self, tensors: Mapping[str, Tensor]) -> None:

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 
 from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.elements import read_array
-from penult.checkpoints.nesting import named_tensors
+from penult.checkpoints.nesting import find_weights
 from penult.checkpoints.torch_objects import NAMES, Block, Blocks, TensorView
 from penult.checkpoints.torchscript import RESAVE, SCRIPT_NAMES
 from penult.checkpoints.unpickle import MAX_PICKLES, Unpickler
@@ -132,12 +132,17 @@ def _find_storages(
 def _checkpoint(
     file: WeightsFile, layout: str, root: object, locate: Callable[[Block], int]
 ) -> Checkpoint:
-    views, metadata = named_tensors(file, root)
-    tensors = {
-        name: Tensor(view.dtype, view.shape, partial(_read, file, view, locate))
-        for name, view in views.items()
-    }
-    return Checkpoint(file, layout, tensors, metadata)
+    def described(views: dict[str, TensorView]) -> dict[str, Tensor]:
+        return {
+            name: Tensor(view.dtype, view.shape, partial(_read, file, view, locate))
+            for name, view in views.items()
+        }
+
+    content = find_weights(file, root)
+    checkpoint = Checkpoint(file, layout, described(content.tensors), content.metadata)
+    checkpoint.averages = described(content.averages)
+    checkpoint.ema = content.averaged
+    return checkpoint
 
 
 def _read(file: WeightsFile, view: TensorView, locate: Callable[[Block], int]) -> Array:
