@@ -44,6 +44,13 @@ def test_all_files_are_one_checkpoint():
     assert checkpoint.digest() == hashlib.sha256(sums).hexdigest()
 
 
+def test_one_of_the_files_leads_to_all(tmp_path):
+    name = "model-00002-of-00002.safetensors"
+    assert len(open_checkpoint(FORMATS / name)) == 8
+    shutil.copyfile(FORMATS / name, tmp_path / name)
+    assert len(open_checkpoint(tmp_path / name)) == 5
+
+
 def test_the_order_is_that_of_the_index(write, read_all):
     assert list(read_all(write({"b": "2.st", "a": "1.st"}))) == ["b", "a"]
 

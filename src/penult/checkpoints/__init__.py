@@ -47,7 +47,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
 
     A TensorFlow checkpoint may also be named by the prefix of its files, or by its folder, also one
     in an archive; a checkpoint in several files of safetensors or PyTorch by its index,
-    `model.safetensors.index.json`.
+    `model.safetensors.index.json`, or by any of them that has the index beside it.
 
     Raises:
         UnsafeError: The file asks to run code.
@@ -56,7 +56,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     kinds = dict.fromkeys(each.name.partition(" (")[0] for each in FORMATS)
     formats = f"formats read: {', '.join(kinds)}"
     try:
-        file = WeightsFile(*split_archive(locate(Path(path))))
+        file = WeightsFile(*split_archive(locate(shards.index_of(Path(path)))))
     except (OSError, ValueError) as exc:
         raise unreadable(Path(path), exc, f"; {formats}") from exc
     for each in FORMATS:

@@ -9,7 +9,9 @@ tensor is in the one file that the index names, and no file has others.
 Source: split_torch_state_dict_into_shards of https://github.com/huggingface/huggingface_hub.
 """
 
+import re
 from collections.abc import Mapping
+from pathlib import Path
 
 from penult.checkpoints.base import Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.pytorch import LEGACY, ZIP
@@ -22,6 +24,14 @@ MAX_INDEX = 4 << 20  # bytes; about 100 a tensor
 MAX_SHARDS = 1000  # the largest models that are published have under 200
 
 _SUFFIX = ".index.json"
+_SHARD = re.compile(r"(?s)(.+)-\d{5}-of-\d{5}(\.safetensors|\.bin)")
+
+
+def index_of(path: Path) -> Path:
+    """The index beside one of several files, if there is one; else `path`."""
+    match = _SHARD.fullmatch(path.name)
+    index = path.with_name(f"{match[1]}{match[2]}{_SUFFIX}") if match else path
+    return index if index.is_file() else path
 
 
 def _recognises(file: WeightsFile) -> bool:
