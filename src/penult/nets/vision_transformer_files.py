@@ -43,6 +43,7 @@ LIBRARIES: Mapping[Dialect, str] = {
 }
 SIZES = {(192, 12): "tiny", (384, 12): "small", (768, 12): "base", (1024, 24): "large"}
 HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16, 4096: 32}  # by width, where not 64 channels each
+TANH = {(768, 32), (1152, 16), (1536, 16)}  # width and patch of SigLIP's, as timm has them
 ACTIVATIONS: Mapping[str, Activation] = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
@@ -100,6 +101,8 @@ class _Reader:
         heads = self._number("num_attention_heads", "num_heads") or self._usual_heads(width)
         size = self._size(grid * patch, patch)
         if not heads or width % heads or not self.depth or not 0 < size <= MAX_SIZE:
+            return None
+        if self.is_timm and self._is_another_of_timm(tokens, registers, placed):
             return None
         kind, hidden = self._mlp()
         return VisionTransformer(
@@ -169,6 +172,14 @@ class _Reader:
         kinds = {"dinov3": "dinov3_vit", "vit": "vit_mae" if "mask_token" in self.shapes else "vit"}
         return kinds.get(self.dialect, "dinov2_with_registers" if self._registers() else "dinov2")
 
+    def _is_another_of_timm(self, tokens: int, registers: int, placed: int) -> bool:
+        """Whether it is one that computes something else with tensors of the same names."""
+        turned = self.dialect == "timm_rotary" or placed < 0
+        is_dinov3 = self.dialect == "timm_rotary" and placed < 0 and tokens and registers
+        is_perception_encoder = self.has("attn_pool.latent") and tokens
+        named = re.search(r"_rpn_|_rope_|_pe_", f"_{self.card.architecture}_")
+        return bool((turned and not is_dinov3) or is_perception_encoder or named)
+
     @property
     def depth(self) -> int:
         """How many blocks there are, numbered without a gap."""
@@ -213,6 +224,8 @@ class _Reader:
         per_head = self._number("head_width") or 64
         if per_head == 64 and width in HEADS and not (width == 1280 and self.dialect == "dinov3"):
             return HEADS[width] if self._positions_exist or width != 1280 else 20
+        if width == 1536 and self.is_timm and not self._class_tokens():
+            return 16  # SigLIP 2's giant
         return width // per_head
 
     @property
@@ -251,9 +264,10 @@ class _Reader:
         return "quick_gelu" if "quickgelu" in self.card.architecture else self._timm_activation()
 
     def _timm_activation(self) -> Activation:
-        name = str(self.config.get("timm_model_name", self.card.architecture))
-        is_tanh = re.search(r"so400m|so150m|gelu_tanh|patch32_siglip|giant_.*siglip|giantopt", name)
-        return "gelu_tanh" if is_tanh and "siglip" in name else "gelu"
+        width, _, patch, _ = self.shapes[f"{self.full(self.names.patches)}.weight"]
+        grid = self._positions(0, 0)[1] if self._positions_exist and not self._class_tokens() else 0
+        is_tanh = grid and ((width, patch) in TANH or (width, grid * patch) == (1024, 512))
+        return "gelu_tanh" if is_tanh else "gelu"
 
     def _clip_activation(self) -> Activation:
         if "input_resolution" in self.shapes:  # OpenAI's own files hold it
@@ -303,7 +317,7 @@ class _Reader:
         named = self.config.get("global_pool", self.config.get("pool_type"))
         if named in ("token", "tok", "avg"):
             return "avg" if named == "avg" else "token"
-        is_average = self.has("fc_norm.weight") or not tokens
+        is_average = self.has("fc_norm.weight") or not tokens or "lingbot" in self.card.architecture
         if is_average or (self.is_timm and not self._positions_exist):
             return "avg"
         return "token"
