@@ -161,7 +161,10 @@ class _Reader:
             kind = self.card.architecture or self._kind()
             tower = config.get("vision_config", config)
             given = tower if isinstance(tower, Mapping) else {}
-            return {**DEFAULTS.get(TOWERS.get(kind, kind), {}), **given}
+            defaults = DEFAULTS.get(TOWERS.get(kind, kind), {})
+            if not config:  # so the class's size says nothing of this file's
+                defaults = {k: v for k, v in defaults.items() if k != "image_size"}
+            return {**defaults, **given}
         tower = config.get("vision_cfg", config)
         return tower if isinstance(tower, Mapping) else {}
 
@@ -344,6 +347,8 @@ class _Reader:
     def _size(self, native: int, patch: int) -> int:
         given = self._number("image_size") if self.library != "timm" else None
         given = given or self._number("img_size")
+        if not given and self.library == "transformers" and (native, patch) == (378, 14):
+            return 384  # SigLIP's, of which the patches leave 6 pixels out
         if given and native and given // patch * patch != native:
             raise NetworkError(f"the settings beside the weights say {given} pixels, not {native}")
         return given or native or (256 if self.library == "timm" else 224)
