@@ -53,8 +53,10 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
                 "listed": counts.listed,
                 "ok": counts.ok,
                 "failed": counts.failed,
+                "failed_before": counts.failed_before,
                 "skipped": counts.skipped,
                 "moved": counts.moved,
+                "renamed": counts.renamed,
                 "removed": counts.removed,
                 "seconds": round(counts.seconds, 3),
                 "failures": failures,
@@ -345,11 +347,14 @@ def _known(value: float | None, form: str) -> str:
 
 
 def _sentence(counts: Counts) -> str:
-    moved = f" ({counts.moved} under another name)" if counts.moved else ""
+    before = f", {counts.failed_before} failed before" if counts.failed_before else ""
+    moved = [f"{counts.moved} moved"] if counts.moved else []
+    moved += [f"{counts.renamed} under another name"] if counts.renamed else []
+    where = f" ({', '.join(moved)})" if moved else ""
     removed = f", {counts.removed} gone and removed" if counts.removed else ""
     return (
-        f"{counts.listed} images: {counts.ok} computed, {counts.failed} failed, "
-        f"{counts.skipped} already there{moved}{removed}, in {counts.seconds:.1f} s "
+        f"{counts.listed} images: {counts.ok} computed, {counts.failed} failed{before}, "
+        f"{counts.skipped} already there{where}{removed}, in {counts.seconds:.1f} s "
         f"({counts.rate:.1f} images/s)"
     )
 

@@ -223,6 +223,14 @@ def _remedy(found: object) -> str:
     return "upgrade Penult"
 
 
+def file_facts(schema: "pa.Schema", files: Sequence[File]) -> "pa.Table":
+    """What is known of files, as columns of a table with a schema."""
+    import pyarrow as pa
+
+    columns = file_columns(files)
+    return pa.table(columns, schema=pa.schema([schema.field(name) for name in columns]))
+
+
 def with_files(rows: "pa.Table", files: Sequence[File]) -> "pa.Table":
     """Rows of a table as those of other files, in the same order."""
     import pyarrow as pa
