@@ -380,6 +380,25 @@ def refreshed(writer, *numbers):
     return writer.reassign([Reassignment(file.key, file) for file in files])
 
 
+def test_notes_are_renewed_one_by_one(tmp_path, layers, provenance, make_row):
+    path, notes = tmp_path / "t.lance", {"weights_path": "/old", "made": "then"}
+    with TableWriter.open_or_create(path, layers, provenance, notes) as writer:
+        writer.append([make_row(1)])
+        writer.annotate(["001.jpg"], {"x": np.ones(1, np.float32)})
+        before = versions(path)
+        writer.note({"weights_path": "/old"})
+        assert versions(path) == before
+        writer.note({"weights_path": "/new"})
+        assert len(versions(path)) == len(before) + 1
+        writer.append([make_row(2)])
+        writer.annotate(["002.jpg"], {"x": np.ones(1, np.float32)})
+    features = open_table(path)
+    assert features.provenance == provenance | notes | {"weights_path": "/new"}
+    assert features.facts(["x"])["x"].to_pylist() == [None, 1.0]
+    with TableWriter.open_or_create(path, layers, provenance, notes) as writer:
+        assert writer.kind.notes["weights_path"] == "/new"
+
+
 def test_what_is_known_of_files_is_renewed_without_writing_vectors(begin, make_row, make_failure):
     layers = {"pool": (1 << 16,)}
     with begin(layers=layers) as writer:

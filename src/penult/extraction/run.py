@@ -42,6 +42,7 @@ def fill(
     """
     changes = Changes(source, table.known(), checksum=checksum, retry_failed=retry_failed)
     counts, jobs = _reassign(table, changes)
+    table.note(model.recipe.weights_notes)
     if prune:
         counts.removed = _prune(table, changes, source)
     _compute(table, model, jobs, counts, progress or show_nothing)

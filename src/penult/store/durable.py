@@ -5,7 +5,7 @@ syncs what a manifest names before that manifest exists, and the manifest before
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -143,6 +143,17 @@ def annotate(
             start += len(piece)
     sync(file for fragment in fragments for file, _ in files(path, fragment))
     operation = lance.LanceOperation.Merge(fragments, schema)
+    after = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+    _sync_versions(path, dataset.version, after.version)
+    return after
+
+
+def describe(path: Path, dataset: "LanceDataset", facts: Mapping[str, str]) -> "LanceDataset":
+    """Replace entries of the schema's metadata, on disk when this returns."""
+    import lance
+
+    updates = lance.LanceOperation.UpdateMap(dict(facts))
+    operation = lance.LanceOperation.UpdateConfig(schema_metadata_updates=updates)
     after = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
     _sync_versions(path, dataset.version, after.version)
     return after

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from sys import intern
 from types import MappingProxyType, TracebackType
@@ -12,7 +13,7 @@ from penult.errors import StoreError
 from penult.store import columns as added
 from penult.store import durable
 from penult.store.columns import Values
-from penult.store.layout import File, Kind, Row, Shape, column, file_facts, with_files
+from penult.store.layout import DOCUMENT, File, Kind, Row, Shape, column, file_facts, with_files
 from penult.store.lock import Lock
 from penult.store.messages import wrap_errors
 from penult.store.versions import (
@@ -209,6 +210,15 @@ class TableWriter:
         """Remove rows, as durably as `append` adds them."""
         for start in range(0, len(keys), CHUNK):
             self._commit(self.kind.schema().empty_table(), [], keys[start : start + CHUNK])
+
+    def note(self, notes: Mapping[str, Any]) -> None:
+        """Renew notes on what makes the features, as durably as `append`; the others stay."""
+        kind = replace(self.kind, notes=self.kind.notes | dict(notes))
+        if kind != self.kind:
+            with self._writing("can't renew its notes"):
+                facts = {DOCUMENT.decode(): kind.document}
+                self._dataset = durable.describe(self.path, self._dataset, facts)
+            self.kind = kind
 
     def annotate(self, keys: Sequence[str], columns: Mapping[str, Values]) -> int:
         """Add columns, or replace added ones: a value a key, and null in all other rows.
