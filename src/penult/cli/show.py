@@ -63,6 +63,8 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
             }
         )
         return
+    if not counts.failures:
+        failures = {}  # those of other sources
     for key, reason in list(failures.items())[:FAILURES_SHOWN]:
         say(f"{key}: {reason}")
     if len(failures) > FAILURES_SHOWN:

@@ -63,9 +63,14 @@ class Counts:
             self.failed += 1
 
     @property
+    def failures(self) -> int:
+        """How many of the listed images have no features, as they failed now or before."""
+        return self.failed + self.failed_before
+
+    @property
     def done(self) -> int:
         """How many of the listed images need nothing more."""
-        return self.ok + self.failed + self.failed_before + self.skipped
+        return self.ok + self.failures + self.skipped
 
     @property
     def seconds(self) -> float:
