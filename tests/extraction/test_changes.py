@@ -192,6 +192,31 @@ def test_a_folder_that_has_moved_keeps_its_digests(count, folder, tmp_path):
     assert count(moved, checksum=True).renamed == 1
 
 
+def test_what_is_missing_from_a_folder_that_moved_is_gone_from_there(count, folder, tmp_path):
+    count(folder)
+    moved = folder.rename(tmp_path / "moved")
+    (moved / "0.png").unlink()
+    counts = count(moved)
+    assert (counts.skipped, counts.moved, counts.removed) == (3, 3, 0)
+    assert places(tmp_path)["0.png"] == f"{moved}/0.png"
+    assert count(moved, prune=True).removed == 1
+    (moved / "1.png").unlink()
+    assert count(moved.rename(tmp_path / "again"), prune=True).removed == 1
+    assert list(places(tmp_path)) == ["2.png", "3.png"]
+
+
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_few_copies_of_a_folder_are_no_folder_that_moved(count, folder, tmp_path, stays):
+    count(folder)
+    few = shutil.copytree(folder, tmp_path / "few")
+    (few / "0.png").unlink()
+    if not stays:  # a disk that isn't there now, and two of its four files
+        (few / "1.png").unlink()
+        shutil.rmtree(folder)
+    count(few, prune=True)
+    assert places(tmp_path)["0.png"] == f"{folder}/0.png"
+
+
 def repaint_unseen(path, level):
     """Change an image, but neither its size nor its time."""
     time = path.stat().st_mtime_ns

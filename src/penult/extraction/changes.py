@@ -1,11 +1,12 @@
 """What a rerun has to do: which images are new, changed, moved or gone since the last run."""
 
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, Self, TypeAlias, TypeVar
 
 from penult.extraction.row_files import RowFile, is_gone, same
 from penult.images import TRANSIENT, Item, Version, from_key
@@ -17,6 +18,7 @@ HASHED_AHEAD = 1024  # files whose digests are waited for together
 
 T = TypeVar("T")
 R = TypeVar("R")
+_Roots: TypeAlias = tuple[str, str]
 
 
 class Job(NamedTuple):
@@ -42,12 +44,18 @@ class _Kept(NamedTuple):
     key: str  # of the row
     row: Known
     job: Job
+    file: File  # of the image; its digest is the row's, as that is of the same content
+
+    @classmethod
+    def of(cls, key: str, row: Known, job: Job) -> Self:
+        place, digest = job.item.place, job.sha256 or row.sha256
+        return cls(key, row, job, File(job.item.key, *job.version, place, digest))
 
     @property
-    def file(self) -> File:
-        """The image's file; its digest is the row's, as that is of the same content."""
-        file = self.job.file
-        return File(file.key, *self.job.version, file.path, file.sha256 or self.row.sha256)
+    def roots(self) -> _Roots | None:
+        """The folders that the image's key starts from, before and now, if it has moved."""
+        before, now = _root(self.key, self.row.path), _root(self.file.key, self.file.path)
+        return (before, now) if before and now and self.key == self.file.key else None
 
 
 class Changes:
@@ -93,7 +101,7 @@ class Changes:
                     self._keep(row, job)
             elif job.sha256 in contents:
                 key = contents[job.sha256]
-                self._kept.append(_Kept(key, known[key], job))
+                self._kept.append(_Kept.of(key, known[key], job))
             else:
                 self.compute.append(job)
         for (row, job), equal in zip(copies, _in_threads(_has_content, copies), strict=True):
@@ -104,7 +112,7 @@ class Changes:
 
     def _keep(self, row: Known, job: Job) -> None:
         """Note whether there is something new about an image that hasn't changed."""
-        kept = _Kept(job.item.key, row, job)
+        kept = _Kept.of(job.item.key, row, job)
         if kept.file != File(kept.key, row.bytes, row.mtime_ns, row.path, row.sha256):
             self._kept.append(kept)
         elif row.failure is None:
@@ -112,14 +120,34 @@ class Changes:
         else:
             self._failed += 1
 
-    def reassignments(self) -> list[Reassignment]:
+    def reassignments(self, known: Mapping[str, Known]) -> list[Reassignment]:
         """Say which rows get another file, or new facts about their own."""
-        return [
+        kept = [
             Reassignment(
                 each.key, each.file, moved=each.key not in self.keys and _is_gone(each.row.path)
             )
             for each in self._kept
         ]
+        return kept + [Reassignment(file.key, file) for file in self._left_behind(known)]
+
+    def _left_behind(self, known: Mapping[str, Known]) -> Iterator[File]:
+        """Yield where files would be that are missing from a folder that moved.
+
+        So they are gone from there, rather than from a folder that nobody will name again. A folder
+        has moved if it's gone and most of its rows are found in another one.
+        """
+        moved = Counter(roots for each in self._kept if (roots := each.roots))
+        if not moved:
+            return
+        missing = defaultdict[str, list[str]](list)
+        for key, row in known.items():
+            if key not in self.keys and (root := _root(key, row.path)):
+                missing[root].append(key)
+        for (before, now), count in moved.items():
+            if len(missing[before]) < count and is_gone(from_key(before)):
+                for key in missing[before]:
+                    row = known[key]
+                    yield File(key, row.bytes, row.mtime_ns, now + key, row.sha256)
 
     def counts(self, given: Set[str]) -> Counts:
         """Count the images that need no computing if `reassignments` have given rows to these."""
@@ -159,6 +187,12 @@ def look(item: Item, *, checksum: bool = False) -> Job:
     except (OSError, ValueError):
         version, sha256 = Version(0, 0), None
     return Job(item, version, sha256)
+
+
+def _root(key: str, place: str | None) -> str | None:
+    """The folder that a key starts from, written like one, if its file is there."""
+    root = place.removesuffix(key) if place else ""
+    return root if root.endswith("/") and root + key == place else None
 
 
 def _is_gone(place: str | None) -> bool:

@@ -50,7 +50,7 @@ def fill(
 
 def _reassign(table: TableWriter, changes: Changes) -> tuple[Counts, list[Job]]:
     """Keep the rows whose features are right for other files now; return what is to compute."""
-    given = table.reassign(changes.reassignments())
+    given = table.reassign(changes.reassignments(table.known()))
     return changes.counts(given), changes.remaining(given)
 
 
