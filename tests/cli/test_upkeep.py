@@ -67,6 +67,7 @@ def test_a_library_that_has_moved_is_repaired(run, folder, tmp_path):
     verified = json.loads(run("verify", "t.lance", "--json").stdout)
     assert (verified["compared"], verified["vanished"], verified["ok"]) == (2, [], True)
     assert run("view", "t.lance", "--html", "v.html").stderr.endswith("v.html: 2 images\n")
+    assert (tmp_path / "v.html").read_text().count('<img src="data:image/jpeg') == 2
     run("export", "t.lance", "fo", "--for", "fiftyone")
     samples = json.loads((tmp_path / "fo/samples.json").read_text())["samples"]
     names = ["espresso.jpg", "koala.jpg"]

@@ -11,7 +11,7 @@ import penult
 from penult.errors import ImageError, UsageError
 from penult.images import CODES
 from penult.model.stream import Outcome
-from penult.store import TableWriter
+from penult.store import File, Reassignment, TableWriter
 
 from ..means import Means
 
@@ -214,6 +214,18 @@ def test_a_few_copies_of_a_folder_are_no_folder_that_moved(count, folder, tmp_pa
         (few / "1.png").unlink()
         shutil.rmtree(folder)
     count(few, prune=True)
+    assert places(tmp_path)["0.png"] == f"{folder}/0.png"
+
+
+@pytest.mark.parametrize("place", ["/nowhere\0", "x" * 5000, "/dev/zero/a.png", "/dev/null", ""])
+def test_wherever_a_table_says_that_files_were(count, folder, tmp_path, place):
+    count(folder)
+    with TableWriter.open(tmp_path / "t.lance") as table:
+        row = table.known()["0.png"]
+        file = File("0.png", row.bytes, row.mtime_ns, place)
+        table.reassign([Reassignment("0.png", file)])
+    counts = count(folder)
+    assert counts.ok == (place == "/dev/null")  # there is another file
     assert places(tmp_path)["0.png"] == f"{folder}/0.png"
 
 

@@ -200,16 +200,16 @@ def _is_gone(place: str | None) -> bool:
 
 
 def _may_be_another(row: Known, job: Job) -> bool:
-    """Whether two files are there, and only their size and time say that they are the same.
+    """Whether a row's file is still where it was, beside one of the same size and time elsewhere.
 
-    A file that has gone from where it was has moved; of a copy, size and time prove little.
+    Of a file that is found there no longer, size and time say enough: it has moved.
     """
-    if row.path in (None, job.item.place) or (row.sha256 and job.sha256) or _is_gone(row.path):
+    if not row.path or row.path == job.item.place or (row.sha256 and job.sha256):
         return False
     try:
         return not Path(from_key(row.path)).samefile(from_key(job.item.place))
     except (OSError, ValueError):
-        return True
+        return False
 
 
 def _has_content(copy: tuple[Known, Job]) -> bool:

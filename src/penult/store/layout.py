@@ -72,7 +72,7 @@ class Kind:
 
     layers: dict[str, Shape]
     provenance: dict[str, Any]
-    notes: dict[str, Any]  # as of those who made the table: they are kept, and never compared
+    notes: dict[str, Any]  # as of those who made the table, or renewed one since; never compared
 
     @classmethod
     def of(
