@@ -282,31 +282,54 @@ def test_leftovers_of_killed_runs_go_with_the_old_versions(photos):
     assert not any((photos / name).exists() for name in names)
 
 
+@pytest.fixture
+def synced(monkeypatch):
+    """Tell of new files, by folder, how many versions there were when they were synced."""
+
+    def observe(table, change):
+        real, then = os.fsync, {}  # for each file by its number
+
+        def fsync(descriptor):
+            real(descriptor)
+            then.setdefault(os.fstat(descriptor).st_ino, len(versions(table.path)))
+
+        before = set(table.path.rglob("*"))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            change()
+        new = {file for file in set(table.path.rglob("*")) - before if file.is_file()}
+        return {
+            file.parent.name: {then[file.stat().st_ino], then[file.parent.stat().st_ino]}
+            for file in new
+        }
+
+    return observe
+
+
 def test_rows_are_synced_before_the_version_and_the_version_before_the_return(
-    monkeypatch, begin, make_row
+    synced, begin, make_row
 ):
-    real, synced = os.fsync, {}  # for each file by its number: the versions there were then
-
-    def fsync(descriptor):
-        real(descriptor)
-        synced.setdefault(os.fstat(descriptor).st_ino, len(versions(table.path)))
-
     with begin() as table:
         table.append([make_row(1), make_row(4)])
-        before = set(table.path.rglob("*"))
-        monkeypatch.setattr(os, "fsync", fsync)
-        table.append([make_row(2), make_row(3, key="001.jpg")])
-    new = {file for file in set(table.path.rglob("*")) - before if file.is_file()}
-    versions_then = {
-        file.parent.name: {synced[file.stat().st_ino], synced[file.parent.stat().st_ino]}
-        for file in new
-    }
-    assert versions_then == {
-        "data": {2},
-        "_deletions": {2},
-        "_transactions": {3},
-        "_versions": {3},
-    }
+        rows = [make_row(2), make_row(3, key="001.jpg")]
+        assert synced(table, lambda: table.append(rows)) == {
+            "data": {2},
+            "_deletions": {2},
+            "_transactions": {3},
+            "_versions": {3},
+        }
+
+
+def test_what_is_renewed_is_synced_likewise(synced, begin, make_row):
+    with begin() as table:
+        table.append([make_row(1), make_row(4)])
+        assert synced(table, lambda: refreshed(table, 1)) == {
+            "data": {2},
+            "_transactions": {3},
+            "_versions": {3},
+        }
+        notes = {"weights_path": "/new"}
+        assert synced(table, lambda: table.note(notes)) == {"_transactions": {4}, "_versions": {4}}
 
 
 def test_a_full_disk_is_one_line_and_costs_only_the_batch(begin, make_row):
