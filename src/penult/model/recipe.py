@@ -164,11 +164,13 @@ class Recipe:
     @property
     def notes(self) -> dict[str, Any]:
         """What is worth knowing but may differ: where the weights are, and versions."""
-        return {
-            "weights": self.weights.name,
-            "weights_path": str(self.weights.resolve()),
-            "versions": {name: import_module(name).__version__ for name in LIBRARIES},
-        }
+        versions = {name: import_module(name).__version__ for name in LIBRARIES}
+        return {**self.weights_notes, "versions": versions}
+
+    @property
+    def weights_notes(self) -> dict[str, str]:
+        """The notes on where the weights are, which may have moved since they were taken."""
+        return {"weights": self.weights.name, "weights_path": str(self.weights.resolve())}
 
     def differences(self, asked: "Recipe") -> list[str]:
         """Say where another recipe differs, each difference for the end of a message."""
