@@ -38,11 +38,11 @@ def test_only_values_that_a_name_makes_have_a_name():
 
 def test_presets_of_other_libraries_print_as_one_line_with_all_numbers():
     assert str(CLIP) == (
-        "Pillow bicubic to shorter side 224, central 224 x 224, "
-        "(x / 255 - (0.48145466, 0.4578275, 0.40821073)) / (0.26862954, 0.26130258, 0.27577711)"
+        "resize 224 bicubic, crop 224 floor, scale 1/255, mean 0.48145466 0.4578275 0.40821073, "
+        "std 0.26862954 0.26130258 0.27577711"
     )
     assert str(Transform(Squash(96, "bicubic", 0.9), Scaled(255))) == (
-        "central 0.9 of each side, Pillow bicubic to 96 x 96, x from 0 to 1"
+        "central 0.9, squash 96 bicubic, scale 1/255"
     )
 
 
@@ -63,7 +63,12 @@ def test_a_central_part_is_cut_out_before_it_is_resized(kernel):
         ("geometry", "size", 8.0, "geometry.size is 8.0, expected a whole number from 1 to 4096"),
         ("geometry", "shorter", 8193, "geometry.shorter is 8193, expected a whole number from 1"),
         ("geometry", "shorter", 223, "geometry.shorter is 223, less than its size 224"),
-        ("geometry", "kernel", "box", "geometry.kernel is 'box', expected one of tf1_bilinear, "),
+        (
+            "geometry",
+            "kernel",
+            "cubic",
+            "geometry.kernel is 'cubic', expected one of tf1_bilinear, ",
+        ),
         ("geometry", "longer", None, "geometry.longer is None, expected one of down, nearest"),
         ("geometry", "kind", "blur", "geometry.kind is 'blur', expected one of central_square, "),
         ("geometry", "kind", ["squash"], "geometry.kind is ['squash'], expected one of "),

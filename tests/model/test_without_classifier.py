@@ -68,7 +68,7 @@ def test_it_is_inspected_and_described(weights):
 def test_its_preprocessing_needs_no_name(weights):
     model = penult.load_model(weights=weights, size=8)
     assert (model.preprocess, model.preprocessing) == ("custom", preprocess(8))
-    assert str(model.preprocessing) == "Pillow bicubic to 8 x 8, x / 127.5 - 1"
+    assert str(model.preprocessing) == "squash 8 bicubic, scale 1/127.5, mean 1"
 
 
 def test_its_table_is_computed_again(weights, photos, tmp_path):
