@@ -38,7 +38,7 @@ def fixed_taps(source: range, resized: int, targets: range, kernel: Name) -> Tap
 
     >>> first, weights, bits = fixed_taps(range(4), 2, range(2), "bilinear")
     >>> first.tolist(), bits, (weights / 2**bits).round(3).tolist()
-    ([0, 1], 15, [[0.429, 0.429, 0.143], [0.143, 0.429, 0.429]])
+    ([0, 1], 16, [[0.429, 0.429, 0.143], [0.143, 0.429, 0.429]])
     """
     wanted = range(resized) if resized <= _MOST else targets
     first, weights = _weights(len(source), resized, wanted, kernel, np.float64)

@@ -180,23 +180,28 @@ class LongerSide:
 class CropOrPad:
     """The centre as it is, padded with black: `tf.image.resize_image_with_crop_or_pad`.
 
-    An odd row or column goes to the right or the bottom.
+    Of an odd border TensorFlow puts a row or column more after the image, transformers before it.
     """
 
     size: int
+    odd: Literal["after", "before"] = "after"
     shorter: ClassVar[None] = None  # it is never resized
 
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
         width, height = extent(rgb)
         image = cut(rgb, whole(width, height))
-        # towards 0; negative when padding
-        left, top = (int((side - self.size) / 2) for side in (width, height))
+        left, top = map(self._first, (width, height))
         part = Area(range(left, left + self.size), range(top, top + self.size))
         return levels(cut(image, part), divisor)
 
+    def _first(self, side: int) -> int:
+        """Return the square's edge, negative when padding."""
+        spare = side - self.size
+        return spare // 2 if self.odd == "before" else int(spare / 2)
+
     def __str__(self) -> str:
-        return f"pad {self.size}"
+        return f"pad {self.size}{' before' if self.odd == 'before' else ''}"
 
 
 Geometry = CentralSquare | Squash | SquashAndCrop | ShorterSide | LongerSide | CropOrPad

@@ -13,7 +13,7 @@ import numpy as np
 
 from penult.images.bilinear import RGB
 from penult.images.geometry import CentralSquare, CropOrPad, Geometry, ShorterSide, Squash
-from penult.images.resampling import Floats
+from penult.images.resampling import Floats, Kernel
 
 Level = float | tuple[float, float, float]  # of all channels, or of each of three
 Order = Literal["rgb", "bgr"]
@@ -181,18 +181,20 @@ def cifarnet(size: int) -> Transform:
     return Transform(CropOrPad(size), PerImage())
 
 
-def torchvision(size: int) -> Transform:
+def torchvision(
+    size: int, *, crop: int = 224, shorter: int = 256, kernel: Kernel = "bilinear"
+) -> Transform:
     """That of torchvision's classifiers, and of most ONNX files exported from PyTorch.
 
-    As `torchvision.transforms._presets.ImageClassification` with its defaults, on Pillow images.
-    For other sizes than 224 the shorter side grows along, rounded: 342 for 299.
+    As `torchvision.transforms._presets.ImageClassification` on Pillow images, by default with its
+    own numbers. For other sizes than `crop` the shorter side grows along, rounded: 342 for 299.
 
     >>> print(torchvision(224))
     resize 256 bilinear, crop 224, scale 1/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225
     """
-    shorter = round(size * 256 / 224)
+    resized = round(size * shorter / crop)
     return Transform(
-        ShorterSide(size, shorter, "bilinear", longer="down", corner="nearest"),
+        ShorterSide(size, resized, kernel, longer="down", corner="nearest"),
         Scaled(255, IMAGENET_MEAN, IMAGENET_STD),
     )
 

@@ -89,6 +89,7 @@ FIELDS: Mapping[str, Check] = {  # a field's name means the same in all classes 
     "kernel": one_of(get_args(Kernel)),
     "longer": one_of(get_args(Rounding)),
     "corner": one_of(get_args(Rounding)),
+    "odd": one_of(("after", "before")),
     "fill": three(whole_number(0, 255)),
     "divisor": number(1e-6, 1e6),
     "mean": one_or_three(number(-1e6, 1e6)),
@@ -106,7 +107,7 @@ def document(transform: Transform) -> dict[str, Any]:
 
     >>> from penult.images.preprocess import PREPROCESSING
     >>> document(PREPROCESSING["lenet"](28))["geometry"]
-    {'kind': 'crop_or_pad', 'size': 28}
+    {'kind': 'crop_or_pad', 'size': 28, 'odd': 'after'}
     """
     return {
         "geometry": _written(transform.geometry, GEOMETRIES),

@@ -18,7 +18,7 @@ are multiplied by scale, mean is subtracted, std divided by), for all channels o
 own mean and deviation. `scale` is 1/255 where mean or std are said, and 1 where neither is.
 
 `crop … floor` rounds the upper left corner down, not to the nearest even; `resize … rounded` rounds
-the longer side, not down.
+the longer side, not down; `pad … before` puts what is odd of a border before the image.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -145,7 +145,8 @@ def _longer_side(said: Mapping[str, Words]) -> Geometry:
 
 
 def _crop_or_pad(said: Mapping[str, Words]) -> Geometry:
-    return CropOrPad(_whole("pad", *_take("pad", said, 1)))
+    size, *before = _take("pad", said, 1, last="before")
+    return CropOrPad(_whole("pad", size), "before" if before else "after")
 
 
 def _cropped(said: Mapping[str, Words]) -> tuple[int, Rounding]:
@@ -180,7 +181,7 @@ def _divisor(said: Mapping[str, Words], mean: Level, std: Level) -> float:
     if "scale" in said:
         (word,) = _take("scale", said, 1)
         over, under = _ratio("scale", word)
-        return under / over if "/" in word else _inverse(over)
+        return under / over if "/" in word else inverse(over)
     if not {"mean", "std"} & said.keys():
         return 1
     numbers = [n for each in (mean, std) for n in (each if isinstance(each, tuple) else (each,))]
@@ -192,7 +193,7 @@ def _divisor(said: Mapping[str, Words], mean: Level, std: Level) -> float:
     return 255
 
 
-def _inverse(scale: float) -> float:
+def inverse(scale: float) -> float:
     """Return 1 / scale, whole if it is near: 255 of 0.00392156862745098."""
     divisor = 1 / scale
     near = divisor < 2**31 and abs(divisor - round(divisor)) < 1e-9 * divisor
