@@ -29,14 +29,17 @@ from penult.images.resampling import PILLOW, Kernel
 from penult.util.text import quoted
 
 __all__ = [
+    "CHOICES",
     "choose",
-    "describe_choices",
     "from_open_clip",
     "from_timm",
     "from_transformers",
     "read_file",
 ]
 
+CHOICES = (  # for messages
+    f"one of {', '.join(PREPROCESSING)}, words such as '{EXAMPLE}', or a preprocessor_config.json"
+)
 _BYTES = 2**20  # of a file; published ones have less than two thousand
 _INPUT = three(whole_number(1, MAX_SIZE))
 
@@ -150,13 +153,8 @@ def choose(asked: str | Path, size: int, asked_size: int | None) -> Transform:
     if asked in PREPROCESSING:
         return PREPROCESSING[asked](size)
     if asked.isidentifier():
-        raise UsageError(f"preprocess must be {describe_choices()}, not {quoted(asked)}")
+        raise UsageError(f"preprocess must be {CHOICES}, not {quoted(asked)}")
     return parse(asked)
-
-
-def describe_choices() -> str:
-    """Say what `--preprocess` takes, for a message."""
-    return f"one of {', '.join(PREPROCESSING)}, words as '{EXAMPLE}', or a preprocessor_config.json"
 
 
 def _of_library(values: Any, size: int | None) -> Transform:  # noqa: ANN401 -- of JSON
