@@ -70,7 +70,7 @@ def one_of(names: Iterable[str]) -> Check:
 def three(each: Check) -> Check:
     """Check for a list of three, each of which another check takes."""
     return Check(
-        f"three of {each.expected}",
+        f"three, each {each.expected}",
         lambda x: type(x) in {list, tuple} and len(x) == 3 and all(map(each.holds, x)),
     )
 

@@ -130,7 +130,9 @@ def _squash_and_crop(said: Mapping[str, Words]) -> Geometry:
 
 def _central_square(said: Mapping[str, Words]) -> Geometry:
     ratio, kernel = _take("square", said, 2)
-    size, _, over = ratio.partition("/")
+    size, slash, over = ratio.partition("/")
+    if not slash:
+        raise _wrong("square", ratio)
     inner, outer = _whole("square", size), _whole("square", over)
     return CentralSquare(inner, outer - inner, _kernel("square", kernel))
 
