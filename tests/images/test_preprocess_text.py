@@ -1,6 +1,8 @@
 """Preprocessings in words."""
 
 import re
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -17,9 +19,11 @@ from penult.images.geometry import (
     SquashAndCrop,
 )
 from penult.images.preprocess import PREPROCESSING, Grey, PerImage, Scaled, Transform
-from penult.images.preprocess_text import parse
-from penult.images.resampling import PILLOW
+from penult.images.preprocess_text import _FORMS, parse
+from penult.images.resampling import PILLOW, Kernel
 
+DOCUMENT = (Path(__file__).parents[2] / "docs" / "preprocessing.md").read_text("utf-8")
+LEVELS = ("scale", "mean", "std", "bgr", "grey", "standardise")
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 SQUASH = Squash(28, "box")
 
@@ -95,6 +99,16 @@ def test_every_form_of_levels(text, normalisation, printed):
 def test_what_a_name_makes_may_be_said_too(name, size):
     transform = PREPROCESSING[name](size)
     assert parse(str(transform)) == transform
+
+
+@pytest.mark.parametrize("words", re.findall(r"^\| `(.+?)` \|", DOCUMENT, re.MULTILINE))
+def test_the_manual_names_what_is_understood(words):
+    assert parse(f"squash 8 box, {words}" if words.startswith(LEVELS) else words)
+
+
+def test_the_manual_names_everything():
+    missing = [w for w in [*_FORMS, *get_args(Kernel)] if not re.search(rf"[ `]{w}[ `]", DOCUMENT)]
+    assert missing == []
 
 
 numbers = st.floats(1e-6, 1e6)
