@@ -84,7 +84,7 @@ def test_a_class_has_defaults_where_its_file_is_silent(name, printed):
             "squash 224 bilinear, crop 200 floor",
         ),
         (processor("ConvNext", size={"shortest_edge": 224}), "resize 256 bicubic, crop 224 floor"),
-        (processor("ConvNext", size=288, crop_pct=0.95), "resize 303 bicubic, crop 288 floor"),
+        (processor("ConvNext", size=240, crop_pct=0.9), "resize 266 bicubic, crop 240 floor"),
         (processor("ConvNext", size=384, crop_pct=0.95), "squash 384 bicubic"),
         (processor("CLIP", do_resize=False), "pad 224 before"),
         (processor("Siglip", resample=0), "squash 224 nearest"),
@@ -121,6 +121,8 @@ def test_the_newer_backend_is_said_by_name():
     assert str(made) == (
         "squash 224 torch_bilinear, scale 1, mean 123.675 116.28 103.53, std 127.5 127.5 127.5"
     )
+    with pytest.raises(UsageError, match="backend must be one of pillow, torchvision, not 'PIL'"):
+        from_transformers(processor("ViT"), backend="PIL")
     with pytest.raises(UsageError, match="resample is 1, lanczos, which tensors can't be"):
         from_transformers(processor("ViT", resample=1), backend="torchvision")
 
@@ -250,6 +252,7 @@ def test_open_clips_settings(cfg, model, printed):
         (hf("ViT", do_center_crop=True), "crop_size is missing, but"),
         (hf("CLIP", do_center_crop=False), "size is of the shorter "),
         (hf("Siglip", size={"shortest_edge": 224}), "size is of the"),
+        (hf("Siglip", size=224), "size is of the shorter side, and nothing is cropped"),
         (hf("ViT", do_resize=False), "do_resize is false, so images"),
         (hf("ViT", do_resize="no"), "do_resize is 'no', expected tr"),
         (hf("ViT", do_pad=True), "do_pad is true, which isn't supp"),

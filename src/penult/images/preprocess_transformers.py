@@ -8,7 +8,7 @@ say sizes as one number, which means the shorter side to some classes, and a squ
 from collections.abc import Mapping
 from dataclasses import dataclass
 from re import fullmatch
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 
@@ -28,6 +28,7 @@ from penult.images.preprocess_config import (
 from penult.images.preprocess_document import number, whole_number
 from penult.images.preprocess_text import inverse
 from penult.images.resampling import PILLOW, Kernel
+from penult.util.checks import require_one_of
 
 Backend = Literal["pillow", "torchvision"]
 
@@ -40,7 +41,7 @@ _UNSUPPORTED = ("do_pad", "do_flip_channel_order", "rescale_offset", "do_thumbna
 class Processor:
     """What a class does where its file is silent."""
 
-    size: int
+    size: int | Mapping[str, int]
     shorter: bool  # whether one number means the shorter side, not a square
     crop: int | None
     resample: int  # Pillow's number of a kernel
@@ -54,7 +55,7 @@ PROCESSORS: Mapping[str, Processor] = {  # by the class's name without its endin
     "CLIP": _CLIP,
     "ChineseCLIP": _CLIP,
     "Bit": _CLIP,
-    "Siglip": Processor(224, False, None, 3, _HALF, _HALF),
+    "Siglip": Processor({"height": 224, "width": 224}, True, None, 3, _HALF, _HALF),
     "ViT": Processor(224, False, None, 2, _HALF, _HALF),
     "DeiT": Processor(256, False, 224, 3, _HALF, _HALF),
     "Beit": Processor(224, False, None, 3, _HALF, _HALF),
@@ -86,6 +87,7 @@ def from_transformers(
     Raises:
         UsageError: A value can't be, or asks for what isn't known; the message names its key.
     """
+    require_one_of(get_args(Backend), "backend", backend)
     keys = Config("the file", config)
     name = _class(keys)
     for key in _UNSUPPORTED:

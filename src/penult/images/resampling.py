@@ -125,5 +125,5 @@ def _pillow(
         return made if window.box == (0, 0, *resized) else made.crop(window.box)
     # off by one level here and there, where a kernel ends at another pixel
     x, y = image.width / resized[0], image.height / resized[1]
-    box = left * x, top * y, min(right * x, image.width), min(bottom * y, image.height)
+    box = left * x, top * y, right * x, bottom * y
     return image.resize((right - left, bottom - top), kernel, box)
