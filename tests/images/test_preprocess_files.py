@@ -121,6 +121,8 @@ def test_the_newer_backend_is_said_by_name():
     assert str(made) == (
         "squash 224 torch_bilinear, scale 1, mean 123.675 116.28 103.53, std 127.5 127.5 127.5"
     )
+    unresized = processor("CLIP", do_resize=False)
+    assert str(from_transformers(unresized, backend="torchvision").geometry) == "pad 224"
     with pytest.raises(UsageError, match="backend must be one of pillow, torchvision, not 'PIL'"):
         from_transformers(processor("ViT"), backend="PIL")
     with pytest.raises(UsageError, match="resample is 1, lanczos, which tensors can't be"):

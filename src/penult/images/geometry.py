@@ -180,7 +180,8 @@ class LongerSide:
 class CropOrPad:
     """The centre as it is, padded with black: `tf.image.resize_image_with_crop_or_pad`.
 
-    Of an odd border TensorFlow puts a row or column more after the image, transformers before it.
+    Of an odd border TensorFlow and torchvision put the larger half after the image, transformers'
+    older backend before it.
     """
 
     size: int

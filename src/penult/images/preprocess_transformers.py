@@ -127,7 +127,7 @@ def _geometry(keys: Config, name: str, kernel: Kernel, size: int | None) -> Geom
     if not keys.flag("do_resize", default=True):
         if crop is None:
             raise UsageError(f"do_resize is false, so images keep their sizes: {INSTEAD}")
-        return CropOrPad(size or crop, "before")
+        return CropOrPad(size or crop, "before" if kernel in PILLOW else "after")
     side, shorter = _resized(keys, PROCESSORS[name])
     if name == "ConvNext":
         crop_pct = keys.get("crop_pct", number(1 / 16, 1), 0.875)
