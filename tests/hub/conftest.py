@@ -6,6 +6,7 @@ import pytest
 
 from .server import Hub
 
+LICENCE = pytest.mark.filterwarnings("ignore:.*licen")  # is told with each first download
 NAME = "google/siglip2-base-patch16-224"
 WEIGHTS = b"safetensors " * 500
 CONFIG = {"model_type": "siglip", "auto_map": {"AutoModel": "modeling.Evil"}}
@@ -42,3 +43,15 @@ def cache(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
     return tmp_path / "hub"
+
+
+def info(revision="main", name=NAME):
+    """The request that asks what there is."""
+    return f"GET /api/models/{name}/revision/{revision}?blobs=true"
+
+
+def both(file, commit, name=NAME):
+    """The requests that fetch a file."""
+    place = f"/{name}/resolve/{commit}/{file}"
+    large = file.endswith((".safetensors", ".bin"))
+    return [f"HEAD {place}", f"GET /cdn/{name}/{commit}/{file}" if large else f"GET {place}"]

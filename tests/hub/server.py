@@ -33,6 +33,7 @@ class Hub(ThreadingHTTPServer):
             and "card": card data, "gated": whether a token is needed.
         asked: "METHOD path" of each request.
         seen: (host, token, range) of each request.
+        agents: What the programs that asked called themselves.
         cuts: name of a file -> how many bytes of it the next answers have.
         lies: name of a file -> content that comes in its place.
         broken: Status of all answers, if not None.
@@ -42,7 +43,7 @@ class Hub(ThreadingHTTPServer):
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.repositories, self.asked, self.seen = {}, [], []
+        self.repositories, self.asked, self.seen, self.agents = {}, [], [], set()
         self.cuts, self.lies, self.broken = {}, {}, None
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -76,6 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub, headers = self.server, self.headers
         hub.asked.append(f"{self.command} {self.path}")
         hub.seen.append((headers["Host"], headers["Authorization"], headers["Range"]))
+        hub.agents.add(headers["User-Agent"])
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         if hub.broken:
             self._send(hub.broken)

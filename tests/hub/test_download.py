@@ -6,24 +6,13 @@ import socket
 import huggingface_hub.constants
 import pytest
 
-from penult.errors import DownloadError, UsageError
+from penult.errors import CheckpointError, DownloadError, UsageError
 from penult.hub import fetch, parse, resolve
 
-from .conftest import CONFIG, FILES, NAME, WEIGHTS
+from .conftest import CONFIG, FILES, LICENCE, NAME, WEIGHTS, both, info
 from .server import commit_of, sha256
 
-LICENCE = pytest.mark.filterwarnings("ignore:.*licen")
 pytestmark = LICENCE
-
-
-def info(revision="main", name=NAME):
-    return f"GET /api/models/{name}/revision/{revision}?blobs=true"
-
-
-def both(file, commit, name=NAME):
-    place = f"/{name}/resolve/{commit}/{file}"
-    large = file.endswith((".safetensors", ".bin"))
-    return [f"HEAD {place}", f"GET /cdn/{name}/{commit}/{file}" if large else f"GET {place}"]
 
 
 def test_only_what_is_needed_is_asked_for(hub, cache):
@@ -156,6 +145,71 @@ def test_shards_are_fetched_with_their_index(hub):
     hub.asked.clear()
     assert resolve(f"{NAME}@{commit}").digests == found.digests
     assert hub.asked == []
+
+
+def test_shards_that_are_not_listed_are_said_to_be_missing(hub):
+    index = {"weight_map": {"a": "model-1-of-1.safetensors"}}
+    hub.publish(NAME, {"config.json": CONFIG, "model.safetensors.index.json": index})
+    with pytest.raises(DownloadError, match=r"has no model-1-of-1.safetensors, which its index na"):
+        fetch(parse(NAME))
+
+
+def test_damaged_settings_are_said_before_the_download(hub):
+    hub.publish(NAME, FILES | {"config.json": {"model_type": 3}})
+    with pytest.raises(CheckpointError, match=r"config.json': model_type is a JSON number"):
+        fetch(parse(NAME))
+    assert not any("model.safetensors" in each for each in hub.asked)
+
+
+def test_the_whole_clip_is_fetched_where_its_text_tower_is_wanted(hub):
+    files = {
+        "config.json": {"architecture": "vit_base_patch16_clip_224"},
+        "open_clip_config.json": {"model_cfg": {}},
+        "model.safetensors": b"image",
+        "open_clip_model.safetensors": b"image and text",
+    }
+    commit = hub.publish(NAME, files)
+    assert resolve(NAME).library == "timm"
+    assert resolve(NAME, text=True).library == "open_clip"
+    assert resolve(f"{NAME}@{commit}").weights.read_bytes() == b"image"
+    assert resolve(f"{NAME}@{commit}", text=True).weights.read_bytes() == b"image and text"
+
+
+def test_without_links_files_are_copied_and_verified(hub, cache, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_SYMLINKS", True)
+    commit = hub.publish(NAME, FILES)
+    fetched = fetch(parse(NAME))
+    assert not any(each.is_symlink() for each in cache.rglob("*"))
+    assert fetched.files["model.safetensors"] == f"sha256:{sha256(WEIGHTS)}"
+    hub.publish("a/b", FILES)
+    hub.lies["model.safetensors"] = WEIGHTS[:-1] + b"!"
+    with pytest.raises(DownloadError, match="expected"):
+        fetch(parse("a/b"))
+    hub.lies.clear()
+    fetch(parse("a/b"))
+    assert fetch(parse(f"{NAME}@{commit}")) == fetched
+
+
+def test_a_damaged_note_of_the_commit_is_none(hub, cache, monkeypatch):
+    commit = hub.publish(NAME, FILES)
+    fetch(parse(NAME))
+    (note,) = cache.glob("*/refs/main")
+    assert note.read_text() == commit
+    note.write_bytes(b"../../\xff")
+    assert fetch(parse(NAME)).commit == commit
+    note.write_text("../..")
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(DownloadError, match="isn't whole"):
+        fetch(parse(NAME))
+
+
+def test_a_hub_that_never_answers_is_given_up(hub, monkeypatch):
+    monkeypatch.setattr("penult.hub.download.TIMEOUT", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
+        with pytest.raises(DownloadError, match=r"can't be reached \(timed out\): try again"):
+            fetch(parse(NAME))
 
 
 def test_the_licence_is_told_once(hub):

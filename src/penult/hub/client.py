@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 from penult.errors import DownloadError, MissingExtraError
 from penult.hub.names import SHORT, RepositoryName
@@ -13,22 +14,42 @@ from penult.util.text import nearest, one_line, quoted
 _QUIET = "HF_HUB_DISABLE_TELEMETRY"
 
 
-def load() -> ModuleType:
-    """Import huggingface_hub, which then neither counts its users nor asks which program runs it.
+def constants() -> Any:  # noqa: ANN401 -- a module whose settings change
+    """Settings of huggingface_hub from the environment; nothing else of it is imported, in 1 ms.
+
+    It then neither counts its users nor asks which program runs it.
 
     Raises:
         MissingExtraError: It isn't installed.
     """
     os.environ[_QUIET] = "1"
-    try:
+    with _needed():
+        from huggingface_hub import constants as settings
+    return settings
+
+
+def load() -> ModuleType:
+    """Import what asks and fetches, in 0.2 s.
+
+    Raises:
+        MissingExtraError: It isn't installed, or so old that it goes through another library.
+    """
+    constants()
+    with _needed():
+        import httpx2  # noqa: F401 -- where its errors come from
         import huggingface_hub
-        import huggingface_hub.constants
         import huggingface_hub.errors
         import huggingface_hub.utils
-    except ImportError:
-        raise MissingExtraError("a repository of the Hugging Face hub", "hub") from None
     module: ModuleType = huggingface_hub
     return module
+
+
+@contextmanager
+def _needed() -> Iterator[None]:
+    try:
+        yield
+    except ImportError:
+        raise MissingExtraError("a repository of the Hugging Face hub", "hub") from None
 
 
 @contextmanager
@@ -37,21 +58,21 @@ def quiet() -> Iterator[None]:
 
     It may have been imported before by the caller's program, without the variable.
     """
-    hub = load()
-    logger = hub.utils.logging.get_logger()
-    level, telemetry = logger.level, hub.constants.HF_HUB_DISABLE_TELEMETRY
+    logger = load().utils.logging.get_logger()
+    settings = constants()
+    level, telemetry = logger.level, settings.HF_HUB_DISABLE_TELEMETRY
     logger.setLevel("CRITICAL")
-    hub.constants.HF_HUB_DISABLE_TELEMETRY = True
+    settings.HF_HUB_DISABLE_TELEMETRY = True
     try:
         yield
     finally:
         logger.setLevel(level)
-        hub.constants.HF_HUB_DISABLE_TELEMETRY = telemetry
+        settings.HF_HUB_DISABLE_TELEMETRY = telemetry
 
 
 def page(name: RepositoryName) -> str:
     """Address of a repository's page."""
-    return f"{load().constants.ENDPOINT}/{name.repository}"
+    return f"{constants().ENDPOINT}/{name.repository}"
 
 
 def is_unreachable(error: Exception) -> bool:
@@ -59,8 +80,6 @@ def is_unreachable(error: Exception) -> bool:
     import httpx2
 
     errors = load().errors
-    if isinstance(error, errors.LocalEntryNotFoundError):  # raised for whatever a HEAD met
-        return not isinstance(error.__cause__, errors.FileMetadataError)
     if isinstance(error, errors.HfHubHTTPError):
         return bool(error.response.status_code >= 500)
     return isinstance(error, httpx2.TransportError | errors.OfflineModeIsEnabled)
@@ -113,7 +132,7 @@ def explained(name: RepositoryName) -> Iterator[None]:
         ) from exc
     except httpx2.HTTPError as exc:
         raise DownloadError(
-            f"{name}: {load().constants.ENDPOINT} can't be reached ({reason(exc)}): try again, or"
+            f"{name}: {constants().ENDPOINT} can't be reached ({reason(exc)}): try again, or"
             " name a folder"
         ) from exc
     except OSError as exc:
@@ -121,7 +140,7 @@ def explained(name: RepositoryName) -> Iterator[None]:
 
 
 def _answer(status: int) -> str:
-    endpoint = load().constants.ENDPOINT
+    endpoint = constants().ENDPOINT
     if status == 401:
         return f"{endpoint} doesn't accept the token: set HF_TOKEN to a valid one, or unset it"
     if status == 403:
@@ -141,4 +160,4 @@ def _storage(error: OSError) -> str:
 
 
 def _cache() -> str:
-    return quoted(load().constants.HF_HUB_CACHE)
+    return quoted(constants().HF_HUB_CACHE)

@@ -14,7 +14,7 @@ from warnings import warn
 
 from penult.errors import DownloadError, UsageError
 from penult.hub.choice import INDEX, SETTINGS, TOKENIZER, WEIGHTS, like_weights, shards
-from penult.hub.client import explained, is_unreachable, load, page, quiet, reason
+from penult.hub.client import constants, explained, is_unreachable, load, page, quiet, reason
 from penult.hub.documents import MAX_BYTES
 from penult.hub.folder import Repository, open_folder
 from penult.hub.listing import Listing, ask
@@ -23,6 +23,7 @@ from penult.hub.names import SHORT, RepositoryName, parse
 from penult.hub.snapshot import Snapshot, UnknownFileError, cached_commit, wanted_settings
 from penult.util.progress import show_nothing
 from penult.util.text import nearest, one_line, quoted
+from penult.version import __version__
 
 Tell: TypeAlias = Callable[[str], object]  # is called with one line for the user
 
@@ -104,18 +105,17 @@ def fetch(
         DownloadError: It can't be had, or what came isn't it.
         CheckpointError: Its settings or its list of shards are damaged.
     """
-    load()
+    alone = name.is_pinned or constants().HF_HUB_OFFLINE
+    if alone and (fetched := _cached(name, text=text)):
+        return fetched
     with quiet(), explained(name):
-        if name.is_pinned and (fetched := _cached(name, text=text)):
-            return fetched
         try:
             listing = ask(name, TIMEOUT)
         except Exception as exc:
             fetched = _cached(name, text=text) if is_unreachable(exc) else None
             if not fetched:
                 raise
-            if not load().constants.HF_HUB_OFFLINE:
-                tell(f"{name}: no answer ({reason(exc)}), so it is {fetched.commit} in the cache")
+            tell(f"{name}: no answer ({reason(exc)}), so it is {fetched.commit} in the cache")
             return fetched
         return _Download(name, listing, progress, tell).run(text=text)
 
@@ -128,12 +128,12 @@ def _cached(name: RepositoryName, *, text: bool) -> Fetched | None:
 def _collect(snapshot: Snapshot, *, text: bool) -> Fetched | None:
     """Everything of a commit that is wanted, None if something isn't there."""
     try:
-        files = snapshot.contents(text=text)
+        digests = {file: snapshot.digest(file) for file in snapshot.contents(text=text)}
     except UnknownFileError:
         return None
-    return Fetched(
-        snapshot.folder, snapshot.commit, {file: snapshot.digest(file) for file in files}
-    )
+    except OSError as exc:
+        raise DownloadError(f"{quoted(snapshot.folder)}: {(exc.strerror or '').lower()}") from exc
+    return Fetched(snapshot.folder, snapshot.commit, digests)
 
 
 class _Download:
@@ -190,6 +190,7 @@ class _Download:
                 file,
                 revision=self._listing.commit,
                 library_name="penult",
+                library_version=__version__,
                 etag_timeout=TIMEOUT,
                 tqdm_class=meter.bar(file),
             )
@@ -208,7 +209,7 @@ class _Download:
         if (total := sum(sizes.values())) > free:
             raise DownloadError(
                 f"{self._name}: {total / 1e6:,.0f} MB to fetch, {free / 1e6:,.0f} MB free in"
-                f" {quoted(load().constants.HF_HUB_CACHE)}: make room, or let HF_HOME name another"
+                f" {quoted(constants().HF_HUB_CACHE)}: make room, or let HF_HOME name another"
                 " place"
             )
 

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from penult.errors import DownloadError
-from penult.hub.client import load
+from penult.hub.client import constants, load
 from penult.hub.names import RepositoryName
 from penult.util.text import one_line
+from penult.version import __version__
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 MAX_FILE = 1 << 40  # bytes
@@ -50,7 +51,7 @@ def ask(name: RepositoryName, timeout: float) -> Listing:
         DownloadError: The answer is not one of the hub's.
         Exception: As huggingface_hub has it.
     """
-    api = load().HfApi(library_name="penult")
+    api = load().HfApi(library_name="penult", library_version=__version__)
     try:
         info = api.model_info(
             name.repository, revision=name.revision, timeout=timeout, files_metadata=True
@@ -59,7 +60,7 @@ def ask(name: RepositoryName, timeout: float) -> Listing:
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as exc:
         if isinstance(exc, OSError | load().errors.HfHubHTTPError):
             raise
-        endpoint = load().constants.ENDPOINT
+        endpoint = constants().ENDPOINT
         raise DownloadError(
             f"{name}: {endpoint} doesn't answer as a hub does: HF_ENDPOINT names another"
         ) from exc

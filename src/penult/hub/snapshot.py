@@ -25,7 +25,7 @@ from penult.hub.choice import (
     choose,
     shards,
 )
-from penult.hub.client import load
+from penult.hub.client import constants
 from penult.hub.documents import Document
 from penult.hub.folder import read_settings
 from penult.hub.names import RepositoryName
@@ -79,10 +79,11 @@ class Snapshot:
 
     def mark_current(self) -> None:
         """Keep in mind that this is the commit that the revision names."""
-        if self._ref and not (self._ref.is_file() and self._ref.read_text() == self.commit):
+        commit = self.commit.encode()
+        if self._ref and not (self._ref.is_file() and self._ref.read_bytes() == commit):
             self._ref.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self._ref) as temporary:
-                temporary.write_text(self.commit)
+                temporary.write_bytes(commit)
 
     def contents(self, *, text: bool) -> list[str]:
         """List the files that are wanted of the commit, which all are here.
@@ -166,11 +167,7 @@ def cached_commit(name: RepositoryName) -> str | None:
 
 
 def _storage(name: RepositoryName) -> Path:
-    hub = load()
-    from huggingface_hub.file_download import repo_folder_name
-
-    folder = str(repo_folder_name(repo_id=name.repository, repo_type="model"))
-    return Path(hub.constants.HF_HUB_CACHE).absolute() / folder
+    return Path(constants().HF_HUB_CACHE).absolute() / f"models--{name.owner}--{name.name}"
 
 
 def _hash(path: Path, algorithm: str, before: bytes = b"") -> str:
