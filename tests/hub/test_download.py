@@ -145,6 +145,11 @@ def test_shards_are_fetched_with_their_index(hub):
     hub.asked.clear()
     assert resolve(f"{NAME}@{commit}").digests == found.digests
     assert hub.asked == []
+    lost = found.path / "model-2-of-2.safetensors"
+    lost.resolve().unlink()
+    lost.unlink()
+    assert resolve(f"{NAME}@{commit}").digests == found.digests
+    assert hub.asked == [info(commit), *both(lost.name, commit)]
 
 
 def test_shards_that_are_not_listed_are_said_to_be_missing(hub):

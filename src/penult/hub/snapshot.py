@@ -102,8 +102,8 @@ class Snapshot:
         files.append(choice.weights)
         if choice.weights.endswith(INDEX):
             files += shards(self.folder / choice.weights)
-        if not all(map(self.has, files)):
-            raise UnknownFileError("shards")
+        for name in filter(self.lacks, files):
+            raise UnknownFileError(name)
         return files
 
     def choose(self, has: Callable[[str], bool], *, text: bool) -> Choice | None:
