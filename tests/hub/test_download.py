@@ -2,6 +2,7 @@
 
 import json
 import socket
+from concurrent.futures import ThreadPoolExecutor
 
 import huggingface_hub.constants
 import pytest
@@ -132,6 +133,14 @@ def test_the_token_goes_to_the_hub_only(hub, monkeypatch):
     fetch(parse(NAME))
     for (host, token, _), asked in zip(hub.seen, hub.asked, strict=True):
         assert (token is None) is ("/cdn/" in asked) is host.startswith("localhost")
+
+
+def test_threads_fetch_the_same_once(hub):
+    commit = hub.publish(NAME, FILES)
+    with ThreadPoolExecutor(4) as pool:
+        first, *others = pool.map(lambda _: fetch(parse(NAME)), range(4))
+    assert others == [first] * 3
+    assert hub.asked.count(both("model.safetensors", commit)[1]) == 1
 
 
 def test_shards_are_fetched_with_their_index(hub):

@@ -108,6 +108,16 @@ def test_an_index_names_files(value, folder):
         open_folder(path)
 
 
+def test_a_tensor_with_an_endless_name_is_named_briefly(folder):
+    path = folder()
+    index = {"weight_map": {"\x1b" + "a" * 100_000: 5}}
+    (path / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(CheckpointError, match=r"a is a JSON number, expected a text") as caught:
+        open_folder(path)
+    assert len(str(caught.value)) < 400
+    assert str(caught.value).isprintable()
+
+
 def test_no_weights_are_said_to_be_missing_with_what_there_is(folder):
     with pytest.raises(CheckpointError, match=r"there are no weights$"):
         open_folder(folder(config=CLIP))

@@ -79,6 +79,15 @@ def test_what_is_here_is_a_path(name, tmp_path, monkeypatch):
     assert parse(name) is None
 
 
+def test_what_may_not_be_looked_into_is_no_error(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "openai").mkdir(mode=0)
+    assert parse("openai/clip")
+    (tmp_path / "openai").chmod(0o700)
+    (tmp_path / "openai/clip").symlink_to("nowhere")
+    assert parse("openai/clip") is None
+
+
 @pytest.mark.parametrize(("short", "name"), SHORT.items())
 def test_short_names_stand_for_names_and_for_nothing_else(short, name):
     assert str(parse(name)) == name

@@ -60,12 +60,10 @@ def test_variables_hold_and_nothing_else_is_asked_or_shown(hub, tmp_path):
 
 def test_telemetry_is_off_where_another_program_imported_the_library(hub, monkeypatch):
     commit = hub.publish(NAME, FILES)
-    constants = huggingface_hub.constants
-    monkeypatch.setattr(constants, "HF_HUB_DISABLE_TELEMETRY", False)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_TELEMETRY", False)
     monkeypatch.setattr("huggingface_hub.utils._detect_agent._registry", None)
     fetch(parse(NAME))
     assert hub.asked == [info(), *(each for file in NEEDED for each in both(file, commit))]
-    assert constants.HF_HUB_DISABLE_TELEMETRY is False
 
 
 def test_the_library_is_imported_for_its_names_only_and_little_of_it_for_a_cached_one(

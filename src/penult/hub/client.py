@@ -4,6 +4,7 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from types import ModuleType
 from typing import Any
 
@@ -11,20 +12,22 @@ from penult.errors import DownloadError, MissingExtraError
 from penult.hub.names import SHORT, RepositoryName
 from penult.util.text import nearest, one_line, quoted
 
-_QUIET = "HF_HUB_DISABLE_TELEMETRY"
+_ONE = Lock()
 
 
 def constants() -> Any:  # noqa: ANN401 -- a module whose settings change
     """Settings of huggingface_hub from the environment; nothing else of it is imported, in 1 ms.
 
-    It then neither counts its users nor asks which program runs it.
+    From then on it neither counts its users nor asks which program runs it, though the caller's
+    program may have imported it before.
 
     Raises:
         MissingExtraError: It isn't installed.
     """
-    os.environ[_QUIET] = "1"
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     with _needed():
         from huggingface_hub import constants as settings
+    settings.HF_HUB_DISABLE_TELEMETRY = True
     return settings
 
 
@@ -54,20 +57,15 @@ def _needed() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what huggingface_hub logs from standard error, and its telemetry off.
-
-    It may have been imported before by the caller's program, without the variable.
-    """
+    """Keep what huggingface_hub logs from standard error, for one thread after the other."""
     logger = load().utils.logging.get_logger()
-    settings = constants()
-    level, telemetry = logger.level, settings.HF_HUB_DISABLE_TELEMETRY
-    logger.setLevel("CRITICAL")
-    settings.HF_HUB_DISABLE_TELEMETRY = True
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-        settings.HF_HUB_DISABLE_TELEMETRY = telemetry
+    with _ONE:
+        level = logger.level
+        logger.setLevel("CRITICAL")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
 
 
 def page(name: RepositoryName) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from penult.errors import CheckpointError
-from penult.util.text import one_line, printable, quoted
+from penult.util.text import one_line, quoted
 
 Document = Mapping[str, Any]
 
@@ -52,7 +52,7 @@ def text_at(document: Document, path: Path, key: str) -> str | None:
     """
     value = document.get(key)
     if value is not None and not isinstance(value, str):
-        raise damaged(path, f"{printable(key)} is a JSON {_kind(value)}, expected a text")
+        raise damaged(path, f"{one_line(key, 60)} is a JSON {_kind(value)}, expected a text")
     return value
 
 
@@ -64,7 +64,7 @@ def object_at(document: Document, path: Path, key: str) -> Document | None:
     """
     value = document.get(key)
     if value is not None and not isinstance(value, dict):
-        raise damaged(path, f"{printable(key)} is a JSON {_kind(value)}, expected an object")
+        raise damaged(path, f"{one_line(key, 60)} is a JSON {_kind(value)}, expected an object")
     return value
 
 

@@ -4,9 +4,9 @@ The rules are those of huggingface_hub (`utils/_validators.py`), for names with 
 are branches, tags and commits as Git lets them be named.
 """
 
+import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "clip_laion": "laion/CLIP-ViT-B-32-laion2B-s34B-b79K",
         "clip_laion_huge": "laion/CLIP-ViT-H-14-laion2B-s32B-b79K",
         "fashion_clip": "patrickjohncyh/fashion-clip",
+        "chinese_clip": "OFA-Sys/chinese-clip-vit-base-patch16",
         "siglip": "google/siglip-base-patch16-224",
         "siglip_so400m": "google/siglip-so400m-patch14-384",
         "siglip2": "google/siglip2-base-patch16-224",
@@ -35,7 +36,7 @@ SHORT: Mapping[str, str] = MappingProxyType(
         "vit_base_in21k": "google/vit-base-patch16-224-in21k",
         "mobilenetv3_small": "timm/mobilenetv3_small_100.lamb_in1k",
         "mobilenetv3_large": "timm/mobilenetv3_large_100.ra_in1k",
-        "resnet50": "timm/resnet50.a1_in1k",
+        "resnet50_a1": "timm/resnet50.a1_in1k",
     }
 )
 
@@ -103,7 +104,7 @@ def parse(name: str) -> RepositoryName | None:
         or ".." in name
         or _FILE.fullmatch(found.name)
         or not _is_revision(found.revision)
-        or Path(name).exists()
+        or os.path.lexists(name)
     ):
         return None
     return found

@@ -102,8 +102,8 @@ class Snapshot:
         files.append(choice.weights)
         if choice.weights.endswith(INDEX):
             files += shards(self.folder / choice.weights)
-        for name in filter(self.lacks, files):
-            raise UnknownFileError(name)
+        if any(map(self.lacks, files)):
+            raise UnknownFileError("a shard")
         return files
 
     def choose(self, has: Callable[[str], bool], *, text: bool) -> Choice | None:
