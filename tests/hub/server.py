@@ -36,7 +36,9 @@ class Hub(ThreadingHTTPServer):
         agents: What the programs that asked called themselves.
         cuts: name of a file -> how many bytes of it the next answers have.
         lies: name of a file -> content that comes in its place.
+        lost: Files that are listed, but not there.
         broken: Status of all answers, if not None.
+        excuse: Headers of these answers.
     """
 
     daemon_threads = True
@@ -44,7 +46,7 @@ class Hub(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.repositories, self.asked, self.seen, self.agents = {}, [], [], set()
-        self.cuts, self.lies, self.broken = {}, {}, None
+        self.cuts, self.lies, self.lost, self.broken, self.excuse = {}, {}, set(), None, {}
         self.url = f"http://127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -80,7 +82,7 @@ class _Handler(BaseHTTPRequestHandler):
         hub.agents.add(headers["User-Agent"])
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         if hub.broken:
-            self._send(hub.broken)
+            self._send(hub.broken, **hub.excuse)
         elif parts[:2] == ["api", "models"]:
             self._send_info("/".join(parts[2:4]), "/".join(parts[5:]))
         elif parts[0] == "cdn":
@@ -104,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not commit:
             return
         content = repository["commits"][commit].get(file)
-        if content is None:
+        if content is None or file in self.server.lost:
             self._send(404, X_Error_Code="EntryNotFound", X_Repo_Commit=commit)
         elif repository.get("gated") and not self.headers["Authorization"]:
             self._send(401, X_Error_Code="GatedRepo")

@@ -55,12 +55,16 @@ def test_a_branch_that_stayed_costs_one_question(hub):
     assert hub.asked == [info()]
 
 
-def test_a_branch_that_moved_is_followed_and_equal_files_are_not_fetched_again(hub):
+def test_a_branch_that_moved_is_followed_and_equal_files_are_not_fetched_again(hub, monkeypatch):
     first = hub.publish(NAME, FILES)
     fetch(parse(NAME))
     second = hub.publish(NAME, FILES | {"config.json": CONFIG | {"new": 1}})
     hub.asked.clear()
-    fetched = fetch(parse(NAME))
+    free = type("Usage", (), {"free": 100})  # bytes: enough for the settings
+    monkeypatch.setattr("penult.hub.download.shutil.disk_usage", lambda _: free)
+    told, done = [], []
+    fetched = fetch(parse(NAME), tell=told.append, progress=lambda *counts: done.append(counts))
+    assert (told, done) == ([], [(len(WEIGHTS), len(WEIGHTS))])
     assert fetched.commit == second != first
     same = [both(file, second)[0] for file in ("preprocessor_config.json", "model.safetensors")]
     assert hub.asked == [info(), *both("config.json", second), *same]
@@ -199,6 +203,10 @@ def test_without_links_files_are_copied_and_verified(hub, cache, monkeypatch):
     hub.lies["model.safetensors"] = WEIGHTS[:-1] + b"!"
     with pytest.raises(DownloadError, match="expected"):
         fetch(parse("a/b"))
+    siblings = [{"rfilename": "model.safetensors", "size": len(WEIGHTS), "blobId": "../x"}]
+    hub.publish("a/c", FILES, info={"siblings": siblings})
+    with pytest.raises(DownloadError, match="no digest that was named, expected one"):
+        fetch(parse("a/c"))
     hub.lies.clear()
     fetch(parse("a/b"))
     assert fetch(parse(f"{NAME}@{commit}")) == fetched
@@ -309,10 +317,26 @@ def test_a_missing_repository_and_revision_are_explained(hub):
         fetch(parse(f"{NAME}@{commit_of(9)}"))
 
 
-@pytest.mark.parametrize("status", [401, 403, 429])
-def test_other_refusals_are_explained(status, hub):
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (401, r"doesn't accept the token: set HF_TOKEN to a valid one, or unset it"),
+        (403, r"refuses access \(403\): set HF_TOKEN"),
+        (429, "answers 429: try again later"),
+        (418, "answers 418: try again later"),
+    ],
+)
+def test_other_refusals_are_explained(status, message, hub):
     hub.broken = status
-    with pytest.raises(DownloadError, match=r"HF_TOKEN|answers 429: try again later"):
+    hub.excuse = {"X_Error_Message": "Invalid credentials in Authorization header"}
+    with pytest.raises(DownloadError, match=message):
+        fetch(parse(NAME))
+
+
+def test_a_file_that_is_listed_and_lost_is_explained(hub):
+    hub.publish(NAME, FILES)
+    hub.lost.add("model.safetensors")
+    with pytest.raises(DownloadError, match=r"lists a file that isn't there \(404\): try again"):
         fetch(parse(NAME))
 
 

@@ -195,6 +195,7 @@ class _Download:
                 tqdm_class=meter.bar(file),
             )
             self._snapshot.verify(file, self._listing.files[file].digest)
+            meter.finish(file)
 
     def _check(self, sizes: Mapping[str, int]) -> None:
         """Refuse what is larger than such files are, or than the disk has room for."""
@@ -206,7 +207,8 @@ class _Download:
                 )
         cache = self._snapshot.folder
         free = shutil.disk_usage(next(each for each in cache.parents if each.exists())).free
-        if (total := sum(sizes.values())) > free:
+        total = sum(size for file, size in sizes.items() if self._needs(file))
+        if total > free:
             raise DownloadError(
                 f"{self._name}: {total / 1e6:,.0f} MB to fetch, {free / 1e6:,.0f} MB free in"
                 f" {quoted(constants().HF_HUB_CACHE)}: make room, or let HF_HOME name another"
@@ -214,7 +216,10 @@ class _Download:
             )
 
     def _tell_licence(self, weights: Iterable[str]) -> None:
-        if any(map(self._snapshot.lacks, weights)):
+        if any(map(self._needs, weights)):
             licence = self._listing.licence
             said = f"licence {licence}" if licence else "no licence is named"
             self._tell(f"{self._name}: {said}, see {page(self._name)}")
+
+    def _needs(self, file: str) -> bool:
+        return self._snapshot.needs(file, self._listing.files[file].digest)

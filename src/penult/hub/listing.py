@@ -11,6 +11,7 @@ from penult.util.text import one_line
 from penult.version import __version__
 
 _COMMIT = re.compile("[0-9a-f]{40}")
+_DIGEST = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
 MAX_FILE = 1 << 40  # bytes
 
 
@@ -19,7 +20,7 @@ class Listed(NamedTuple):
 
     Attributes:
         size: Bytes.
-        digest: SHA-256 of a large file, Git's SHA-1 of another.
+        digest: SHA-256 of a large file, Git's SHA-1 of another; empty if none is said.
     """
 
     size: int
@@ -77,7 +78,7 @@ def _listed(sibling: Any) -> tuple[str, Listed]:  # noqa: ANN401 -- huggingface_
     digest = sibling.lfs.sha256 if sibling.lfs else sibling.blob_id
     if not (isinstance(name, str) and type(size) is int and 0 <= size < MAX_FILE):
         raise ValueError("a file without a name or size")
-    return name, Listed(size, str(digest))
+    return name, Listed(size, digest if _DIGEST.fullmatch(str(digest)) else "")
 
 
 def _licence(info: Any) -> str:  # noqa: ANN401 -- huggingface_hub's class

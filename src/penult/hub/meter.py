@@ -23,11 +23,11 @@ class Meter:
         self._total = sum(sizes.values())
         self._sizes = sizes
         self._progress = progress
-        self._there = 0
+        self._finished = 0
 
     def bar(self, file: str) -> type:
         """A class like tqdm's for the next download, which is of that file."""
-        meter, most, before = self, self._sizes[file], self._there
+        meter, most, before = self, self._sizes[file], self._finished
 
         class Bar:
             def __init__(self, **options: object) -> None:
@@ -61,6 +61,10 @@ class Meter:
 
         return Bar
 
+    def finish(self, file: str) -> None:
+        """Count a file as whole, whether its bytes have come or were here already."""
+        self._finished += self._sizes[file]
+        self._count(self._finished)
+
     def _count(self, there: int) -> None:
-        self._there = there
         self._progress(there, self._total)

@@ -52,6 +52,7 @@ class Snapshot:
         self.commit = commit
         self._name = name
         self.folder = storage / "snapshots" / commit
+        self._blobs = storage / "blobs"
         self._absent = storage / ".no_exist" / commit
         self._ref = None if name.is_pinned else storage / "refs" / name.revision
 
@@ -70,6 +71,10 @@ class Snapshot:
     def lacks(self, file: str) -> bool:
         """Whether a file of the commit isn't here."""
         return not (self.folder / file).is_file()
+
+    def needs(self, file: str, digest: str) -> bool:
+        """Whether a file's content has to come, as no commit here has it."""
+        return self.lacks(file) and not (self._blobs / digest).is_file()
 
     def mark_absent(self, files: Iterable[str]) -> None:
         """Keep in mind that the commit doesn't have these files."""
