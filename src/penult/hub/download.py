@@ -166,9 +166,11 @@ class _Download:
         choice = self._snapshot.choose(listed.__contains__, text=text)
         if not choice:
             there = ", ".join(one_line(file, 60) for file in like_weights(listed)[:5])
+            by_hand = f"fetch one of {there} by hand and name it (-w)"
+            remedy = by_hand if there else "no others either"
             raise DownloadError(
-                f"{self._name}: no safetensors or PyTorch weights where they belong; its files of"
-                f" weights: {there or 'none'}; another revision may have them"
+                f"{self._name}: no model.safetensors, pytorch_model.bin or open_clip_model.*;"
+                f" {remedy}, see {page(self._name)}"
             )
         weights = [choice.weights]
         if choice.weights.endswith(INDEX):
