@@ -40,8 +40,12 @@ FAMILIES = (
 )
 ANCHORS: tuple[tuple[str, str], ...] = (
     # a tensor that all files of some network have, and the family's module, most particular first
+    ("conv_stem.weight", "mbconv_timm"),
 )
-DESIGNS = {"vision_transformer": "VisionTransformer"}  # of families that are read off tensors
+DESIGNS = {  # of families that are read off tensors
+    "vision_transformer": "VisionTransformer",
+    "mbconv": "MobileConvolutions",
+}
 GROUP = "penult.networks"
 DEFAULT = "efficientnet_lite0"
 
