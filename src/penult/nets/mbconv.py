@@ -36,7 +36,7 @@ from penult.graph import (
     sigmoid,
     silu,
 )
-from penult.images.geometry import ShorterSide, Squash
+from penult.images.geometry import Rounding, ShorterSide, Squash
 from penult.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Scaled, Transform
 from penult.nets.mbconv_names import SCHEMES, Parts, Scheme
 from penult.nets.pytorch import conv_bias, conv_bn, linear, squeeze_excite
@@ -204,7 +204,8 @@ class MobileConvolutions:
         rows = [self.stem, *(row for stage in self.blocks for row in stage)]
         for row in [*rows, self.head] if self.head else rows:
             block_of(row)
-        if self.scheme not in SCHEMES or self.act not in ACTIVATIONS:
+        names = SCHEMES.get(self.scheme)
+        if not names or (self.hidden and not names.hidden) or self.act not in ACTIVATIONS:
             raise ValueError(f"no network has the names {quoted(f'{self.scheme}, {self.act}')}")
 
     @property
@@ -212,13 +213,19 @@ class MobileConvolutions:
         """What the library calls it."""
         return f"{self.library}/{self.variant}"
 
+    @property
+    def embedding(self) -> str:
+        """The layer that goes into the classifier."""
+        names = SCHEMES[self.scheme]
+        return names.embedding if self.hidden or not names.hidden else names.pool[-1]
+
     def architecture(self) -> Architecture:
         """Say how it is built."""
         names = SCHEMES[self.scheme]
         paper = next(paper for part, paper in PAPERS.items() if part in self.variant)
         return Architecture(
             build=partial(mobile_convolutions, net=self),
-            embedding=names.embedding,
+            embedding=self.embedding,
             logits=names.logits if self.classes else None,
             classifier=f"{names.classifier}.bias" if self.classes else None,
             paper=f"https://arxiv.org/abs/{paper}",
@@ -227,10 +234,11 @@ class MobileConvolutions:
 
     def preprocess(self, size: int) -> Transform:
         """Resize in proportion, cut out the centre, scale."""
-        shorter = size * self.resize // self.size
         if self.squash:
             return Transform(Squash(size, self.kernel), SCALES[self.scale])
-        geometry = ShorterSide(size, shorter, self.kernel, longer="down", corner="nearest")
+        shorter = size * self.resize // self.size
+        corner: Rounding = "down" if self.library == "transformers" else "nearest"
+        geometry = ShorterSide(size, shorter, self.kernel, longer="down", corner=corner)
         return Transform(geometry, SCALES[self.scale])
 
 
@@ -246,11 +254,11 @@ def mobile_convolutions(images: Value, classes: int, *, net: MobileConvolutions)
         layers.update(dict.fromkeys(names.stages(number), x))
     if net.head:
         (step,) = block_of(net.head).steps
-        x = convolve(layers, x, names.head(net.blocks), step, net)
+        x = convolve(layers, x, names.head(len(net.blocks)), step, net)
     layers.update(dict.fromkeys(names.trunk, x))
     x = global_avg_pool(x)
     layers.update(dict.fromkeys(names.pool, x))
-    x = layers[names.embedding] = look_again(layers, x, names, net) if names.hidden else x
+    x = layers[net.embedding] = look_again(layers, x, names, net) if net.hidden else x
     if classes:
         logits = linear(x, names.classifier, classes)
         layers.update(dict.fromkeys((names.classifier, names.logits), logits))

@@ -1,10 +1,8 @@
 """What each library calls the parts of a network of mobile convolutions (`mbconv`)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
-
-Stages = Sequence[Sequence[str]]
 
 
 class Parts(NamedTuple):
@@ -33,7 +31,7 @@ class Scheme:
             of block and what they do, `uir.expand`, comes first. `place` counts the parts, `next`
             is one more; `conv`, `norm` and `act` count three modules each.
         branch: The module of a block that returns what is added to its input.
-        last: The convolution before the pool, by the number of stages and of blocks.
+        last: The convolution before the pool, by the number of stages.
         trunk: The module of all convolutions, where there is one.
         pool: What the mean is called.
         hidden: The layer after it, where there is one.
@@ -63,7 +61,7 @@ class Scheme:
     def block(self, stage: int, place: int) -> str:
         """Name the module of a block."""
         template = self.first if self.first and not stage else self.blocks
-        return template.format(stage=stage + self.offset, place=place, next=place + 1)
+        return template.format(stage=stage + self.offset, place=place)
 
     def stages(self, stage: int) -> list[str]:
         """Name the module of a stage, if there is one."""
@@ -83,10 +81,9 @@ class Scheme:
         )
         return Parts(*said.split())
 
-    def head(self, stages: Stages) -> Parts:
+    def head(self, stages: int) -> Parts:
         """Name the convolution before the pool."""
-        said = self.last.format(stages=len(stages) + 1, blocks=sum(map(len, stages)) + 1)
-        return Parts(*said.split())
+        return Parts(*self.last.format(stages=stages + 1).split())
 
 
 _TIMM = Scheme(  # timm/models/efficientnet.py, _efficientnet_blocks.py
@@ -144,7 +141,8 @@ def _transformers(base: str) -> Scheme:
     return Scheme(
         stem=Parts(f"{first}.convolution", f"{first}.normalization", first),
         first=f"{base}conv_stem",
-        blocks=f"{base}layer.{{place}}",
+        blocks=f"{base}layer.{{stage}}",
+        offset=-1,
         parts={name: part.replace("%s", word) for name, word in words.items()},
         last="{0}.convolution {0}.normalization {0}".format(f"{base}conv_1x1"),
         pool=(f"{base}pooler",),
@@ -154,8 +152,6 @@ def _transformers(base: str) -> Scheme:
     )
 
 
-_FLAT = "features.{blocks}.0 features.{blocks}.1 features.{blocks}"
-
 SCHEMES = {
     "timm": _TIMM,
     "timm_mobilenetv3": replace(  # timm/models/mobilenetv3.py, for V4 too
@@ -164,21 +160,19 @@ SCHEMES = {
     "torchvision_efficientnet": _TORCHVISION,
     "torchvision_mobilenetv2": replace(  # torchvision/models/mobilenetv2.py
         _TORCHVISION,
-        blocks="features.{next}",
+        blocks="features.{stage}",
         stage="",
         parts={
             "project": "{block}.conv.{place} {block}.conv.{next} {block}.conv.{next}",
             "any": "{block}.conv.{place}.0 {block}.conv.{place}.1 {block}.conv.{place}",
         },
         branch="conv",
-        last=_FLAT,
         pool=("adaptive_avg_pool2d", "flatten"),
     ),
     "torchvision_mobilenetv3": replace(  # torchvision/models/mobilenetv3.py
         _TORCHVISION,
-        blocks="features.{next}",
+        blocks="features.{stage}",
         stage="",
-        last=_FLAT,
         hidden=Parts("classifier.0", "", "classifier.1"),
         dense=True,
         classifier="classifier.3",

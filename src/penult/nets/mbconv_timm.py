@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 from penult.errors import NetworkError, UsageError
 from penult.nets.design import Card, Shapes
 from penult.nets.mbconv import Block, MobileConvolutions
+from penult.nets.mbconv_reading import Rows, finished, kernel, row
 from penult.nets.mbconv_timm_table import FAMILIES, VARIANTS, Variant
 from penult.util.text import quoted
 
@@ -43,46 +44,37 @@ def read(shapes: Shapes, card: Card) -> MobileConvolutions | None:
     return design(shapes, stages, card.architecture or the_one(fitting))
 
 
-def rows_of(shapes: Shapes) -> list[list[Block]]:
+def rows_of(shapes: Shapes) -> Rows:
     """Read the blocks by stages, apart from strides, activations, skips; none if one is strange."""
-    stages: list[list[Block]] = []
+    stages: Rows = []
     heads = {".".join(name.split(".")[:3]) for name in shapes if name.startswith("blocks.")}
-    width = (_kernel(shapes, "conv_stem") or (0,))[0]
+    width = (kernel(shapes, "conv_stem") or (0,))[0]
     while f"blocks.{len(stages)}.0" in heads:
         stages.append([])
         while (at := f"blocks.{len(stages) - 1}.{len(stages[-1])}") in heads:
-            row = row_of(shapes, at, width)
-            if row is None:
+            block = row_of(shapes, at, width)
+            if block is None:
                 return []
-            stages[-1].append(row)
-            width = row.c
+            stages[-1].append(block)
+            width = block.c
     return stages if width else []
 
 
 def row_of(shapes: Shapes, at: str, width: int) -> Block | None:
     """Read one block that so many channels go into; None if it is none of these kinds."""
-    names = "conv conv_exp conv_dw conv_pw conv_pwl pw_exp.conv pw_proj.conv"
-    full, fused, depth, point, linear, wide, narrow = (
-        _kernel(shapes, f"{at}.{name}") for name in names.split()
-    )
-    gate = _kernel(shapes, f"{at}.se.conv_reduce")
-    se = gate[0] if gate else 0
-    if full:
-        return Block("cn", full[2], 1, 0, full[0], g=_group(full, width))
-    if fused and linear:
-        return Block("er", fused[2], 1, fused[0], linear[0], se, g=_group(fused, width))
-    if depth and point and linear:
-        return Block("ir", depth[2], 1, point[0], linear[0], se, g=depth[1])
-    if depth and point:
-        return Block("ds", depth[2], 1, 0, point[0], se, g=depth[1])
+    gate = kernel(shapes, f"{at}.se.conv_reduce")
+    wide, narrow = (kernel(shapes, f"{at}.{name}.conv") for name in ("pw_exp", "pw_proj"))
     if wide and narrow:
-        three = (_kernel(shapes, f"{at}.{name}.conv") for name in ("dw_start", "dw_mid", "dw_end"))
+        three = (kernel(shapes, f"{at}.{name}.conv") for name in ("dw_start", "dw_mid", "dw_end"))
         first, middle, last = (each[2] if each else 0 for each in three)
-        return Block("uir", middle, 1, wide[0], narrow[0], se, first, last, g=1)
-    return None
+        return Block("uir", middle, 1, wide[0], narrow[0], 0, first, last, g=1)
+    linear = f"{at}.conv_pwl.weight" in shapes
+    names = ["conv_pw", "conv_dw", "conv_pwl"] if linear else ["conv_dw", "conv_pw"]
+    each = [kernel(shapes, f"{at}.{name}") for name in ["conv", "conv_exp", *names]]
+    return row([found for found in each if found], width, gate[0] if gate else 0)
 
 
-def fits(shapes: Shapes, stages: list[list[Block]], variant: Variant) -> bool:
+def fits(shapes: Shapes, stages: Rows, variant: Variant) -> bool:
     """Compare a network's row in the table with its blocks."""
     seen = [f"{b.kind}{max(b.k, b.a, b.p)}{'s' if b.se else ''}" for b, *_ in stages]
     depths = " ".join(str(len(stage)) for stage in stages)
@@ -119,29 +111,22 @@ def numerics(name: str) -> Numerics:
     )
 
 
-def design(shapes: Shapes, stages: list[list[Block]], name: str) -> MobileConvolutions:
+def design(shapes: Shapes, stages: Rows, name: str) -> MobileConvolutions:
     """Fill in what the table says."""
     variant, said = VARIANTS[name], numerics(name)
     family = FAMILIES[variant.family]
     act, *acts = family.acts.split()
     strides = [int(stage.partition("/")[2]) for stage in family.stages.split()]
-    stem, head = (_kernel(shapes, name) for name in ("conv_stem", "conv_head"))
+    stem, head = (kernel(shapes, name) for name in ("conv_stem", "conv_head"))
     assert stem is not None  # or it would fit none
     pooled = head is not None and "bn2.weight" not in shapes  # before conv_head
-    rows: list[list[str]] = []
-    width = stem[0]
-    for number, stage in enumerate(stages):
-        rows.append([])
-        for place, block in enumerate(stage):
-            row = block._replace(
-                kind="dsa" if family.stages.startswith("dsa") else block.kind,
-                s=1 if place else strides[number],
-                n=acts[min(number, len(acts) - 1)] if acts else act,
-            )
-            skips = row.s == 1 and row.c == width and number not in family.alone
-            skips = skips and row.kind != "dsa" and (row.kind != "cn" or family.joined)
-            rows[-1].append(str(row._replace(skip=skips)))
-            width = row.c
+
+    def may_skip(stage: int, block: Block) -> bool:
+        kind = block.kind != "dsa" and (block.kind != "cn" or family.joined)
+        return kind and stage not in family.alone
+
+    if family.stages.startswith("dsa"):
+        stages = [[block._replace(kind="dsa") for block in stage] for stage in stages]
     return MobileConvolutions(
         library="timm",
         variant=name,
@@ -149,7 +134,7 @@ def design(shapes: Shapes, stages: list[list[Block]], name: str) -> MobileConvol
         classes=shapes.get("classifier.weight", (0,))[0],
         scheme="timm_mobilenetv3" if pooled else "timm",
         stem=str(Block("cn", stem[2], 2, 0, stem[0], n=act)),
-        blocks=tuple(map(tuple, rows)),
+        blocks=finished(stages, stem[0], strides, acts or [act], may_skip),
         head=str(Block("cn", 1, 1, 0, head[0], n=act)) if head and not pooled else "",
         hidden=head[0] if head and pooled else 0,
         hidden_bias="conv_head.bias" in shapes,
@@ -191,14 +176,3 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 _HARMLESS = {"num_classes", "in_chans", "img_size", "drop_rate", "drop_path_rate"}
 _DEFAULTS = [("global_pool", "avg"), ("global_pool", ""), ("output_stride", 32)]
-
-
-def _kernel(shapes: Shapes, name: str) -> tuple[int, ...] | None:
-    """The shape of a convolution's kernel, if there is one, and it is square."""
-    shape = shapes.get(f"{name}.weight", ())
-    whole = len(shape) == 4 and min(shape) > 0 and shape[2] == shape[3]
-    return shape if whole else None
-
-
-def _group(kernel: tuple[int, ...], width: int) -> int:
-    return 0 if kernel[1] == width else kernel[1]

@@ -41,6 +41,12 @@ FAMILIES = (
 ANCHORS: tuple[tuple[str, str], ...] = (
     # a tensor that all files of some network have, and the family's module, most particular first
     ("conv_stem.weight", "mbconv_timm"),
+    ("features.1.0.block.0.0.weight", "mbconv_torchvision"),
+    ("features.1.block.0.0.weight", "mbconv_torchvision"),
+    ("features.1.conv.0.0.weight", "mbconv_torchvision"),
+    ("layers.8.0.layers.0.weight", "mbconv_torchvision"),
+    ("mobilenet_v2.conv_stem.first_conv.convolution.weight", "mbconv_transformers"),
+    ("conv_stem.first_conv.convolution.weight", "mbconv_transformers"),
 )
 DESIGNS = {  # of families that are read off tensors
     "vision_transformer": "VisionTransformer",
