@@ -35,16 +35,21 @@ class Efficient(NamedTuple):
 
 
 class Published(NamedTuple):
-    """Weights at https://download.pytorch.org/models/FILE.pth, under BSD-3-Clause."""
+    """Weights, under BSD-3-Clause."""
 
     name: str
-    tag: str
-    file: str
+    version: int  # of IMAGENET1K
+    file: str  # {} for the network's name
     size: int
     resize: int
     kernel: Literal["bilinear", "bicubic"]
-    top1: float
+    top1: float  # per cent, ILSVRC-2012 validation
     top5: float
+
+    @property
+    def url(self) -> str:
+        """Where they are."""
+        return f"https://download.pytorch.org/models/{self.file.format(self.name)}.pth"
 
 
 _PLACES = tuple(f"block.{place}.0" for place in range(4))
@@ -71,205 +76,31 @@ EFFICIENT = {
     "efficientnet_v2_l": Efficient((4, 7, 7, 10, 19, 25, 7), 640, 1e-3),
 }
 MNASNETS = {160: "mnasnet0_5", 240: "mnasnet0_75", 320: "mnasnet1_0", 416: "mnasnet1_3"}
-PUBLISHED = [
-    # network, tag, file, size, resize, kernel, top-1, top-5; the last one of a network is its best
-    Published(
-        "efficientnet_b0",
-        "IMAGENET1K_V1",
-        "efficientnet_b0_rwightman-7f5810bc",
-        224,
-        256,
-        "bicubic",
-        77.692,
-        93.532,
-    ),
-    Published(
-        "efficientnet_b1",
-        "IMAGENET1K_V1",
-        "efficientnet_b1_rwightman-bac287d4",
-        240,
-        256,
-        "bicubic",
-        78.642,
-        94.186,
-    ),
-    Published(
-        "efficientnet_b1",
-        "IMAGENET1K_V2",
-        "efficientnet_b1-c27df63c",
-        240,
-        255,
-        "bilinear",
-        79.838,
-        94.934,
-    ),
-    Published(
-        "efficientnet_b2",
-        "IMAGENET1K_V1",
-        "efficientnet_b2_rwightman-c35c1473",
-        288,
-        288,
-        "bicubic",
-        80.608,
-        95.31,
-    ),
-    Published(
-        "efficientnet_b3",
-        "IMAGENET1K_V1",
-        "efficientnet_b3_rwightman-b3899882",
-        300,
-        320,
-        "bicubic",
-        82.008,
-        96.054,
-    ),
-    Published(
-        "efficientnet_b4",
-        "IMAGENET1K_V1",
-        "efficientnet_b4_rwightman-23ab8bcd",
-        380,
-        384,
-        "bicubic",
-        83.384,
-        96.594,
-    ),
-    Published(
-        "efficientnet_b5",
-        "IMAGENET1K_V1",
-        "efficientnet_b5_lukemelas-1a07897c",
-        456,
-        456,
-        "bicubic",
-        83.444,
-        96.628,
-    ),
-    Published(
-        "efficientnet_b6",
-        "IMAGENET1K_V1",
-        "efficientnet_b6_lukemelas-24a108a5",
-        528,
-        528,
-        "bicubic",
-        84.008,
-        96.916,
-    ),
-    Published(
-        "efficientnet_b7",
-        "IMAGENET1K_V1",
-        "efficientnet_b7_lukemelas-c5b4e57e",
-        600,
-        600,
-        "bicubic",
-        84.122,
-        96.908,
-    ),
-    Published(
-        "efficientnet_v2_s",
-        "IMAGENET1K_V1",
-        "efficientnet_v2_s-dd5fe13b",
-        384,
-        384,
-        "bilinear",
-        84.228,
-        96.878,
-    ),
-    Published(
-        "efficientnet_v2_m",
-        "IMAGENET1K_V1",
-        "efficientnet_v2_m-dc08266a",
-        480,
-        480,
-        "bilinear",
-        85.112,
-        97.156,
-    ),
-    Published(
-        "efficientnet_v2_l",
-        "IMAGENET1K_V1",
-        "efficientnet_v2_l-59c71312",
-        480,
-        480,
-        "bicubic",
-        85.808,
-        97.788,
-    ),
-    Published(
-        "mobilenet_v2",
-        "IMAGENET1K_V1",
-        "mobilenet_v2-b0353104",
-        224,
-        256,
-        "bilinear",
-        71.878,
-        90.286,
-    ),
-    Published(
-        "mobilenet_v2",
-        "IMAGENET1K_V2",
-        "mobilenet_v2-7ebf99e0",
-        224,
-        232,
-        "bilinear",
-        72.154,
-        90.822,
-    ),
-    Published(
-        "mobilenet_v3_large",
-        "IMAGENET1K_V1",
-        "mobilenet_v3_large-8738ca79",
-        224,
-        256,
-        "bilinear",
-        74.042,
-        91.34,
-    ),
-    Published(
-        "mobilenet_v3_large",
-        "IMAGENET1K_V2",
-        "mobilenet_v3_large-5c1a4163",
-        224,
-        232,
-        "bilinear",
-        75.274,
-        92.566,
-    ),
-    Published(
-        "mobilenet_v3_small",
-        "IMAGENET1K_V1",
-        "mobilenet_v3_small-047dcff4",
-        224,
-        256,
-        "bilinear",
-        67.668,
-        87.402,
-    ),
-    Published(
-        "mnasnet0_5",
-        "IMAGENET1K_V1",
-        "mnasnet0.5_top1_67.823-3ffadce67e",
-        224,
-        256,
-        "bilinear",
-        67.734,
-        87.49,
-    ),
-    Published(
-        "mnasnet0_75", "IMAGENET1K_V1", "mnasnet0_75-7090bc5f", 224, 232, "bilinear", 71.18, 90.496
-    ),
-    Published(
-        "mnasnet1_0",
-        "IMAGENET1K_V1",
-        "mnasnet1.0_top1_73.512-f206786ef8",
-        224,
-        256,
-        "bilinear",
-        73.456,
-        91.51,
-    ),
-    Published(
-        "mnasnet1_3", "IMAGENET1K_V1", "mnasnet1_3-a4c69d6f", 224, 232, "bilinear", 76.506, 93.522
-    ),
+_PUBLISHED = [
+    # network, IMAGENET1K_V, file, size, resize, kernel, top-1, top-5; a network's last is its best
+    ("efficientnet_b0", 1, "{}_rwightman-7f5810bc", 224, 256, "bicubic", 77.692, 93.532),
+    ("efficientnet_b1", 1, "{}_rwightman-bac287d4", 240, 256, "bicubic", 78.642, 94.186),
+    ("efficientnet_b1", 2, "{}-c27df63c", 240, 255, "bilinear", 79.838, 94.934),
+    ("efficientnet_b2", 1, "{}_rwightman-c35c1473", 288, 288, "bicubic", 80.608, 95.31),
+    ("efficientnet_b3", 1, "{}_rwightman-b3899882", 300, 320, "bicubic", 82.008, 96.054),
+    ("efficientnet_b4", 1, "{}_rwightman-23ab8bcd", 380, 384, "bicubic", 83.384, 96.594),
+    ("efficientnet_b5", 1, "{}_lukemelas-1a07897c", 456, 456, "bicubic", 83.444, 96.628),
+    ("efficientnet_b6", 1, "{}_lukemelas-24a108a5", 528, 528, "bicubic", 84.008, 96.916),
+    ("efficientnet_b7", 1, "{}_lukemelas-c5b4e57e", 600, 600, "bicubic", 84.122, 96.908),
+    ("efficientnet_v2_s", 1, "{}-dd5fe13b", 384, 384, "bilinear", 84.228, 96.878),
+    ("efficientnet_v2_m", 1, "{}-dc08266a", 480, 480, "bilinear", 85.112, 97.156),
+    ("efficientnet_v2_l", 1, "{}-59c71312", 480, 480, "bicubic", 85.808, 97.788),
+    ("mobilenet_v2", 1, "{}-b0353104", 224, 256, "bilinear", 71.878, 90.286),
+    ("mobilenet_v2", 2, "{}-7ebf99e0", 224, 232, "bilinear", 72.154, 90.822),
+    ("mobilenet_v3_large", 1, "{}-8738ca79", 224, 256, "bilinear", 74.042, 91.34),
+    ("mobilenet_v3_large", 2, "{}-5c1a4163", 224, 232, "bilinear", 75.274, 92.566),
+    ("mobilenet_v3_small", 1, "{}-047dcff4", 224, 256, "bilinear", 67.668, 87.402),
+    ("mnasnet0_5", 1, "mnasnet0.5_top1_67.823-3ffadce67e", 224, 256, "bilinear", 67.734, 87.49),
+    ("mnasnet0_75", 1, "{}-7090bc5f", 224, 232, "bilinear", 71.18, 90.496),
+    ("mnasnet1_0", 1, "mnasnet1.0_top1_73.512-f206786ef8", 224, 256, "bilinear", 73.456, 91.51),
+    ("mnasnet1_3", 1, "{}-a4c69d6f", 224, 232, "bilinear", 76.506, 93.522),
 ]
+PUBLISHED = [Published._make(row) for row in _PUBLISHED]
 
 
 def read(shapes: Shapes, card: Card) -> MobileConvolutions | None:
