@@ -156,7 +156,7 @@ class MobileConvolutions:
         classes: Of the classifier; 0 if it has none.
         scheme: Which of the library's naming schemes.
         stem: The first convolution, a row; so are the others.
-        blocks: By stages.
+        blocks: A stage each, its rows with spaces between.
         head: The convolution before the pool, or an empty text.
         hidden: Channels of the convolution, or layer, after the pool; 0 if there is none.
         hidden_bias: Whether it has one.
@@ -179,7 +179,7 @@ class MobileConvolutions:
     classes: int
     scheme: str
     stem: str
-    blocks: tuple[tuple[str, ...], ...]
+    blocks: tuple[str, ...]
     head: str
     hidden: int
     hidden_bias: bool
@@ -201,8 +201,7 @@ class MobileConvolutions:
         Raises:
             ValueError: A text isn't a row, or names nothing.
         """
-        rows = [self.stem, *(row for stage in self.blocks for row in stage)]
-        for row in [*rows, self.head] if self.head else rows:
+        for row in [self.stem, *" ".join(self.blocks).split(" "), *self.head.split()]:
             block_of(row)
         names = SCHEMES.get(self.scheme)
         if not names or (self.hidden and not names.hidden) or self.act not in ACTIVATIONS:
@@ -248,7 +247,7 @@ def mobile_convolutions(images: Value, classes: int, *, net: MobileConvolutions)
     (step,) = block_of(net.stem).steps
     x = convolve(layers, images, names.stem, step, net)
     for number, stage in enumerate(net.blocks):
-        for place, row in enumerate(stage):
+        for place, row in enumerate(stage.split()):
             name = names.block(number, place)
             x = layers[name] = residual(layers, x, name, block_of(row), net)
         layers.update(dict.fromkeys(names.stages(number), x))

@@ -42,8 +42,8 @@ def finished(
     strides: Sequence[int],
     acts: Sequence[str],
     may_skip: Callable[[int, Block], bool] = lambda stage, block: True,
-) -> tuple[tuple[str, ...], ...]:
-    """Write the rows of a network, with what tensors don't tell.
+) -> tuple[str, ...]:
+    """Write the rows of a network by stages, with what tensors don't tell.
 
     Args:
         stages: As tensors tell them.
@@ -52,7 +52,7 @@ def finished(
         acts: The activations of the stages, the last of which stands for the rest.
         may_skip: Whether a block of a stage adds its input where shapes allow it.
     """
-    rows: list[tuple[str, ...]] = []
+    rows: list[str] = []
     for number, stage in enumerate(stages):
         said = []
         for place, block in enumerate(stage):
@@ -61,5 +61,5 @@ def finished(
             act = acts[min(number, len(acts) - 1)]
             said.append(str(block._replace(s=stride, n=act, skip=skip)))
             width = block.c
-        rows.append(tuple(said))
+        rows.append(" ".join(said))
     return tuple(rows)
