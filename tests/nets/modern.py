@@ -16,12 +16,11 @@ import numpy as np
 from penult.engine import OnnxRuntime
 from penult.graph import variables
 from penult.nets.design import Card, Design
-from penult.nets.registry import read
+from penult.nets.registry import read_designs
 from penult.onnx.writer import to_onnx
 
 SMALL = Path(__file__).parents[1] / "reference" / "modern"
 ALL = Path(os.environ.get("PENULT_MODERN", SMALL))  # a folder that holds more of them
-LIBRARIES = {"openai": "open_clip"}  # whose names the tensors have
 
 
 class Reference:
@@ -44,20 +43,40 @@ class Reference:
         config = manifest.get("config") or {}
         if library == "transformers":
             return Card(library, config["model_type"], config)
-        architecture = manifest["architecture"].partition(".")[0]
-        return Card(LIBRARIES.get(library, library), architecture, config)
+        if library == "openai":
+            return Card()  # their files come alone
+        return Card(library, manifest["architecture"].partition(".")[0], config)
 
     @cached_property
     def design(self) -> Design:
         """What is read off the tensors and the card."""
-        (design,) = read(self.shapes, self.card).values()
+        (design,) = read_designs(self.shapes, self.card).values()
         return design
 
     def weight(self, name: str) -> np.ndarray:
         """The stand-in of one tensor, as the file has it."""
+        if name in self.manifest["kept"]:
+            return np.zeros(self.shapes[name], np.float32)
         array = _weight()(name, self.shapes[name])
         dtypes = {name: dtype for name, _, dtype in self.manifest["state_dict"]}
         return array.astype(np.float16) if dtypes[name] == "float16" else array
+
+    def write(self, path: Path) -> Path:
+        """Write the file as safetensors, with stand-in weights."""
+        header, arrays, at = {}, [], 0
+        for name, shape in self.shapes.items():
+            array = self.weight(name)
+            dtype = {"float16": "F16", "float32": "F32"}[str(array.dtype)]
+            end = at + array.nbytes
+            header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
+            arrays.append(array)
+            at = end
+        text = json.dumps(header).encode()
+        with path.open("wb") as file:
+            file.write(len(text).to_bytes(8, "little") + text)
+            for array in arrays:
+                file.write(array.tobytes())
+        return path
 
     @cached_property
     def inputs(self) -> np.ndarray:

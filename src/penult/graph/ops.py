@@ -188,6 +188,11 @@ def local_response_norm(x: Value, *, radius: int, bias: float, alpha: float, bet
     return _apply("LRN", x, size=size, bias=bias, alpha=alpha * size, beta=beta)
 
 
+def normalize(x: Value) -> Value:
+    """Divide a vector by its length, the square root of the sum of squares."""
+    return _apply("LpNormalization", x, axis=-1, p=2)
+
+
 def softmax(x: Value) -> Value:
     """Turn logits (classes,) into probabilities."""
     return _apply("Softmax", x, axis=1)

@@ -12,6 +12,8 @@ from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.checkpoints.base import Array
 from penult.graph import variables
 from penult.model.matching import AVERAGE, candidates, classes, copies, fit, unknown
+from penult.nets import Card, read_designs
+from penult.nets.design import pretrained
 
 Role = Literal["network", "average", "slot", "counter", "left over"]
 
@@ -95,7 +97,8 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
     """
     checkpoint = open_checkpoint(path)
     shapes = checkpoint.shapes
-    networks = candidates(shapes)
+    designs = read_designs(shapes, Card())
+    networks = [pretrained(design) for design in designs.values()] or candidates(shapes)
     used: set[str] = set()
     number = None
     missing: tuple[str, ...] = ()
@@ -114,7 +117,7 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         format=checkpoint.format,
         bytes=sum(file.size for file in checkpoint.files),
         step=_step(checkpoint),
-        networks=tuple(spec.name for spec in networks),
+        networks=tuple(dict.fromkeys(spec.name for spec in networks)),
         prefixes=tuple(copies(networks[0], shapes)) if networks else (),
         classes=number or None,
         missing=missing,

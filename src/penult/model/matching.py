@@ -11,7 +11,16 @@ from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph import Variable, variables
 from penult.model.published import download
-from penult.nets import Architecture, PackagedWeights, Pretrained, networks, ours
+from penult.nets import (
+    Architecture,
+    Card,
+    PackagedWeights,
+    Pretrained,
+    networks,
+    ours,
+    read_designs,
+)
+from penult.nets.design import pretrained
 from penult.nets.registry import installed
 from penult.util.text import nearest, printable, quoted
 
@@ -97,16 +106,23 @@ def with_averages(checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint.with_averages(averages)
 
 
-def recognise(checkpoint: Checkpoint, size: int | None = None) -> Pretrained:
+def recognise(
+    checkpoint: Checkpoint, size: int | None = None, card: Card | None = None
+) -> Pretrained:
     """Return the one network whose features can be computed from a checkpoint's variables.
 
-    Weights of one architecture that differ in the size of their input have the same variables;
-    `size` tells them apart.
+    The card is what is said beside the file. Weights of one architecture that differ in the size
+    of their input have the same variables; `size` tells them apart.
 
     Raises:
         NetworkError: None fits; the message says what the nearest one lacks.
         UsageError: More than one fits.
     """
+    designs = read_designs(checkpoint.shapes, card or Card())
+    if len(designs) > 1:
+        raise _several(checkpoint, next(iter(designs.values())).name, sorted(designs))
+    for design in designs.values():
+        return pretrained(design)
     fitting = candidates(checkpoint.shapes)
     if not fitting:
         raise NetworkError(unknown(checkpoint))
@@ -160,10 +176,14 @@ def require_one_copy(spec: Pretrained, checkpoint: Checkpoint) -> None:
     """Raise a UsageError that names them if a checkpoint holds several copies of a network."""
     prefixes = copies(spec, checkpoint.shapes)
     if len(prefixes) > 1:
-        raise UsageError(
-            f"{quoted(checkpoint.path)} holds {len(prefixes)} copies of {spec.name}, "
-            f"below {' and '.join(map(quoted, prefixes[:SHOWN]))}: say which (--prefix)"
-        )
+        raise _several(checkpoint, spec.name, prefixes)
+
+
+def _several(checkpoint: Checkpoint, name: str, prefixes: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"{quoted(checkpoint.path)} holds {len(prefixes)} copies of {name}, "
+        f"below {' and '.join(map(quoted, prefixes[:SHOWN]))}: say which (--prefix)"
+    )
 
 
 def select_below(checkpoint: Checkpoint, prefix: str) -> Checkpoint:

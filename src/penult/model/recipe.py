@@ -58,6 +58,7 @@ class Recipe:
         ema: Whether moving averages are taken for weights.
         prefix: What stands in the file before the names of the copy that is taken.
         exact: Whether all convolutions are computed as they stand.
+        settings: What makes the network again where its name alone doesn't.
         pool: What layers with height and width become.
         size: Pixels of the network's square input.
         preprocessing: How pixels become that input.
@@ -75,6 +76,7 @@ class Recipe:
     ema: bool = False
     prefix: str = ""
     exact: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pool: Pool = "avg"
     size: int
     preprocessing: Transform
@@ -110,6 +112,7 @@ class Recipe:
             ema=network.ema,
             prefix=network.prefix,
             exact=network.exact,
+            settings=network.settings,
             pool=options.get("pool", "avg"),
             size=network.size,
             preprocessing=_preprocessing(network, options.get("preprocess")),
@@ -222,7 +225,7 @@ _PLAIN = [
 ]
 _STORED: dict[str, Any] = {"network": str, "weights_path": str, "weights_sha256": str}
 _STORED |= {n: str if n in _CHOICES else _NAMES[n].type for n in _PLAIN if n not in _STORED}
-_STORED["transform"] = dict
+_STORED |= {"transform": dict, "settings": dict}
 
 
 def _preprocessing(network: Network, asked: str | Transform | None) -> Transform:

@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import Any, Protocol, get_args, get_origin, get_type_hints
 
 from penult.images.preprocess import Transform
-from penult.nets.spec import Architecture
+from penult.nets.spec import Architecture, Pretrained
 from penult.util.text import quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
@@ -71,11 +71,38 @@ class Design(Protocol):
         ...
 
 
+def pretrained(design: Design, name: str | None = None) -> Pretrained:
+    """Make a network of a design, by its own name or another."""
+    return Pretrained(
+        name or design.name,
+        design.architecture(),
+        size=design.size,
+        preprocess=design.preprocess,
+        classes=design.classes,
+        settings=document(design),
+    )
+
+
 def document(design: Design) -> dict[str, Any]:
     """Write a design as plain data, its family by the name of the module."""
     assert is_dataclass(design)
     assert not isinstance(design, type)
-    return {"family": type(design).__module__.rpartition(".")[2], **asdict(design)}
+    values = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in asdict(design).items()
+    }
+    return {"family": type(design).__module__.rpartition(".")[2], **values}
+
+
+LIBRARIES = ("torchvision", "timm", "transformers", "open_clip")
+
+
+def card_named(name: str) -> Card | None:
+    """Make a card of a name such as `timm/vit_small_patch16_224`, or with a tag after a dot."""
+    library, _, architecture = name.partition("/")
+    if library not in LIBRARIES or not architecture:
+        return None
+    return Card(library, architecture.partition(".")[0] if library == "timm" else architecture)
 
 
 def design_of(value: Mapping[str, Any], families: Mapping[str, str]) -> Design:

@@ -70,7 +70,7 @@ def opset(version: int, domain: str = "") -> bytes:
 
 def _attribute(name: str, value: Attribute) -> bytes:
     if isinstance(value, int):
-        return encode((1, name), (3, value), (20, INT_ATTRIBUTE))
+        return encode((1, name), (3, value % 2**64), (20, INT_ATTRIBUTE))
     if isinstance(value, float):
         return encode((1, name), (2, value), (20, FLOAT_ATTRIBUTE))
     return encode((1, name), *((8, each % 2**64) for each in value), (20, INTS_ATTRIBUTE))
