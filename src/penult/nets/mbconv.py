@@ -123,6 +123,7 @@ class Step(NamedTuple):
     act: str = ""  # none after a projection
 
 
+VAST = 1_000_000  # channels, and classes, that no network has
 _TEXT = re.compile(
     r"(cn|dsa?|ir|er|uir)((?:_(?:k|s|e|c|se|a|p|g)[1-9]\d{0,5})+)_n(re|r6|hs|sw|ge)(_skip)?"
 )
@@ -199,13 +200,16 @@ class MobileConvolutions:
         """Check what types don't say.
 
         Raises:
-            ValueError: A text isn't a row, or names nothing.
+            ValueError: A text isn't a row, or names nothing; or a number is absurd.
         """
         for row in [self.stem, *" ".join(self.blocks).split(" "), *self.head.split()]:
             block_of(row)
         names = SCHEMES.get(self.scheme)
         if not names or (self.hidden and not names.hidden) or self.act not in ACTIVATIONS:
             raise ValueError(f"no network has the names {quoted(f'{self.scheme}, {self.act}')}")
+        sound = 0 < self.size <= self.resize < VAST and 0 < self.epsilon < 1
+        if not (sound and 0 <= self.classes < VAST and 0 <= self.hidden < VAST):
+            raise ValueError(f"the {self.name} has a number that none can have")
 
     @property
     def name(self) -> str:

@@ -3,16 +3,22 @@
 from collections.abc import Callable, Sequence
 
 from penult.nets.design import Shapes
-from penult.nets.mbconv import Block
+from penult.nets.mbconv import VAST, Block
 
 Rows = list[list[Block]]  # by stages
 
 
 def kernel(shapes: Shapes, name: str) -> tuple[int, ...] | None:
-    """Return the shape of a convolution's kernel, if there is one, and it is square."""
+    """Return the shape of a convolution's kernel, if there is one that can be: square, not vast."""
     shape = shapes.get(f"{name}.weight", ())
-    whole = len(shape) == 4 and min(shape) > 0 and shape[2] == shape[3]
-    return shape if whole else None
+    sound = len(shape) == 4 and 0 < min(shape) <= max(shape) < VAST and shape[2] == shape[3]
+    return shape if sound else None
+
+
+def outputs(shapes: Shapes, name: str) -> int:
+    """Count what a dense layer gives; 0 if there is none."""
+    shape = shapes.get(f"{name}.weight", ())
+    return shape[0] if len(shape) == 2 and 0 < shape[0] < VAST else 0
 
 
 def row(kernels: Sequence[tuple[int, ...]], width: int, se: int = 0) -> Block | None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 from penult.errors import NetworkError, UsageError
 from penult.nets.design import Card, Shapes
 from penult.nets.mbconv import Block, MobileConvolutions
-from penult.nets.mbconv_reading import Rows, finished, kernel, row
+from penult.nets.mbconv_reading import Rows, finished, kernel, outputs, row
 from penult.nets.mbconv_timm_table import FAMILIES, VARIANTS, Variant
 from penult.util.text import quoted
 
@@ -48,7 +48,10 @@ def rows_of(shapes: Shapes) -> Rows:
     """Read the blocks by stages, apart from strides, activations, skips; none if one is strange."""
     stages: Rows = []
     heads = {".".join(name.split(".")[:3]) for name in shapes if name.startswith("blocks.")}
-    width = (kernel(shapes, "conv_stem") or (0,))[0]
+    stem = kernel(shapes, "conv_stem")
+    if stem is None:
+        return []
+    width = stem[0]
     while f"blocks.{len(stages)}.0" in heads:
         stages.append([])
         while (at := f"blocks.{len(stages) - 1}.{len(stages[-1])}") in heads:
@@ -57,7 +60,7 @@ def rows_of(shapes: Shapes) -> Rows:
                 return []
             stages[-1].append(block)
             width = block.c
-    return stages if width else []
+    return stages
 
 
 def row_of(shapes: Shapes, at: str, width: int) -> Block | None:
@@ -68,22 +71,36 @@ def row_of(shapes: Shapes, at: str, width: int) -> Block | None:
         three = (kernel(shapes, f"{at}.{name}.conv") for name in ("dw_start", "dw_mid", "dw_end"))
         first, middle, last = (each[2] if each else 0 for each in three)
         return Block("uir", middle, 1, wide[0], narrow[0], 0, first, last, g=1)
-    linear = f"{at}.conv_pwl.weight" in shapes
-    names = ["conv_pw", "conv_dw", "conv_pwl"] if linear else ["conv_dw", "conv_pw"]
-    each = [kernel(shapes, f"{at}.{name}") for name in ["conv", "conv_exp", *names]]
-    return row([found for found in each if found], width, gate[0] if gate else 0)
+    parts = next(
+        (kind for kind in _PARTS if all(f"{at}.{part}.weight" in shapes for part in kind)), ()
+    )
+    kernels = [found for part in parts if (found := kernel(shapes, f"{at}.{part}"))]
+    whole = parts and len(kernels) == len(parts)
+    return row(kernels, width, gate[0] if gate else 0) if whole else None
 
 
 def fits(shapes: Shapes, stages: Rows, variant: Variant) -> bool:
-    """Compare a network's row in the table with its blocks."""
+    """Compare a network's row in the table with its tensors."""
+    family = FAMILIES[variant.family]
     seen = [f"{b.kind}{max(b.k, b.a, b.p)}{'s' if b.se else ''}" for b, *_ in stages]
     depths = " ".join(str(len(stage)) for stage in stages)
     ends = shapes["conv_stem.weight"][0], stages[-1][-1].c
     return (
-        seen == FAMILIES[variant.family].seen
+        seen == family.seen
         and (depths, *ends) == (variant.depths, variant.stem, variant.last)
-        and (variant.family == "mobilenetv1" or "conv_head.weight" in shapes)
+        and head_of(shapes) in family.head.split()
     )
+
+
+def head_of(shapes: Shapes) -> str:
+    """Tell where the last convolution is, and what belongs to it."""
+    if kernel(shapes, "conv_head") is None:
+        return "none"
+    if "bn2.weight" in shapes:
+        return "unpooled"
+    if "norm_head.weight" in shapes:
+        return "normed"
+    return "biased" if "conv_head.bias" in shapes else "bare"
 
 
 def the_one(fitting: list[str]) -> str:
@@ -119,7 +136,7 @@ def design(shapes: Shapes, stages: Rows, name: str) -> MobileConvolutions:
     strides = [int(stage.partition("/")[2]) for stage in family.stages.split()]
     stem, head = (kernel(shapes, name) for name in ("conv_stem", "conv_head"))
     assert stem is not None  # or it would fit none
-    pooled = head is not None and "bn2.weight" not in shapes  # before conv_head
+    pooled = head_of(shapes) not in {"none", "unpooled"}
 
     def may_skip(stage: int, block: Block) -> bool:
         kind = block.kind != "dsa" and (block.kind != "cn" or family.joined)
@@ -131,7 +148,7 @@ def design(shapes: Shapes, stages: Rows, name: str) -> MobileConvolutions:
         library="timm",
         variant=name,
         size=variant.size,
-        classes=shapes.get("classifier.weight", (0,))[0],
+        classes=outputs(shapes, "classifier"),
         scheme="timm_mobilenetv3" if pooled else "timm",
         stem=str(Block("cn", stem[2], 2, 0, stem[0], n=act)),
         blocks=finished(stages, stem[0], strides, acts or [act], may_skip),
@@ -176,3 +193,9 @@ def check_settings(settings: Mapping[str, Any]) -> None:
 
 _HARMLESS = {"num_classes", "in_chans", "img_size", "drop_rate", "drop_path_rate"}
 _DEFAULTS = [("global_pool", "avg"), ("global_pool", ""), ("output_stride", 32)]
+_PARTS = (  # of the other kinds of blocks; the first that is there is it
+    ("conv",),
+    ("conv_exp", "conv_pwl"),
+    ("conv_pw", "conv_dw", "conv_pwl"),
+    ("conv_dw", "conv_pw"),
+)

@@ -12,6 +12,7 @@ class Family(NamedTuple):
 
     stages: str  # the first block of each: kind, largest kernel, s if there is a gate, /stride
     acts: str  # of the stem and the stages; the last one stands for the rest
+    head: str = "unpooled"  # conv_head: before the pool, or after it bare, biased, normed; or none
     gate: Literal["sigmoid", "hard_sigmoid"] = "sigmoid"
     gate_act: Literal["", "re"] = ""  # empty: the block's
     alone: tuple[int, ...] = ()  # stages whose blocks never add their input
@@ -46,32 +47,41 @@ FAMILIES = {
     "efficientnetv2_rw": Family("er3/1 er3/2 er3/2 ir3s/2 ir3s/1 ir3s/2", "sw"),
     "efficientnet_test": Family("cn3/1 er3/2 er3/2 ir3s/2 ir3s/2", "sw", joined=True),
     "mobilenet_edgetpu_v2": Family("cn1/1 er3/2 er3/2 er3/2 ir3/1 ir3/2 ir3/1", "re"),
-    "mobilenetv1": Family("dsa3/1 dsa3/2 dsa3/2 dsa3/2 dsa3/2", "r6"),
+    "mobilenetv1": Family("dsa3/1 dsa3/2 dsa3/2 dsa3/2 dsa3/2", "r6", "none unpooled"),
     "mobilenetv2": Family("ds3/1 ir3/2 ir3/2 ir3/2 ir3/1 ir3/2 ir3/1", "r6"),
     "mobilenetv3": Family(
-        "ds3/1 ir3/2 ir5s/2 ir3/2 ir3s/1 ir5s/2 cn1/1", "hs re re re hs", "hard_sigmoid", "re"
+        "ds3/1 ir3/2 ir5s/2 ir3/2 ir3s/1 ir5s/2 cn1/1",
+        "hs re re re hs",
+        "biased",
+        "hard_sigmoid",
+        "re",
     ),
     "mobilenetv3_rw": Family(
         "ds3/1 ir3/2 ir5s/2 ir3/2 ir3s/1 ir5s/2 cn1/1",
         "hs re re re hs",
+        "bare",
         "hard_sigmoid",
         alone=(0,),
     ),
     "mobilenetv3_small": Family(
-        "ds3s/2 ir3/2 ir5s/2 ir5s/1 ir5s/2 cn1/1", "hs re re hs", "hard_sigmoid", "re"
+        "ds3s/2 ir3/2 ir5s/2 ir5s/1 ir5s/2 cn1/1", "hs re re hs", "biased", "hard_sigmoid", "re"
     ),
-    "mobilenetv3_minimal": Family("ds3/1 ir3/2 ir3/2 ir3/2 ir3/1 ir3/2 cn1/1", "re"),
-    "mobilenetv3_small_minimal": Family("ds3/2 ir3/2 ir3/2 ir3/1 ir3/2 cn1/1", "re"),
-    "mobilenetv4_small": Family("cn3/2 cn3/2 uir5/2 uir3/2 cn1/1", "re"),
-    "mobilenetv4": Family("er3/2 uir5/2 uir5/2 uir5/2 cn1/1", "re"),
+    "mobilenetv3_minimal": Family("ds3/1 ir3/2 ir3/2 ir3/2 ir3/1 ir3/2 cn1/1", "re", "biased"),
+    "mobilenetv3_small_minimal": Family("ds3/2 ir3/2 ir3/2 ir3/1 ir3/2 cn1/1", "re", "biased"),
+    "mobilenetv4_small": Family("cn3/2 cn3/2 uir5/2 uir3/2 cn1/1", "re", "normed"),
+    "mobilenetv4": Family("er3/2 uir5/2 uir5/2 uir5/2 cn1/1", "re", "normed"),
     "mnasnet": Family("ds3/1 ir3/2 ir5/2 ir5/2 ir3/1 ir5/2 ir3/1", "re", alone=(0, 6)),
     "mnasnet_small": Family("ds3/1 ir3/2 ir3/2 ir5s/2 ir3s/1 ir5s/2 ir3/1", "re"),
     "semnasnet": Family("ds3/1 ir3/2 ir5s/2 ir3/2 ir3s/1 ir5s/2 ir3/1", "re", alone=(0,)),
     "spnasnet": Family("ds3/1 ir3/2 ir5/2 ir5/2 ir5/1 ir5/2 ir3/1", "re", alone=(0, 6)),
     "fbnetc": Family("ir3/1 ir3/2 ir5/2 ir5/2 ir5/1 ir5/2 ir3/1", "re"),
-    "fbnetv3": Family("ds3/1 ir5/2 ir5s/2 ir5/2 ir3s/1 ir3s/2 cn1/1", "hs", "hard_sigmoid"),
-    "fbnetv3_d": Family("ds3/1 ir3/2 ir5s/2 ir3/2 ir3s/1 ir3s/2 cn1/1", "hs", "hard_sigmoid"),
-    "lcnet": Family("dsa3/1 dsa3/2 dsa3/2 dsa3/2 dsa5/1 dsa5s/2", "hs", "hard_sigmoid", "re"),
+    "fbnetv3": Family("ds3/1 ir5/2 ir5s/2 ir5/2 ir3s/1 ir3s/2 cn1/1", "hs", "bare", "hard_sigmoid"),
+    "fbnetv3_d": Family(
+        "ds3/1 ir3/2 ir5s/2 ir3/2 ir3s/1 ir3s/2 cn1/1", "hs", "bare", "hard_sigmoid"
+    ),
+    "lcnet": Family(
+        "dsa3/1 dsa3/2 dsa3/2 dsa3/2 dsa5/1 dsa5s/2", "hs", "biased", "hard_sigmoid", "re"
+    ),
 }
 VARIANTS = {
     # family, blocks of the stages, channels of stem and last stage, size, crop

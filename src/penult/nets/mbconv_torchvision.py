@@ -12,7 +12,7 @@ from penult.errors import NetworkError
 from penult.nets.design import Card, Shapes
 from penult.nets.mbconv import Block, MobileConvolutions
 from penult.nets.mbconv_names import SCHEMES
-from penult.nets.mbconv_reading import Rows, finished, kernel, row
+from penult.nets.mbconv_reading import Rows, finished, kernel, outputs, row
 from penult.util.text import quoted
 
 
@@ -176,13 +176,13 @@ def design(
     names = SCHEMES[kind.scheme]
     act, *acts = kind.acts.split()
     head = kernel(shapes, names.head(len(stages)).conv)
-    hidden = shapes.get("classifier.0.weight", (0,))[0] if names.hidden else 0
+    hidden = outputs(shapes, "classifier.0") if names.hidden else 0
     weights = next(each for each in reversed(PUBLISHED) if each.name == name)
     return MobileConvolutions(
         library="torchvision",
         variant=name,
         size=weights.size,
-        classes=shapes.get(f"{names.classifier}.weight", (0,))[0],
+        classes=outputs(shapes, names.classifier),
         scheme=kind.scheme,
         stem=str(Block("cn", stem[2], 2, 0, stem[0], n=act)),
         blocks=finished(stages, stem[0], [int(stride) for stride in kind.strides], acts),

@@ -9,7 +9,7 @@ from typing import TypeVar
 from penult.errors import NetworkError
 from penult.nets.design import Card, Shapes
 from penult.nets.mbconv import Block, MobileConvolutions
-from penult.nets.mbconv_reading import Rows, finished, kernel, row
+from penult.nets.mbconv_reading import Rows, finished, kernel, outputs, row
 from penult.util.text import quoted
 
 T = TypeVar("T", int, float, str, bool)
@@ -47,7 +47,7 @@ def read(shapes: Shapes, card: Card) -> MobileConvolutions | None:
         library="transformers",
         variant="mobilenet_v2",
         size=size,
-        classes=shapes.get("classifier.weight", (0,))[0],
+        classes=outputs(shapes, "classifier"),
         scheme="transformers" if base else "transformers_base",
         stem=str(Block("cn", stem[2], 2, 0, stem[0], n=act)),
         blocks=finished(stages, stem[0], STRIDES, [act]),
