@@ -315,6 +315,15 @@ def test_a_universal_block_filters_where_it_has_kernels():
     ]
 
 
+def test_maps_are_halved_after_the_blocks_convolutions_and_not_after_the_stem():
+    strided, pooled = layers(SMALL), layers(replace(SMALL, antialias="avg"))
+    added = [f"blocks.{stage}.0.aa" for stage in (1, 2, 3, 4)]
+    assert [name for name in pooled if name not in strided] == added
+    assert pooled["blocks.1.0.bn1"].shape == (64, 80, 80)
+    assert pooled["blocks.1.0.aa"].shape == (64, 40, 40)
+    assert all(pooled[name].shape == strided[name].shape for name in strided if "bn" not in name)
+
+
 def test_each_variant_has_as_many_stages_as_its_family():
     for variant in VARIANTS.values():
         assert len(variant.depths.split()) == len(FAMILIES[variant.family].seen)

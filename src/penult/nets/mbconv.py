@@ -289,7 +289,7 @@ def residual(layers: Layers, x: Value, name: str, row: Block, net: MobileConvolu
 def convolve(layers: Layers, x: Value, names: Parts, step: Step, net: MobileConvolutions) -> Value:
     """Convolve, normalise, activate; where maps are halved by a pool, pool."""
     channels = x.shape[0]
-    blurred = net.antialias and step.stride > 1
+    blurred = net.antialias and names.pooled and step.stride > 1  # never the stem
     x = conv_bn(
         x,
         names.conv,
