@@ -40,6 +40,7 @@ SMALL = MobileConvolutions(
     padding="",
     gate="sigmoid",
     gate_act="",
+    layer_scale=False,
     antialias="",
     resize=168,
     squash=False,

@@ -38,8 +38,9 @@ from penult.graph import (
 )
 from penult.images.geometry import Rounding, ShorterSide, Squash
 from penult.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Scaled, Transform
+from penult.nets.mbconv_attention import attend, scaled
 from penult.nets.mbconv_names import SCHEMES, Parts, Scheme
-from penult.nets.pytorch import conv_bias, conv_bn, linear, squeeze_excite
+from penult.nets.pytorch import batch_norm, conv_bias, conv_bn, linear, squeeze_excite
 from penult.nets.spec import Architecture, Layers
 from penult.util.text import quoted
 
@@ -69,24 +70,25 @@ class Block(NamedTuple):
 
     The kinds: `cn` convolve; `ds` filter, project; `dsa` the same, and activate; `ir` expand,
     filter, project; `er` expand and filter in one convolution, project; `uir` filter, expand,
-    filter, project, filter, of which any of the three filters may be missing.
+    filter, project, filter, of which any of the three filters may be missing; `mqa` attend.
     """
 
     kind: str
-    k: int  # the filters' kernel
+    k: int  # the filters' kernel; of mqa, of those that halve keys and values, or 0
     s: int  # their stride
-    e: int  # channels in the middle
+    e: int  # channels in the middle; of mqa, of a query
     c: int  # channels that come out
     se: int = 0  # channels within the gate, where there is one
     a: int = 0  # kernel of the first filters of uir
     p: int = 0  # kernel of its last ones
     g: int = 0  # channels that a filter sees, where not all
+    h: int = 0  # heads of mqa
     n: str = "re"  # activation
     skip: bool = False  # whether the input is added
 
     def __str__(self) -> str:
         numbers = {"k": self.k, "s": self.s, "e": self.e, "c": self.c, "se": self.se}
-        numbers |= {"a": self.a, "p": self.p, "g": self.g}
+        numbers |= {"a": self.a, "p": self.p, "g": self.g, "h": self.h}
         said = "".join(f"_{key}{number}" for key, number in numbers.items() if number)
         return f"{self.kind}{said}_n{self.n}{'_skip' * self.skip}"
 
@@ -94,6 +96,8 @@ class Block(NamedTuple):
     def steps(self) -> Iterator["Step"]:
         """What is done to a map, in order."""
         wide = Step("expand", 1, self.e, act=self.n)
+        if self.kind == "mqa":
+            return
         if self.kind == "cn":
             yield Step("full", self.k, self.c, self.g, self.s, self.n)
             return
@@ -125,9 +129,9 @@ class Step(NamedTuple):
 
 VAST = 1_000_000  # channels, and classes, that no network has
 _TEXT = re.compile(
-    r"(cn|dsa?|ir|er|uir)((?:_(?:k|s|e|c|se|a|p|g)[1-9]\d{0,5})+)_n(re|r6|hs|sw|ge)(_skip)?"
+    r"(cn|dsa?|ir|er|uir|mqa)((?:_(?:k|s|e|c|se|a|p|g|h)[1-9]\d{0,5})+)_n(re|r6|hs|sw|ge)(_skip)?"
 )
-_FILTERS = {"ir": "kesc", "er": "kesc", "uir": "esc", "cn": "ksc"}  # what a kind can't be without
+_FILTERS = {"ir": "kesc", "er": "kesc", "uir": "esc", "mqa": "esch"}  # what a kind can't be without
 
 
 def block_of(text: str) -> Block:
@@ -167,6 +171,7 @@ class MobileConvolutions:
         padding: `SAME` as TensorFlow has it; `""` for half the kernel on all sides.
         gate: What turns the gates' numbers into weights.
         gate_act: The activation within the gates; empty if it is the block's.
+        layer_scale: Whether `uir` and `mqa` weigh channels before the input is added.
         antialias: What halves a map after a convolution, in place of its stride.
         resize: To which shorter side images are resized, for that size.
         squash: Whether they are resized to a square instead, out of proportion.
@@ -190,6 +195,7 @@ class MobileConvolutions:
     padding: Literal["", "SAME"]
     gate: Literal["sigmoid", "hard_sigmoid"]
     gate_act: Literal["", "re"]
+    layer_scale: bool
     antialias: Literal["", "avg", "blurpc"]
     resize: int
     squash: bool
@@ -271,6 +277,17 @@ def mobile_convolutions(images: Value, classes: int, *, net: MobileConvolutions)
 def residual(layers: Layers, x: Value, name: str, row: Block, net: MobileConvolutions) -> Value:
     """Compute a block; what its modules give are layers too."""
     names, y = SCHEMES[net.scheme], x
+    if row.kind == "mqa":
+        y = layers[f"{name}.norm"] = batch_norm(x, f"{name}.norm", epsilon=net.epsilon)
+        y = layers[f"{name}.attn"] = attend(
+            y,
+            f"{name}.attn",
+            heads=row.h,
+            width=row.e,
+            kernel=row.k,
+            filters=row.c,
+            epsilon=net.epsilon,
+        )
     for place, step in enumerate(row.steps):
         parts = names.part(name, row.kind, step.part, place)
         if step.part == "squeeze":
@@ -281,6 +298,8 @@ def residual(layers: Layers, x: Value, name: str, row: Block, net: MobileConvolu
             layers[parts.layer] = y
         else:
             y = convolve(layers, y, parts, step, net)
+    if net.layer_scale and row.kind in {"uir", "mqa"}:
+        y = layers[f"{name}.layer_scale"] = scaled(y, f"{name}.layer_scale")
     if names.branch:
         layers[f"{name}.{names.branch}"] = y
     return add(y, x) if row.skip and y.shape == x.shape else y

@@ -66,6 +66,12 @@ def rows_of(shapes: Shapes) -> Rows:
 def row_of(shapes: Shapes, at: str, width: int) -> Block | None:
     """Read one block that so many channels go into; None if it is none of these kinds."""
     gate = kernel(shapes, f"{at}.se.conv_reduce")
+    asked, key, seen = (
+        kernel(shapes, f"{at}.attn.{name}.proj") for name in ("query", "key", "output")
+    )
+    if asked and key and seen:
+        down = kernel(shapes, f"{at}.attn.key.down_conv")
+        return Block("mqa", down[2] if down else 0, 1, key[0], seen[0], h=asked[0] // key[0])
     wide, narrow = (kernel(shapes, f"{at}.{name}.conv") for name in ("pw_exp", "pw_proj"))
     if wide and narrow:
         three = (kernel(shapes, f"{at}.{name}.conv") for name in ("dw_start", "dw_mid", "dw_end"))
@@ -161,6 +167,7 @@ def design(shapes: Shapes, stages: Rows, name: str) -> MobileConvolutions:
         padding=said.padding,
         gate=family.gate,
         gate_act=family.gate_act,
+        layer_scale="blocks.1.0.layer_scale.gamma" in shapes,
         antialias=said.antialias,
         resize=int(variant.size / variant.crop),
         squash=variant.squash,

@@ -70,6 +70,8 @@ FAMILIES = {
     "mobilenetv3_small_minimal": Family("ds3/2 ir3/2 ir3/2 ir3/1 ir3/2 cn1/1", "re", "biased"),
     "mobilenetv4_small": Family("cn3/2 cn3/2 uir5/2 uir3/2 cn1/1", "re", "normed"),
     "mobilenetv4": Family("er3/2 uir5/2 uir5/2 uir5/2 cn1/1", "re", "normed"),
+    "mobilenetv4_hybrid": Family("er3/2 uir5/2 uir5/2 uir5/2 cn1/1", "re", "normed"),
+    "mobilenetv4_hybrid_large": Family("er3/2 uir5/2 uir5/2 uir5/2 cn1/1", "ge", "normed"),
     "mnasnet": Family("ds3/1 ir3/2 ir5/2 ir5/2 ir3/1 ir5/2 ir3/1", "re", alone=(0, 6)),
     "mnasnet_small": Family("ds3/1 ir3/2 ir3/2 ir5s/2 ir3s/1 ir5s/2 ir3/1", "re"),
     "semnasnet": Family("ds3/1 ir3/2 ir5s/2 ir3/2 ir3s/1 ir5s/2 ir3/1", "re", alone=(0,)),
@@ -237,6 +239,16 @@ VARIANTS = {
     ),
     "mobilenetv4_conv_small_050": Variant(
         "mobilenetv4_small", "2 2 6 6 1", 32, 480, 224, 0.875, scale="half"
+    ),
+    "mobilenetv4_hybrid_large": Variant(
+        "mobilenetv4_hybrid_large", "1 2 15 18 1", 24, 960, 384, 0.95
+    ),
+    "mobilenetv4_hybrid_large_075": Variant(
+        "mobilenetv4_hybrid_large", "1 2 15 18 1", 24, 720, 256, 0.95
+    ),
+    "mobilenetv4_hybrid_medium": Variant("mobilenetv4_hybrid", "1 2 12 16 1", 32, 960, 256, 0.95),
+    "mobilenetv4_hybrid_medium_075": Variant(
+        "mobilenetv4_hybrid", "1 2 12 16 1", 32, 720, 224, 0.95
     ),
     "tf_mobilenetv3_large_075": Variant(
         "mobilenetv3", "1 2 3 4 2 3 1", 16, 720, 224, 0.875, "bilinear", "half"

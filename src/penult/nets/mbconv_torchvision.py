@@ -195,6 +195,7 @@ def design(
         padding="",
         gate="hard_sigmoid" if kind.scheme == _V3 else "sigmoid",
         gate_act="re" if kind.scheme == _V3 else "",
+        layer_scale=False,
         antialias="",
         resize=weights.resize,
         squash=False,

@@ -60,6 +60,7 @@ def read(shapes: Shapes, card: Card) -> MobileConvolutions | None:
         padding="SAME" if setting(card, "tf_padding", True) else "",
         gate="sigmoid",
         gate_act="",
+        layer_scale=False,
         antialias="",
         resize=size + 32,
         squash=False,
