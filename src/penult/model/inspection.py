@@ -62,7 +62,7 @@ class Inspection:
         prefixes: What stands before the names of each copy of that network.
         classes: Of its classifier; None if it has none.
         missing: What the network lacks up to its classifier; why none fits if none does.
-        variables: All tensors.
+        variables: All tensors, moving averages that lie apart at the end.
     """
 
     path: Path
@@ -140,6 +140,10 @@ def _variables(
         values = _statistics(checkpoint[name]) if statistics else None
         role = _role(name, used, checkpoint)
         yield Variable(name, shape, checkpoint.dtypes[name], role, values)
+    for name, tensor in checkpoint.averages.items():
+        values = _statistics(tensor.read()) if statistics else None
+        if name not in checkpoint:
+            yield Variable(name, tensor.shape, tensor.dtype, "average", values)
 
 
 def _role(name: str, used: Collection[str], known: Collection[str]) -> Role:

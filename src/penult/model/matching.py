@@ -1,5 +1,6 @@
 """Bring weights and networks together: find a network's file, or the network of a file."""
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from penult.util.text import nearest, printable, quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
 SHOWN = 3  # differences named in a message
+WRAPPER = "module."  # of data-parallel models and averages; before each of their names
 AVERAGE = "/ExponentialMovingAverage"  # ends the name of a variable's moving average
 
 
@@ -93,17 +95,40 @@ def _packaged(name: str, weights: PackagedWeights) -> Checkpoint:
 def with_averages(checkpoint: Checkpoint) -> Checkpoint:
     """Put the moving averages that a training kept in the place of the variables themselves.
 
-    Variables of which no average was kept, such as those of batch normalisation, stay.
+    Variables of which no average was kept, such as those of batch normalisation, stay. Averages
+    have the name of their variable with an end of TensorFlow's, or lie apart under the same name,
+    as PyTorch's trainers save them (timm, torchvision, BasicSR).
 
     Raises:
-        UsageError: The checkpoint holds no averages.
+        UsageError: The checkpoint holds no averages, or averages of other variables.
     """
+    if checkpoint.ema:  # it holds nothing else
+        return checkpoint
     averages = {n.removesuffix(AVERAGE): n for n in checkpoint if n.endswith(AVERAGE)}
+    averages |= _averages_apart(checkpoint)
     if not averages:
         raise UsageError(
-            f"{quoted(checkpoint.path)} holds no moving averages (NAME{AVERAGE}): leave out --ema"
+            f"{quoted(checkpoint.path)} holds no moving averages (NAME{AVERAGE}, state_dict_ema): "
+            "leave out --ema"
         )
     return checkpoint.with_averages(averages)
+
+
+def _averages_apart(checkpoint: Checkpoint) -> dict[str, str]:
+    """Find the variable of each average that lies apart; counters beside them have none."""
+    found = {}
+    for average, tensor in checkpoint.averages.items():
+        name = average.partition(".")[2]
+        likely = (name, name.removeprefix(WRAPPER), WRAPPER + name)
+        variable = next((n for n in likely if checkpoint.shapes.get(n) == tensor.shape), None)
+        if variable:
+            found[variable] = average
+        elif math.prod(tensor.shape) > 1:
+            raise UsageError(
+                f"{quoted(checkpoint.path)} holds no variable of {quoted(average)}, a moving "
+                "average: save the averages alone, or leave out --ema"
+            )
+    return found
 
 
 def recognise(

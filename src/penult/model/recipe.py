@@ -17,8 +17,9 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast, get_arg
 from penult.errors import StoreError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, Limits
-from penult.images.preprocess import PREPROCESSING, Transform, name_of
+from penult.images.preprocess import Transform, name_of
 from penult.images.preprocess_document import document, read
+from penult.images.preprocess_files import CHOICES, choose
 from penult.model.network import Network
 from penult.util.text import describe, differences, quoted
 
@@ -36,7 +37,7 @@ class ModelOptions(TypedDict, total=False):
     layer: str | Sequence[str]
     pool: Pool
     size: int | None
-    preprocess: str | Transform | None
+    preprocess: str | Path | Transform | None
     decode: Decode
     ema: bool
     prefix: str
@@ -95,7 +96,7 @@ class Recipe:
         if self.preprocessing.size != self.size:
             raise UsageError(
                 f"the preprocessing makes images of {self.preprocessing.size} pixels, "
-                f"the network takes {self.size}"
+                f"the network takes {self.size}: choose one size for both (--size)"
             )
 
     @classmethod
@@ -115,7 +116,7 @@ class Recipe:
             settings=network.settings,
             pool=options.get("pool", "avg"),
             size=network.size,
-            preprocessing=_preprocessing(network, options.get("preprocess")),
+            preprocessing=_preprocessing(network, options.get("preprocess"), options.get("size")),
             decode=options.get("decode", "exact"),
             weights=network.path,
             limits=Limits.of(
@@ -164,11 +165,13 @@ class Recipe:
     @property
     def notes(self) -> dict[str, Any]:
         """What is worth knowing but may differ: where the weights are, and versions."""
-        return {
-            "weights": self.weights.name,
-            "weights_path": str(self.weights.resolve()),
-            "versions": {name: import_module(name).__version__ for name in LIBRARIES},
-        }
+        versions = {name: import_module(name).__version__ for name in LIBRARIES}
+        return {**self.weights_notes, "versions": versions}
+
+    @property
+    def weights_notes(self) -> dict[str, str]:
+        """The notes on where the weights are, which may have moved since they were taken."""
+        return {"weights": self.weights.name, "weights_path": str(self.weights.resolve())}
 
     def differences(self, asked: "Recipe") -> list[str]:
         """Say where another recipe differs, each difference for the end of a message."""
@@ -228,16 +231,15 @@ _STORED |= {n: str if n in _CHOICES else _NAMES[n].type for n in _PLAIN if n not
 _STORED |= {"transform": dict, "settings": dict}
 
 
-def _preprocessing(network: Network, asked: str | Transform | None) -> Transform:
-    if isinstance(asked, str):
-        if asked not in PREPROCESSING:
-            known = ", ".join(PREPROCESSING)
-            raise UsageError(f"preprocess must be one of {known}, not {quoted(asked)}")
-        return PREPROCESSING[asked](network.size)
+def _preprocessing(
+    network: Network, asked: str | Path | Transform | None, size: int | None
+) -> Transform:
+    if isinstance(asked, str | Path):
+        return choose(asked, network.size, size)
     made = asked or network.preprocessing
     if made is None:
         raise UsageError(
             f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
-            f"one of {', '.join(PREPROCESSING)}; most from PyTorch take torchvision"
+            f"{CHOICES}; most from PyTorch take torchvision"
         )
     return made

@@ -43,6 +43,7 @@ LIBRARIES: Mapping[Dialect, str] = {
 }
 SIZES = {(192, 12): "tiny", (384, 12): "small", (768, 12): "base", (1024, 24): "large"}
 HEADS = {1152: 16, 1280: 16, 1408: 16, 1664: 16, 4096: 32}  # by width, where not 64 channels each
+TANH = {(768, 32), (1152, 16), (1536, 16)}  # width and patch of SigLIP's, as timm has them
 ACTIVATIONS: Mapping[str, Activation] = {
     "gelu": "gelu",
     "gelu_new": "gelu_tanh",
@@ -101,6 +102,8 @@ class _Reader:
         size = self._size(grid * patch, patch)
         if not heads or width % heads or not self.depth or not 0 < size <= MAX_SIZE:
             return None
+        if self.is_timm and self._is_another_of_timm(tokens, registers, placed):
+            return None
         kind, hidden = self._mlp()
         return VisionTransformer(
             library=self.library,
@@ -112,7 +115,7 @@ class _Reader:
             heads=heads,
             hidden=hidden,
             mlp=kind,
-            activation=self._activation() if kind == "plain" else "silu",
+            activation=self._activation(width, patch, grid * (not tokens)),
             epsilon=self._epsilon(),
             patch=patch,
             grid=grid or size // patch,
@@ -158,7 +161,10 @@ class _Reader:
             kind = self.card.architecture or self._kind()
             tower = config.get("vision_config", config)
             given = tower if isinstance(tower, Mapping) else {}
-            return {**DEFAULTS.get(TOWERS.get(kind, kind), {}), **given}
+            defaults = DEFAULTS.get(TOWERS.get(kind, kind), {})
+            if not config:  # so the class's size says nothing of this file's
+                defaults = {k: v for k, v in defaults.items() if k != "image_size"}
+            return {**defaults, **given}
         tower = config.get("vision_cfg", config)
         return tower if isinstance(tower, Mapping) else {}
 
@@ -168,6 +174,14 @@ class _Reader:
             return "siglip" if self.has("head.probe") else ""
         kinds = {"dinov3": "dinov3_vit", "vit": "vit_mae" if "mask_token" in self.shapes else "vit"}
         return kinds.get(self.dialect, "dinov2_with_registers" if self._registers() else "dinov2")
+
+    def _is_another_of_timm(self, tokens: int, registers: int, placed: int) -> bool:
+        """Whether it is one that computes something else with tensors of the same names."""
+        turned = self.dialect == "timm_rotary" or placed < 0
+        is_dinov3 = self.dialect == "timm_rotary" and placed < 0 and tokens and registers
+        is_perception_encoder = self.has("attn_pool.latent") and tokens
+        named = re.search(r"_rpn_|_rope_|_pe_", f"_{self.card.architecture}_")
+        return bool((turned and not is_dinov3) or is_perception_encoder or named)
 
     @property
     def depth(self) -> int:
@@ -213,6 +227,8 @@ class _Reader:
         per_head = self._number("head_width") or 64
         if per_head == 64 and width in HEADS and not (width == 1280 and self.dialect == "dinov3"):
             return HEADS[width] if self._positions_exist or width != 1280 else 20
+        if width == 1536 and self.is_timm and not self._class_tokens():
+            return 16  # SigLIP 2's giant
         return width // per_head
 
     @property
@@ -238,7 +254,10 @@ class _Reader:
             return "packed", last[-1]
         return "plain", rows(names.fc1)
 
-    def _activation(self) -> Activation:
+    def _activation(self, width: int, patch: int, grid: int) -> Activation:
+        """Of the MLPs; the grid is that of networks without a class token."""
+        if self._mlp()[0] != "plain":
+            return "silu"
         if self.library == "torchvision":
             return "gelu"
         if self.library == "transformers" and "hidden_act" in self.config:
@@ -248,12 +267,9 @@ class _Reader:
             raise NetworkError(f"the activation {quoted(name)} isn't known")
         if self.dialect in {"clip", "open_clip"}:
             return self._clip_activation()
-        return "quick_gelu" if "quickgelu" in self.card.architecture else self._timm_activation()
-
-    def _timm_activation(self) -> Activation:
-        name = str(self.config.get("timm_model_name", self.card.architecture))
-        is_tanh = re.search(r"so400m|so150m|gelu_tanh|patch32_siglip|giant_.*siglip|giantopt", name)
-        return "gelu_tanh" if is_tanh and "siglip" in name else "gelu"
+        is_tanh = grid and ((width, patch) in TANH or (width, grid * patch) == (1024, 512))
+        quick = "quickgelu" in self.card.architecture
+        return "quick_gelu" if quick else "gelu_tanh" if is_tanh else "gelu"
 
     def _clip_activation(self) -> Activation:
         if "input_resolution" in self.shapes:  # OpenAI's own files hold it
@@ -303,10 +319,9 @@ class _Reader:
         named = self.config.get("global_pool", self.config.get("pool_type"))
         if named in ("token", "tok", "avg"):
             return "avg" if named == "avg" else "token"
-        is_average = self.has("fc_norm.weight") or not tokens
-        if is_average or (self.is_timm and not self._positions_exist):
-            return "avg"
-        return "token"
+        is_dinov3 = self.is_timm and not self._positions_exist
+        is_average = is_dinov3 and "lingbot" not in self.card.architecture
+        return "avg" if is_average or self.has("fc_norm.weight") or not tokens else "token"
 
     def _norm(self) -> Any:  # noqa: ANN401 -- one of two texts
         is_clip = self.dialect == "clip" and not self.has("head.probe")
@@ -332,6 +347,8 @@ class _Reader:
     def _size(self, native: int, patch: int) -> int:
         given = self._number("image_size") if self.library != "timm" else None
         given = given or self._number("img_size")
+        if not given and self.library == "transformers" and (native, patch) == (378, 14):
+            return 384  # SigLIP's, of which the patches leave 6 pixels out
         if given and native and given // patch * patch != native:
             raise NetworkError(f"the settings beside the weights say {given} pixels, not {native}")
         return given or native or (256 if self.library == "timm" else 224)
