@@ -286,6 +286,8 @@ def test_a_design_is_read_back_from_its_document(design):
         {"blocks": ("ir_k3_s3_e96_c24_nsw",)},
         {"blocks": ("ir_k3_s2_e9999999_c24_nsw",)},
         {"blocks": ("ds_k3_s1_c16_nxx",)},
+        {"scheme": "transformers"},  # whose blocks have no gates
+        {"stem": "ds_k3_s2_c32_g1_nsw"},
         {"stem": ""},
         {"scheme": "keras"},
         {"hidden": 5},
@@ -338,11 +340,23 @@ def test_torchvisions_weights_are_listed_with_where_they_are():
     assert all(each.size <= each.resize and each.top1 < each.top5 for each in PUBLISHED)
 
 
-def test_preprocessing_is_that_of_the_default_weights():
-    found = read(shapes(V3_SMALL)).preprocess(224)
-    assert str(found).startswith("Pillow bilinear to shorter side 256, central 224 x 224")
-    squashed = replace(B0, squash=True).preprocess(448)
-    assert str(squashed).startswith("Pillow bicubic to 448 x 448")
+@pytest.mark.parametrize(
+    ("design", "size", "text"),
+    [
+        (V3_SMALL, 224, "resize 256 bilinear, crop 224, scale"),
+        (V3_SMALL, 299, "resize 342 bilinear, crop 299, scale"),
+        (TRANSFORMERS, 224, "resize 256 bilinear, crop 224 floor, scale 1/255, mean 0.5, std 0.5"),
+        (replace(B0, size=448, resize=448, squash=True), 448, "squash 448 bicubic, scale"),
+        (
+            replace(B0, size=240, resize=266, squash=True),
+            240,
+            "squash 266 bicubic, crop 240, scale",
+        ),
+    ],
+    ids=str,
+)
+def test_images_are_prepared_as_the_library_does(design, size, text):
+    assert str(design.preprocess(size)).startswith(text)
 
 
 def run(value, arrays, **inputs):

@@ -36,8 +36,8 @@ from penult.graph import (
     sigmoid,
     silu,
 )
-from penult.images.geometry import Rounding, ShorterSide, Squash
-from penult.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Scaled, Transform
+from penult.images.geometry import Rounding, ShorterSide, SquashAndCrop
+from penult.images.preprocess import HALF, IMAGENET, Transform, squashed
 from penult.nets.mbconv_attention import attend, scaled
 from penult.nets.mbconv_names import SCHEMES, Parts, Scheme
 from penult.nets.pytorch import batch_norm, conv_bias, conv_bn, linear, squeeze_excite
@@ -46,7 +46,7 @@ from penult.util.text import quoted
 
 ACTIVATIONS = {"re": relu, "r6": relu6, "hs": hard_swish, "sw": silu, "ge": gelu}
 GATES = {"sigmoid": sigmoid, "hard_sigmoid": exact_hard_sigmoid}
-SCALES = {"imagenet": Scaled(255, IMAGENET_MEAN, IMAGENET_STD), "half": Scaled(255, 0.5, 0.5)}
+SCALES = {"imagenet": IMAGENET, "half": HALF}
 SOURCES = {
     "timm": "https://github.com/huggingface/pytorch-image-models/tree/main/timm/models",
     "torchvision": "https://github.com/pytorch/vision/tree/main/torchvision/models",
@@ -208,11 +208,14 @@ class MobileConvolutions:
         Raises:
             ValueError: A text isn't a row, or names nothing; or a number is absurd.
         """
-        for row in [self.stem, *" ".join(self.blocks).split(" "), *self.head.split()]:
-            block_of(row)
         names = SCHEMES.get(self.scheme)
         if not names or (self.hidden and not names.hidden) or self.act not in ACTIVATIONS:
             raise ValueError(f"no network has the names {quoted(f'{self.scheme}, {self.act}')}")
+        rows = [block_of(row) for row in " ".join(self.blocks).split(" ")]
+        ends = [block_of(row) for row in (self.stem, self.head or self.stem)]
+        fit = all(names.has(row.kind, gate=row.se > 0) for row in rows)
+        if not fit or {row.kind for row in ends} != {"cn"}:
+            raise ValueError(f"the {self.name} has a block that none can have")
         sound = 0 < self.size <= self.resize < VAST and 0 < self.epsilon < 1
         if not (sound and 0 <= self.classes < VAST and 0 <= self.hidden < VAST):
             raise ValueError(f"the {self.name} has a number that none can have")
@@ -242,13 +245,15 @@ class MobileConvolutions:
         )
 
     def preprocess(self, size: int) -> Transform:
-        """Resize in proportion, cut out the centre, scale."""
-        if self.squash:
-            return Transform(Squash(size, self.kernel), SCALES[self.scale])
-        shorter = size * self.resize // self.size
+        """As the library prepares images for its default weights of the network."""
+        whole = round if self.library == "torchvision" else int
+        side, scale = whole(size * self.resize / self.size), SCALES[self.scale]
+        if self.squash and side == size:
+            return squashed(size, self.kernel, scale)
         corner: Rounding = "down" if self.library == "transformers" else "nearest"
-        geometry = ShorterSide(size, shorter, self.kernel, longer="down", corner=corner)
-        return Transform(geometry, SCALES[self.scale])
+        if self.squash:
+            return Transform(SquashAndCrop(size, side, self.kernel, corner), scale)
+        return Transform(ShorterSide(size, side, self.kernel, "down", corner), scale)
 
 
 def mobile_convolutions(images: Value, classes: int, *, net: MobileConvolutions) -> Layers:

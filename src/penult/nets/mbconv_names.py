@@ -23,6 +23,7 @@ class Scheme:
     """A library's names for one kind of network; texts are templates of `str.format`.
 
     Attributes:
+        kinds: Of blocks that such networks have.
         stem: The first convolution.
         first: The block of the first stage, where it is named apart.
         blocks: All others, by `stage` and `place` in it.
@@ -42,6 +43,7 @@ class Scheme:
         offset: The number of the first stage.
     """
 
+    kinds: tuple[str, ...] = ("ds", "ir")
     stem: Parts
     first: str = ""
     blocks: str
@@ -57,6 +59,10 @@ class Scheme:
     logits: str
     embedding: str
     offset: int = 0
+
+    def has(self, kind: str, *, gate: bool) -> bool:
+        """Say whether such networks have blocks of that kind, with a gate or without."""
+        return kind in self.kinds and ("squeeze" in self.parts or not gate)
 
     def block(self, stage: int, place: int) -> str:
         """Name the module of a block."""
@@ -87,6 +93,7 @@ class Scheme:
 
 
 _TIMM = Scheme(  # timm/models/efficientnet.py, _efficientnet_blocks.py
+    kinds=("cn", "ds", "dsa", "ir", "er", "uir", "mqa"),
     stem=Parts("conv_stem", "bn1", "bn1"),
     blocks="blocks.{stage}.{place}",
     stage="blocks.{stage}",
@@ -115,6 +122,7 @@ _TIMM = Scheme(  # timm/models/efficientnet.py, _efficientnet_blocks.py
     embedding="pre_logits",
 )
 _TORCHVISION = Scheme(  # torchvision/models/efficientnet.py
+    kinds=("cn", "ds", "ir", "er"),
     stem=Parts("features.0.0", "features.0.1", "features.0"),
     blocks="features.{stage}.{place}",
     stage="features.{stage}",
@@ -160,6 +168,7 @@ SCHEMES = {
     "torchvision_efficientnet": _TORCHVISION,
     "torchvision_mobilenetv2": replace(  # torchvision/models/mobilenetv2.py
         _TORCHVISION,
+        kinds=("ds", "ir"),
         blocks="features.{stage}",
         stage="",
         parts={
@@ -171,6 +180,7 @@ SCHEMES = {
     ),
     "torchvision_mobilenetv3": replace(  # torchvision/models/mobilenetv3.py
         _TORCHVISION,
+        kinds=("ds", "ir"),
         blocks="features.{stage}",
         stage="",
         hidden=Parts("classifier.0", "", "classifier.1"),
@@ -180,6 +190,7 @@ SCHEMES = {
     ),
     "torchvision_mnasnet": replace(  # torchvision/models/mnasnet.py
         _TORCHVISION,
+        kinds=("ds", "ir"),
         stem=Parts("layers.0", "layers.1", "layers.2"),
         first="layers.7",
         blocks="layers.{stage}.{place}",

@@ -166,7 +166,8 @@ def row_at(shapes: Shapes, kind: Kind, name: str, width: int) -> Block | None:
     each = [kernel(shapes, part) for part in names]
     gates = [kernel(shapes, f"{name}.block.{place}.fc1") for place in (1, 2)]
     gate = next((found[0] for found in gates if found), 0)
-    return row([found for found in each if found], width, gate)
+    block = row([found for found in each if found], width, gate)
+    return block if block and SCHEMES[kind.scheme].has(block.kind, gate=gate > 0) else None
 
 
 def design(

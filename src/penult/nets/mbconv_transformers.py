@@ -9,6 +9,7 @@ from typing import TypeVar
 from penult.errors import NetworkError
 from penult.nets.design import Card, Shapes
 from penult.nets.mbconv import Block, MobileConvolutions
+from penult.nets.mbconv_names import SCHEMES
 from penult.nets.mbconv_reading import Rows, finished, kernel, outputs, row
 from penult.util.text import quoted
 
@@ -76,7 +77,7 @@ def rows_of(shapes: Shapes, base: str, width: int) -> Rows:
         parts = ("expand_1x1", "conv_3x3", "reduce_1x1")
         each = [kernel(shapes, f"{base}{name}.{part}.convolution") for part in parts]
         block = row([found for found in each if found], width)
-        if block is None:
+        if block is None or not SCHEMES["transformers"].has(block.kind, gate=False):
             break
         stages.append([block])
         width = block.c
