@@ -8,9 +8,11 @@ import pytest
 
 from penult.engine import OnnxRuntime
 from penult.errors import NetworkError, UsageError
-from penult.graph import images, placeholder, variables
+from penult.graph import exact_hard_sigmoid, images, placeholder, variables
 from penult.nets.design import Card, design_of, document
 from penult.nets.mbconv import Block, MobileConvolutions, block_of, halve
+from penult.nets.mbconv_attention import attend
+from penult.nets.mbconv_timm import row_of
 from penult.nets.mbconv_timm_table import FAMILIES, VARIANTS
 from penult.nets.mbconv_torchvision import PUBLISHED
 from penult.nets.registry import DESIGNS, read_designs
@@ -145,7 +147,35 @@ MNASNET = replace(  # arXiv:1807.11626, figure 7
     act="re",
     resize=256,
 )
-ALL = [SMALL, B0, TORCHVISION_B0, TORCHVISION_V2, V3_SMALL, MNASNET, TRANSFORMERS]
+V4_SMALL = replace(  # arXiv:2404.10518, table 11
+    V3_SMALL,
+    library="timm",
+    variant="mobilenetv4_conv_small",
+    scheme="timm_mobilenetv3",
+    stem="cn_k3_s2_c32_nre",
+    blocks=(
+        "cn_k3_s2_c32_nre cn_k1_s1_c32_nre",
+        "cn_k3_s2_c96_nre cn_k1_s1_c64_nre",
+        "uir_k5_s2_e192_c96_a5_g1_nre"
+        + " uir_k3_s1_e192_c96_g1_nre_skip" * 4
+        + " uir_s1_e384_c96_a3_g1_nre_skip",
+        "uir_k3_s2_e576_c128_a3_g1_nre uir_k5_s1_e512_c128_a5_g1_nre_skip"
+        " uir_k5_s1_e512_c128_g1_nre_skip uir_k5_s1_e384_c128_g1_nre_skip"
+        + " uir_k3_s1_e512_c128_g1_nre_skip"
+        * 2,
+        "cn_k1_s1_c960_nre",
+    ),
+    head="",
+    hidden=1280,
+    hidden_bias=False,
+    hidden_norm=True,
+    act="re",
+    epsilon=1e-5,
+    gate="sigmoid",
+    gate_act="",
+    kernel="bicubic",
+)
+ALL = [SMALL, B0, TORCHVISION_B0, TORCHVISION_V2, V3_SMALL, MNASNET, TRANSFORMERS, V4_SMALL]
 
 
 def layers(design):
@@ -359,18 +389,64 @@ def test_images_are_prepared_as_the_library_does(design, size, text):
     assert str(design.preprocess(size)).startswith(text)
 
 
-def run(value, arrays, **inputs):
+def run(value, arrays, x):
     engine = OnnxRuntime(to_onnx({"y": value}, lambda variable: arrays[variable.name]), once=True)
-    (only,) = inputs.values()
-    return engine.run(np.asarray(only, np.float32))["y"]
+    return engine.run(np.asarray(x, np.float32))["y"]
 
 
 def test_maps_are_halved_by_means_or_filters():
     ramp = np.arange(16.0).reshape(1, 1, 4, 4)
     x = placeholder("x", (1, 4, 4), layout="NCHW")
-    means = run(halve(x, "avg"), {}, x=ramp).ravel()
+    means = run(halve(x, "avg"), {}, ramp).ravel()
     assert means == pytest.approx([2.5, 4.5, 10.5, 12.5])
-    filtered = run(halve(x, "blurpc"), {}, x=ramp).ravel()
+    filtered = run(halve(x, "blurpc"), {}, ramp).ravel()
     # around the first pixel: (4·0 + 2·1 + 2·4 + 5) / 16; the rest is zeros
     assert filtered[0] == pytest.approx(15 / 16)
     assert filtered[3] == pytest.approx(10)
+
+
+def test_gates_are_as_hard_as_pytorchs():
+    x = placeholder("x", (3,), layout="NC")
+    found = run(exact_hard_sigmoid(x), {}, [[-3.5, 1, 4]])
+    assert found.ravel() == pytest.approx([0, 4 / 6, 1], abs=1e-7)
+
+
+def test_heads_share_keys_and_values():
+    rng = np.random.default_rng(0)
+    x = placeholder("x", (6, 2, 3), layout="NCHW")
+    y = attend(x, "attn", heads=2, width=4, kernel=0, filters=5, epsilon=1e-5)
+    arrays = {each.name: rng.normal(size=each.shape).astype(np.float32) for each in variables([y])}
+    image = rng.normal(size=(1, 6, 2, 3)).astype(np.float32)
+    query, key, value, out = (
+        arrays[f"attn.{name}.proj.weight"][:, :, 0, 0]
+        for name in ("query", "key", "value", "output")
+    )
+    places = image.reshape(6, 6)  # channels, places
+    heads = []
+    for asked in np.split(query @ places, 2):
+        scores = np.exp(asked.T @ (key @ places) / 2)  # 2 = sqrt(4)
+        heads.append((value @ places) @ (scores / scores.sum(1, keepdims=True)).T)
+    expected = out @ np.concatenate(heads)
+    assert run(y, arrays, image).reshape(5, 6) == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_block_that_attends_is_read_with_its_heads():
+    tensors = {
+        "b.attn.query.proj.weight": (256, 160, 1, 1),
+        "b.attn.key.proj.weight": (64, 160, 1, 1),
+        "b.attn.key.down_conv.weight": (160, 1, 3, 3),
+        "b.attn.output.proj.weight": (160, 256, 1, 1),
+    }
+    assert row_of(tensors, "b", 160) == Block("mqa", k=3, s=1, e=64, c=160, h=4)
+
+
+def test_attention_and_layer_scale_belong_to_a_block():
+    row = "mqa_k3_s1_e64_c64_h4_nsw_skip"
+    blocks = (*SMALL.blocks[:-1], f"{SMALL.blocks[-1]} {row}")
+    found = layers(replace(SMALL, blocks=blocks, layer_scale=True))
+    assert [name for name in found if name.startswith("blocks.4.1")] == [
+        "blocks.4.1.norm",
+        "blocks.4.1.attn",
+        "blocks.4.1.layer_scale",
+        "blocks.4.1",
+    ]
