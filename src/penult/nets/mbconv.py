@@ -216,6 +216,8 @@ class MobileConvolutions:
         fit = all(names.has(row.kind, gate=row.se > 0) for row in rows)
         if not fit or {row.kind for row in ends} != {"cn"}:
             raise ValueError(f"the {self.name} has a block that none can have")
+        if not re.fullmatch(r"[a-z0-9_]{1,64}", self.variant):
+            raise ValueError(f"no network of mobile convolutions can be {quoted(self.variant)}")
         sound = 0 < self.size <= self.resize < VAST and 0 < self.epsilon < 1
         if not (sound and 0 <= self.classes < VAST and 0 <= self.hidden < VAST):
             raise ValueError(f"the {self.name} has a number that none can have")
