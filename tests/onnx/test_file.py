@@ -46,15 +46,16 @@ def test_what_is_known_of_a_file_before_it_runs(opened):
 
 
 def test_the_layer_before_the_classifier_is_the_default(opened):
-    assert opened(classifier()).features == ("vector",)
+    assert opened(classifier()).choose().layers == ("vector",)
     added = [*classifier()[:3], node("Transpose", ["matrix"], ["turned"])]
     added += [node("MatMul", ["vector", "turned"], ["a"]), node("Add", ["a", "five"], ["b"])]
-    assert opened(added, "b").features == ("vector",)
+    assert opened(added, "b").choose().layers == ("vector",)
 
 
 def test_a_matrix_of_the_input_itself_has_no_layer_before_it(opened):
-    nodes = [node("MatMul", ["x", "square"], ["y"])]
-    assert opened(nodes, "y").features == ("y",)
+    six = node("Constant", [], ["square"], value=tensor(np.eye(6, dtype=np.float32), ""))
+    choice = opened([six, node("MatMul", ["x", "square"], ["y"])], "y").choose()
+    assert (choice.layers, choice.is_sure) == (("y",), False)
 
 
 def test_logits_are_what_the_first_output_is_before_the_softmax(opened):
@@ -68,15 +69,11 @@ def test_logits_are_what_the_first_output_is_before_the_softmax(opened):
 def test_a_circle_of_operators_is_left(opened):
     circle = [node("Identity", ["a"], ["b"]), node("Identity", ["b"], ["a"])]
     file = opened(circle, "b")
-    assert file.features == ("b",)
+    with pytest.raises(NetworkError, match="ONNX Runtime can't run it"):
+        file.choose()
     assert file.logits in {"a", "b"}
     with pytest.raises(NetworkError, match="ONNX Runtime can't run it"):
         file.cut(["b"])
-
-
-@pytest.mark.parametrize("output", ["map", "vector", "nowhere"])
-def test_without_a_classifier_the_first_output_is_the_default(opened, output):
-    assert opened(classifier(), output).features == (output,)
 
 
 @pytest.mark.parametrize(
@@ -197,7 +194,7 @@ def test_files_that_penult_wrote_are_recognised(tmp_path):
     write_onnx(path, values, lambda v: v, origin.metadata())
     file = OnnxFile(path)
     assert (file.origin, file.layout, file.size) == (origin, "NHWC", 6)
-    assert file.features == ("block/map", "mean")
+    assert file.choose().layers == ("block/map", "mean")
     np.testing.assert_array_equal(computed(file, "block/map", "none"), images().clip(0))
     expected = images().clip(0).mean((1, 2))
     np.testing.assert_allclose(computed(file, "mean"), expected, rtol=1e-5)

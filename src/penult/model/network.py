@@ -26,7 +26,8 @@ from penult.model.matching import (
     with_averages,
 )
 from penult.nets import DEFAULT, Pretrained, class_names, get, lookup
-from penult.onnx.file import OnnxFile
+from penult.onnx.file import OnnxFile, is_onnx
+from penult.onnx.head import Choice
 from penult.onnx.writer import Read, to_onnx, write_onnx
 from penult.util.text import matching, nearest, quoted
 
@@ -46,7 +47,6 @@ class Network(Protocol):
         exact: Whether all convolutions are computed as they stand.
         size: Pixels of the square input.
         preprocessing: What it was trained with, for this size; None if nobody knows.
-        features: The layers by default.
     """
 
     name: str
@@ -56,7 +56,16 @@ class Network(Protocol):
     exact: bool
     size: int
     preprocessing: Transform | None
-    features: Sequence[str]
+
+    @property
+    def features(self) -> Sequence[str]:
+        """The layers by default; UsageError if one has to be chosen."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What is to be said of the layers by default, as they may not be what is wanted."""
+        ...
 
     @property
     def layers(self) -> Mapping[str, Shape]:
@@ -115,6 +124,7 @@ class CheckpointNetwork:
         self.size = size or spec.size
         self.preprocessing: Transform | None = spec.preprocess(self.size)
         self.features: Sequence[str] = (spec.architecture.embedding,)
+        self.note = ""
         self.classes = class_names(classes(spec, checkpoint.shapes))
         self._graph = spec.layers(len(self.classes), self.size)
         self.layers = {name: value.channels_last for name, value in self._graph.items()}
@@ -172,7 +182,20 @@ class OnnxNetwork:
         self.size = file.checked_size(size)
         make = PREPROCESSING.get(origin.preprocessing) if origin else None
         self.preprocessing = make(self.size) if make else None
-        self.features: Sequence[str] = file.features
+
+    @cached_property
+    def _choice(self) -> Choice:
+        return self.file.choose(self.size)
+
+    @property
+    def features(self) -> Sequence[str]:
+        """The layers by default; UsageError if one has to be chosen."""
+        return self._choice.layers
+
+    @property
+    def note(self) -> str:
+        """What is to be said of the layers by default, as they may not be what is wanted."""
+        return "" if self._choice.is_sure else self._choice.reason
 
     @cached_property
     def layers(self) -> Mapping[str, Shape]:
@@ -231,7 +254,7 @@ def load_network(
             )
         spec = get(model or DEFAULT)
         return CheckpointNetwork(spec, published_checkpoint(spec), size, exact=exact)
-    if Path(weights).suffix == ".onnx":
+    if is_onnx(weights):
         if model or ema or prefix:
             raise UsageError(f"{quoted(Path(weights))} is a network by itself: leave out -m, --ema")
         return OnnxNetwork(OnnxFile(weights), size)

@@ -65,6 +65,7 @@ class Recipe:
         engine: What computes them.
         device: What it computes on.
         precision: The type of the numbers that it computes with.
+        note: What is to be said of the layers, where nobody named them; mostly empty.
         weights: Where the weights file is; it may lie elsewhere on another machine.
         limits: What an image may take.
     """
@@ -82,6 +83,7 @@ class Recipe:
     engine: str = ""
     device: str = ""
     precision: str = ""
+    note: str = field(default="", compare=False)
     weights: Path = field(compare=False)
     limits: Limits = field(default_factory=Limits, compare=False)
 
@@ -103,7 +105,9 @@ class Recipe:
         Raises:
             UsageError: An option has a value that it can't have.
         """
-        layer = options.get("layer") or network.features
+        layer = options.get("layer")
+        note = "" if layer else network.note
+        layer = layer or network.features
         return cls(
             network=network.name,
             layers=dict.fromkeys([layer] if isinstance(layer, str) else layer, ()),
@@ -114,6 +118,7 @@ class Recipe:
             size=network.size,
             preprocessing=_preprocessing(network, options.get("preprocess")),
             decode=options.get("decode", "exact"),
+            note=note,
             weights=network.path,
             limits=Limits.of(
                 options.get("max_pixels"), options.get("max_bytes"), options.get("max_seconds")
@@ -161,7 +166,8 @@ class Recipe:
     @property
     def notes(self) -> dict[str, Any]:
         """What is worth knowing but may differ: where the weights are, and versions."""
-        return {
+        said = {"note": self.note} if self.note else {}
+        return said | {
             "weights": self.weights.name,
             "weights_path": str(self.weights.resolve()),
             "versions": {name: import_module(name).__version__ for name in LIBRARIES},

@@ -6,8 +6,9 @@ up to ONNX Runtime: it may take all memory.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
@@ -15,31 +16,30 @@ from typing import NamedTuple
 
 import numpy as np
 
-from penult.checkpoints.base import WeightsFile, unreadable
+from penult.checkpoints.base import WeightsFile, digest_of, unreadable
 from penult.engine import Cut, OnnxRuntime
 from penult.errors import CheckpointError, NetworkError, UsageError
-from penult.graph import Constant, Value, placeholder, transpose
+from penult.graph import Value, placeholder, transpose
 from penult.graph.pooling import Pool, pool_layers
-from penult.graph.values import Array, Layout, Shape
+from penult.graph.values import Layout, Shape
+from penult.onnx.external import DataFiles
+from penult.onnx.head import Choice, choose, find_logits
+from penult.onnx.initializers import encode_initializers
 from penult.onnx.layouts import layout_of, map_layouts
-from penult.onnx.messages import external, opset, value_info
+from penult.onnx.messages import CODES, opset, value_info
 from penult.onnx.origin import Origin
-from penult.onnx.reader import Graph, Node, Tensor, UnsupportedError, read_graph
-from penult.onnx.writer import MAX_BYTES, Nodes, encode_nodes, to_array
+from penult.onnx.reader import Graph, UnsupportedError, begins_like_model, read_graph
+from penult.onnx.wiring import Wiring
+from penult.onnx.writer import MAX_BYTES, Nodes, encode_nodes
 from penult.util.protobuf import MalformedError, encode
 from penult.util.text import nearest, quoted
 
 OWN = "penult/"  # begins the names that no other program gives
 IMAGES, BATCH = f"{OWN}images", f"{OWN}batch"  # the input, and the number of images in it
 FLOAT32 = "float32"
+FLOATS = frozenset({FLOAT32, "float16", "float64"})  # of layers; features are float32
 MAX_SIZE = 4096  # pixels, of the square input
-SMALL = 1024  # bytes of an initializer that stays in the model: shapes, scales and the like
 _CHANNELS = (1, 3)
-
-SOFTMAX = {"Identity", "LogSoftmax", "Sigmoid", "Softmax"}
-AFTER_CLASSIFIER = SOFTMAX | {"Add", "Reshape", "Squeeze"}
-MATRICES = {"Gemm", "MatMul"}
-MAX_AFTER_CLASSIFIER = 6  # operators
 
 
 class _Result(NamedTuple):
@@ -52,7 +52,7 @@ class _Result(NamedTuple):
     def is_certain(self) -> bool:
         """Whether it was inferred in full; without sizes it may be of any shape."""
         sizes = bool(self.shape) and all(isinstance(size, int) for size in self.shape)
-        return sizes and self.dtype == FLOAT32
+        return sizes and self.dtype in FLOATS
 
 
 class OnnxFile:
@@ -78,7 +78,8 @@ class OnnxFile:
         except (OSError, ValueError) as exc:
             raise unreadable(self.path, exc) from exc
         try:
-            self._graph = _read(self._file)
+            self._data = DataFiles(self._file)
+            self._graph = _read(self._file, self._data)
             self.layout, self.channels, self.size = _layout(self._graph.input.shape)
         except MalformedError as exc:
             raise self._file.damaged(str(exc)) from exc
@@ -86,58 +87,55 @@ class OnnxFile:
             raise CheckpointError(f"{quoted(self.path)} {exc}") from exc
         self.metadata = self._graph.metadata
         self.origin = Origin.of(self.metadata)
-        self.layers = tuple(n for node in self._graph.nodes for n in node.outputs if n)
-        self.outputs = tuple(self._graph.outputs)
+        self._wiring = Wiring(self._graph)
+        self.layers = self._wiring.layers
+        self._known_layers = frozenset(self.layers)
+        self.outputs = tuple(each.name for each in self._graph.outputs)
 
-    @property
-    def features(self) -> tuple[str, ...]:
-        """The layers by default: what Penult wrote, or else the one before the classifier.
+    def choose(self, size: int | None = None) -> Choice:
+        """Choose the layers by default: what Penult wrote, or else the one before the classifier.
 
-        That is what the last matrix is multiplied with; where there is none, the first output.
+        Raises:
+            UsageError: The size isn't that of the file, or a layer has to be chosen: the message
+                lists some.
+            NetworkError: ONNX Runtime can't run the file.
         """
         if self.origin:
-            return self.outputs
-        for name in self._backwards(AFTER_CLASSIFIER):
-            computed = self._computed_inputs(name)
-            if computed and self._makers[name].op in MATRICES:
-                return (computed[0],)
-        return self.outputs[:1]
+            return Choice(self.outputs, "what Penult wrote into it")
+        size = self.checked_size(size)
+        try:
+            return choose(self._wiring, lambda layers: self._shapes(layers, size))
+        except UsageError as exc:
+            raise UsageError(f"{quoted(self.path)} {exc}") from exc
 
     @property
     def logits(self) -> str:
-        """The first output, or what it is before the softmax."""
-        *_, last = self._backwards(SOFTMAX)
-        return last
+        """The output, or what it is before the softmax.
 
-    def _backwards(self, operators: Set[str]) -> Iterator[str]:
-        """Walk back from the first output as long as it is made of one tensor by `operators`."""
-        name = self.outputs[0]
-        for _ in range(MAX_AFTER_CLASSIFIER):
-            yield name
-            computed = self._computed_inputs(name)
-            if len(computed) != 1 or self._makers[name].op not in operators:
-                return
-            name = computed[0]
-
-    @cached_property
-    def _makers(self) -> dict[str, Node]:
-        return {name: node for node in self._graph.nodes for name in node.outputs}
-
-    def _computed_inputs(self, name: str) -> list[str]:
-        """What a tensor is made of, weights and the file's input aside."""
-        maker = self._makers.get(name)
-        return [name for name in maker.inputs if name in self._makers] if maker else []
+        Raises:
+            UsageError: There are several.
+        """
+        if len(self.outputs) > 1:
+            names = ", ".join(map(quoted, self.outputs[:4]))
+            raise UsageError(f"{quoted(self.path)} has several outputs ({names}), so no classifier")
+        return find_logits(self._wiring, self.outputs[0])
 
     @cached_property
     def digest(self) -> str:
-        """The file's SHA-256 in hexadecimal."""
-        digest = self._file.sha256()
+        """The SHA-256 in hexadecimal, of several files as `digest_of` has it."""
+        digest = digest_of(self.files)
         self.unload()
-        return digest.hex()
+        return digest
+
+    @property
+    def files(self) -> tuple[WeightsFile, ...]:
+        """The files that it consists of: itself first, then those with its data."""
+        return self._data.files
 
     def unload(self) -> None:
-        """Give the system back what is in memory of the file."""
-        self._file.unload()
+        """Give the system back what is in memory of the files."""
+        for file in self.files:
+            file.unload()
 
     def cut(self, layers: Sequence[str], pool: Pool = "avg", size: int | None = None) -> Cut:
         """Make a model of what some layers need, with images (n, size, size, channels) as input.
@@ -158,7 +156,7 @@ class OnnxFile:
         """
         size, layers = self.checked_size(size), list(dict.fromkeys(layers))
         for name in layers:
-            if name not in self.layers:
+            if name not in self._known_layers:
                 near = nearest(name, self.layers)
                 raise UsageError(
                     f"{quoted(self.path)} has no layer {quoted(name)}; nearest: {near}"
@@ -178,8 +176,13 @@ class OnnxFile:
             UsageError: The size isn't that of the file.
             NetworkError: ONNX Runtime can't run the file.
         """
+        return self._shapes(self.layers, self.checked_size(size))
+
+    def _shapes(self, layers: Iterable[str], size: int) -> dict[str, Shape]:
+        """Of those of some layers that `cut` takes."""
+        known = [name for name in layers if name in self._known_layers]
         shapes = {}
-        for name, result in self._results(self.layers, self.checked_size(size)).items():
+        for name, result in self._results(known, size).items() if known else ():
             with suppress(NetworkError):
                 shapes[name] = self._value(name, result).channels_last
         return shapes
@@ -232,7 +235,7 @@ class OnnxFile:
     def _value(self, name: str, result: _Result) -> Value:
         """Return a layer as a value of a graph, which is given from outside."""
         dtype, shape = result
-        if dtype != FLOAT32:
+        if dtype not in FLOATS:
             raise NetworkError(f"{quoted(self.path)}: layer {quoted(name)} is {dtype}, not float32")
         if not 2 <= len(shape) <= 4 or shape[0] != self._probes or not prod(shape):
             raise NetworkError(
@@ -240,18 +243,19 @@ class OnnxFile:
                 f" {shape}, not a vector, tokens or a map for each: choose another (-l)"
             )
         layout = layout_of(shape[1:], self._map_layouts.get(name, "NCHW"))
-        return placeholder(name, shape[1:], layout=layout)
+        return _cast(placeholder(name, shape[1:], layout=layout, dtype=dtype), FLOAT32)
 
     def _cut(
         self, layers: dict[str, Shape], size: int, after: Nodes, outputs: Sequence[str]
     ) -> Cut:
         """Write the nodes that some layers need, and the nodes after them."""
         graph = self._graph
-        nodes, names = _select_nodes(graph, layers)
+        nodes, names = self._wiring.select(layers)
         images = placeholder(IMAGES, (size, size, self.channels), layout="NHWC")
-        before = encode_nodes({graph.input.name: transpose(images, self.layout)}, f"{OWN}before/")
+        given = _cast(transpose(images, self.layout), graph.input.dtype)
+        before = encode_nodes({graph.input.name: given}, f"{OWN}before/")
         used = {name: tensor for name, tensor in graph.initializers.items() if name in names}
-        initializers, weights = _initializers(used, after.constants)
+        initializers, weights = encode_initializers(used, after.constants)
         encoded = encode(
             *((1, each) for each in before.encoded),
             *((1, bytes(node.encoded)) for node in nodes),
@@ -266,19 +270,25 @@ class OnnxFile:
         return Cut(model, weights, layers, quoted(self.path))
 
 
-def _read(file: WeightsFile) -> Graph:
+def is_onnx(path: str | os.PathLike[str]) -> bool:
+    """Whether a file's content is an ONNX model's, whatever its name; False if it can't be read."""
+    try:
+        return begins_like_model(WeightsFile(path).data)
+    except (OSError, ValueError):
+        return False
+
+
+def _read(file: WeightsFile, data: DataFiles) -> Graph:
     if file.size > MAX_BYTES:
         raise UnsupportedError(f"has {file.size} bytes; an ONNX file has {MAX_BYTES} at most")
-    return read_graph(memoryview(file.data))
+    return read_graph(memoryview(file.data), data.locate)
 
 
 def _layout(shape: tuple[int | None, ...]) -> tuple[Layout, int, int | None]:
     """Return layout, channels and size."""
     if len(shape) != 4:
         raise UnsupportedError(f"takes an input of {len(shape)} dimensions, not images (4)")
-    batch, *image = shape
-    if batch not in {None, 1}:
-        raise UnsupportedError(f"takes {batch} images at once: export it for any number, or for 1")
+    _, *image = shape
     first, last = image[0] in _CHANNELS, image[2] in _CHANNELS
     if first == last:
         raise UnsupportedError(
@@ -296,33 +306,7 @@ def _text(sizes: Sequence[int | None]) -> str:
     return "×".join(str(size or "?") for size in sizes)
 
 
-def _select_nodes(graph: Graph, layers: Iterable[str]) -> tuple[list[Node], set[str]]:
-    """Walk back from some layers; the nodes of an ONNX graph are in order of computation."""
-    names, nodes = set(layers), []
-    for node in reversed(graph.nodes):
-        if not names.isdisjoint(node.outputs):
-            names.update(node.inputs)
-            nodes.append(node)
-    return nodes[::-1], names
-
-
-def _initializers(
-    tensors: Mapping[str, Tensor], constants: Mapping[str, Constant]
-) -> tuple[list[bytes], dict[str, Array]]:
-    """Encode tensors of a file and constants of ours; the engine is given the large ones beside."""
-    large = {name: tensor for name, tensor in tensors.items() if _is_large(tensor)}
-    small = [bytes(tensor.encoded) for name, tensor in tensors.items() if name not in large]
-    given: dict[str, Tensor | Constant] = {**large, **constants}
-    encoded = [external(name, tensor.shape, tensor.dtype) for name, tensor in given.items()]
-    weights = {name: _array(tensor) for name, tensor in large.items()}
-    weights |= {name: to_array(constant) for name, constant in constants.items()}
-    return small + encoded, weights
-
-
-def _is_large(tensor: Tensor) -> bool:
-    return tensor.dtype == FLOAT32 and len(tensor.raw) >= SMALL
-
-
-def _array(tensor: Tensor) -> Array:
-    array = np.frombuffer(tensor.raw, "<f4").reshape(tensor.shape)
-    return np.require(array, np.float32, "A")  # aligned: the file needn't have it so
+def _cast(value: Value, dtype: str) -> Value:
+    if value.dtype == dtype:
+        return value
+    return replace(value, op="Cast", inputs=(value,), attributes={"to": CODES[dtype]}, dtype=dtype)

@@ -28,7 +28,7 @@ FLOAT_ATTRIBUTE, INT_ATTRIBUTE, INTS_ATTRIBUTE = 1, 2, 7  # AttributeProto.Attri
 
 Attribute: TypeAlias = int | float | list[int]
 
-_CODES = {name: code for code, (name, _) in DTYPES.items()}
+CODES = {name: code for code, (name, _) in DTYPES.items()}
 
 
 def node(op: str, inputs: Iterable[str], output: str, attributes: Mapping[str, Attribute]) -> bytes:
@@ -43,7 +43,7 @@ def node(op: str, inputs: Iterable[str], output: str, attributes: Mapping[str, A
 
 def tensor(name: str, shape: Sequence[int], dtype: str) -> bytes:
     """Begin an initializer; its numbers, or where they are, follow."""
-    return encode(*((1, size) for size in shape), (2, _CODES[dtype]), (8, name))
+    return encode(*((1, size) for size in shape), (2, CODES[dtype]), (8, name))
 
 
 def external(name: str, shape: Sequence[int], dtype: str) -> bytes:
@@ -56,7 +56,7 @@ def value_info(name: str, shape: Sequence[int | str], dtype: str = "float32") ->
     """State an input or output; a size that varies has a name."""
     sizes = (encode((1 if isinstance(size, int) else 2, size)) for size in shape)
     dimensions = encode(*((1, size) for size in sizes))
-    return encode((1, name), (2, encode((1, encode((1, _CODES[dtype]), (2, dimensions))))))
+    return encode((1, name), (2, encode((1, encode((1, CODES[dtype]), (2, dimensions))))))
 
 
 def opset(version: int) -> bytes:
