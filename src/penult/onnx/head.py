@@ -11,7 +11,7 @@ from penult.errors import UsageError
 from penult.graph.values import Shape
 from penult.onnx.reader import Node
 from penult.onnx.wiring import Wiring
-from penult.util.text import quoted
+from penult.util.text import plural, quoted
 
 SOFTMAX = frozenset({"LogSoftmax", "Sigmoid", "Softmax"})
 SHAPING = frozenset({"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose"})
@@ -165,7 +165,7 @@ def _question(wiring: Wiring, outputs: Sequence[str], shapes_of: ShapesOf) -> st
             offered += [*(choice.layers if choice else ()), name]
     listed = _listed(shapes_of(list(dict.fromkeys(offered))))
     of_images = " made of images alone" if len(graph.inputs) > 1 else ""
-    counts = f"{len(graph.inputs)} inputs and {len(graph.outputs)} outputs"
+    counts = f"{plural(len(graph.inputs), 'input')} and {plural(len(graph.outputs), 'output')}"
     if not listed:
         listed = _listed(_deep_maps(wiring, outputs, shapes_of)) or "none of its outputs is one"
     return f"has {counts}: choose a layer{of_images} (-l), such as {listed}"

@@ -1,8 +1,8 @@
 """Reads an ONNX file of any program, and checks what it holds before an engine sees it.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Only what a network of plain
-layers needs is let through: ONNX's own operators, a batch of images in, weights in the file itself or
-in files beside it, and no control flow, which is where a model can loop for ever.
+layers needs is let through: ONNX's own operators, a batch of images in, weights in the file or in
+files beside it, and no control flow, which is where a model can loop for ever.
 """
 
 from collections.abc import Callable, Mapping, Sequence
