@@ -11,7 +11,9 @@ import numpy as np
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.checkpoints.base import Array
 from penult.graph import variables
+from penult.model.description import OnnxDescription, describe_onnx
 from penult.model.matching import AVERAGE, candidates, classes, copies, fit, unknown
+from penult.onnx.file import OnnxFile, is_onnx
 
 Role = Literal["network", "average", "slot", "counter", "left over"]
 
@@ -61,6 +63,7 @@ class Inspection:
         classes: Of its classifier; None if it has none.
         missing: What the network lacks up to its classifier; why none fits if none does.
         variables: All tensors.
+        onnx: Of an ONNX file, its inputs, outputs and layers, and which would be the features.
     """
 
     path: Path
@@ -72,6 +75,7 @@ class Inspection:
     classes: int | None
     missing: tuple[str, ...]
     variables: tuple[Variable, ...]
+    onnx: OnnxDescription | None = None
 
     def of(self, role: Role) -> list[Variable]:
         """List the variables that have a role."""
@@ -79,7 +83,7 @@ class Inspection:
 
 
 def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
-    """Tell what a weights file holds, without running anything.
+    """Tell what a weights file holds, without computing any features.
 
     Args:
         path: The file, or whatever `load_model` takes.
@@ -93,6 +97,8 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         >>> penult.inspect("tests/reference/checkpoints/mobilenet_v1_025_v2").format
         'TensorFlow (V2)'
     """
+    if is_onnx(path):
+        return _inspect_onnx(OnnxFile(path), statistics=statistics)
     checkpoint = open_checkpoint(path)
     shapes = checkpoint.shapes
     networks = candidates(shapes)
@@ -119,6 +125,32 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         classes=number or None,
         missing=missing,
         variables=tuple(_variables(checkpoint, used, statistics=statistics)),
+    )
+
+
+def _inspect_onnx(file: OnnxFile, *, statistics: bool) -> Inspection:
+    described = describe_onnx(file)
+    variables = (
+        Variable(
+            name,
+            tensor.shape,
+            tensor.dtype,
+            "network",
+            _statistics(file.read(name)) if statistics else None,
+        )
+        for name, tensor in file.tensors.items()
+    )
+    return Inspection(
+        path=file.path,
+        format=f"ONNX (opset {file.opset})",
+        bytes=sum(each.size for each in file.files),
+        step=None,
+        networks=(file.origin.network,) if file.origin else (),
+        prefixes=(),
+        classes=None,
+        missing=(),
+        variables=tuple(variables),
+        onnx=described,
     )
 
 

@@ -6,7 +6,7 @@ up to ONNX Runtime: it may take all memory.
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -21,14 +21,21 @@ from penult.engine import Cut, OnnxRuntime
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph import Value, placeholder, transpose
 from penult.graph.pooling import Pool, pool_layers
-from penult.graph.values import Layout, Shape
+from penult.graph.values import Array, Layout, Shape
 from penult.onnx.external import DataFiles
 from penult.onnx.head import Choice, choose, find_logits
-from penult.onnx.initializers import encode_initializers
+from penult.onnx.initializers import encode_initializers, read_tensor
 from penult.onnx.layouts import layout_of, map_layouts
 from penult.onnx.messages import CODES, opset, value_info
 from penult.onnx.origin import Origin
-from penult.onnx.reader import Graph, UnsupportedError, begins_like_model, read_graph
+from penult.onnx.reader import (
+    Graph,
+    Input,
+    Tensor,
+    UnsupportedError,
+    begins_like_model,
+    read_graph,
+)
 from penult.onnx.wiring import Wiring
 from penult.onnx.writer import MAX_BYTES, Nodes, encode_nodes
 from penult.util.protobuf import MalformedError, encode
@@ -126,6 +133,37 @@ class OnnxFile:
         digest = digest_of(self.files)
         self.unload()
         return digest
+
+    @property
+    def opset(self) -> int:
+        """The version of ONNX's operators that it uses."""
+        return self._graph.opset
+
+    @property
+    def producer(self) -> str:
+        """The program that wrote it, as far as it says."""
+        return self._graph.producer
+
+    @property
+    def signature(self) -> tuple[Sequence[Input], Sequence[Input]]:
+        """Its inputs and outputs, as it states them."""
+        return self._graph.inputs, self._graph.outputs
+
+    @property
+    def tensors(self) -> Mapping[str, Tensor]:
+        """Its weights."""
+        return self._graph.initializers
+
+    def read(self, name: str) -> Array:
+        """Read one of its weights.
+
+        Raises:
+            CheckpointError: It hasn't as many numbers as its shape says.
+        """
+        try:
+            return read_tensor(self.tensors[name])
+        except MalformedError as exc:
+            raise self._file.damaged(f"{quoted(name)}: {exc}") from exc
 
     @property
     def files(self) -> tuple[WeightsFile, ...]:

@@ -1,18 +1,20 @@
 """The weights of an ONNX file, as they go to an engine: small ones in the model, others beside."""
 
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 
+from penult.checkpoints.elements import ELEMENTS, read_array
 from penult.graph import Constant
 from penult.graph.values import Array
 from penult.onnx.messages import external, tensor
 from penult.onnx.reader import Tensor
 from penult.onnx.writer import to_array
-from penult.util.protobuf import encode
+from penult.util.protobuf import MalformedError, Message, encode
 
 SMALL = 1024  # bytes of an initializer that stays in the model: shapes, scales and the like
-_BESIDE = {"float32": "<f4", "float16": "<f2", "int8": "i1", "uint8": "u1"}  # NumPy's names
+_BESIDE = frozenset({"float32", "float16", "int8", "uint8"})  # no shapes are of these
 
 
 def encode_initializers(
@@ -33,9 +35,29 @@ def encode_initializers(
 
 
 def read_tensor(tensor: Tensor) -> Array:
-    """The numbers of a tensor that has them as bytes, of a type that NumPy knows."""
-    array = np.frombuffer(tensor.raw, _BESIDE[tensor.dtype]).reshape(tensor.shape)
-    return np.require(array, array.dtype, "A")  # aligned: the file needn't have it so
+    """The numbers of a tensor: read-only, a view of the file where they lie there as bytes.
+
+    Raises:
+        MalformedError: They are listed one by one, and aren't as many as the shape says.
+    """
+    if len(tensor.raw) or 0 in tensor.shape:
+        return read_array(tensor.raw, tensor.dtype, 0, tensor.shape, None)
+    listed = _read_listed(tensor)
+    if listed.size != prod(tensor.shape):
+        raise MalformedError(f"a tensor of shape {tensor.shape} with {listed.size} numbers")
+    stored = listed.tobytes()
+    return read_array(memoryview(stored), tensor.dtype, 0, tensor.shape, None)
+
+
+def _read_listed(tensor: Tensor) -> Array:
+    """Numbers one by one, as they would be stored; halves of floats are integers there."""
+    message, stored = Message(tensor.encoded), ELEMENTS[tensor.dtype].stored
+    if tensor.dtype in {"float32", "float64"}:
+        return np.frombuffer(message.content(4 if tensor.dtype == "float32" else 10), stored)
+    numbers = message.numbers({"int64": 7, "uint64": 11, "uint32": 11}.get(tensor.dtype, 5))
+    unsigned = np.dtype(f"<u{stored.itemsize}")
+    mask = 2 ** (8 * stored.itemsize) - 1
+    return np.array([number & mask for number in numbers], unsigned)
 
 
 def _is_large(tensor: Tensor) -> bool:
