@@ -31,7 +31,7 @@ class OnnxRuntime:
     """ONNX Runtime on the processor: an `Engine` that gets ready in the background.
 
     Args:
-        cut: The model; of float32 inputs and weights all is computed in float32.
+        cut: The model; all is computed in the precision of its inputs and weights.
         once: Whether it is for one batch or none: ready sooner, but slower.
 
     Raises:
@@ -44,7 +44,7 @@ class OnnxRuntime:
         self.description: Mapping[str, str] = {
             "engine": "onnxruntime",
             "device": "cpu",
-            "precision": "float32",
+            "precision": cut.precision,
         }
         self._name = cut.name
         self._outputs = list(cut.outputs)
@@ -84,7 +84,7 @@ class OnnxRuntime:
         return results
 
     def _build(self, once: bool) -> ort.InferenceSession:
-        model, weights, _, _, release = self._cuts.pop()
+        model, weights, _, _, release, _ = self._cuts.pop()
         options = ort.SessionOptions()
         options.log_severity_level = NOTHING
         options.intra_op_num_threads = 1

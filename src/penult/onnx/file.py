@@ -305,7 +305,9 @@ class OnnxFile:
         )
         version = max(graph.ir_version, 4)  # before, initializers had to be inputs too
         model = encode((1, version), (7, encoded), (8, opset(graph.opset)))
-        return Cut(model, weights, layers, quoted(self.path))
+        kinds = {graph.input.dtype, *(tensor.dtype for tensor in used.values())}
+        precision = "float16" if "float16" in kinds else FLOAT32
+        return Cut(model, weights, layers, quoted(self.path), precision=precision)
 
 
 def is_onnx(path: str | os.PathLike[str]) -> bool:
