@@ -61,6 +61,8 @@ def convert(
 ) -> None:
     """Write a network up to some layers as a standard ONNX file, weights included.
 
+    Weights of more than 2 GB go into OUT.onnx.data beside it.
+
     Example: penult convert inception_v3.ckpt inception_v3.onnx -l AvgPool_1a -l Logits
     """
     options["weights"] = weights

@@ -52,6 +52,15 @@ def external(name: str, shape: Sequence[int], dtype: str) -> bytes:
     return tensor(name, shape, dtype) + encode((13, place), (14, EXTERNAL))
 
 
+def located(
+    name: str, shape: Sequence[int], dtype: str, file: str, offset: int, length: int
+) -> bytes:
+    """Name an initializer whose numbers lie in another file of the same folder."""
+    entries = {"location": file, "offset": str(offset), "length": str(length)}
+    places = ((13, encode((1, key), (2, value))) for key, value in entries.items())
+    return tensor(name, shape, dtype) + encode(*places, (14, EXTERNAL))
+
+
 def value_info(name: str, shape: Sequence[int | str], dtype: str = "float32") -> bytes:
     """State an input or output; a size that varies has a name."""
     sizes = (encode((1 if isinstance(size, int) else 2, size)) for size in shape)
