@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from penult.images.geometry import CentralSquare, ShorterSide, Squash
+from penult.images.geometry import CentralSquare, ShorterSide, Squash, Stretch
 from penult.images.preprocess import PREPROCESSING, Scaled, Transform, name_of
 from penult.images.preprocess_document import document, read
 
@@ -15,7 +15,8 @@ CLIP = Transform(  # numbers of another library's preset
     ShorterSide(224, 224, "bicubic", longer="down", corner="down"),
     Scaled(255, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
 )
-OTHERS = [CLIP, Transform(CentralSquare(96, 0, "tf1_bilinear"), Scaled(127.5, 1))]
+PEDESTRIANS = Transform(Stretch(256, 128, "bicubic"), Scaled(255, 0.5, 0.5))
+OTHERS = [CLIP, PEDESTRIANS, Transform(CentralSquare(96, 0, "tf1_bilinear"), Scaled(127.5, 1))]
 EVERY = [*(make(size) for make in PREPROCESSING.values() for size in (32, 299)), *OTHERS]
 
 
@@ -44,6 +45,18 @@ def test_presets_of_other_libraries_print_as_one_line_with_all_numbers():
     assert str(Transform(Squash(96, "bicubic", 0.9), Scaled(255))) == (
         "central 0.9 of each side, Pillow bicubic to 96 x 96, x from 0 to 1"
     )
+
+
+@pytest.mark.parametrize("kernel", ["bilinear", "bicubic", "tf1_bilinear"])
+def test_an_image_is_stretched_along_the_right_sides(kernel):
+    rgb = np.zeros((32, 64, 3), np.uint8)
+    rgb[16:] = 255  # the lower half
+    halves = Transform(Stretch(8, 2, kernel), Scaled(255))
+    assert halves.sides == (8, 2)
+    found = halves(rgb)
+    assert found.shape == (8, 2, 3)
+    assert (found[:3] == 0).all()
+    assert (found[5:] == 1).all()
 
 
 @pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])

@@ -1,13 +1,17 @@
 """Files as programs of many years write them: types, layouts, batches, versions of operators."""
 
+import pickle
+
 import numpy as np
 import pytest
+from PIL import Image
 
 import onnx
 import penult
 from onnx import TensorProto
 from penult.engine import OnnxRuntime
-from penult.errors import NetworkError
+from penult.errors import NetworkError, UsageError
+from penult.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, PREPROCESSING
 from penult.onnx.file import OnnxFile
 
 from .onnx_models import KERNEL, MATRIX, classifier, node, onnx_model, tensor
@@ -80,6 +84,32 @@ def test_every_batch_and_layout_gives_the_same(opened, layout, batch):
     for count in (1, 4, 7):
         found = features(file, BATCH[:count])
         np.testing.assert_allclose(found, expected[:count], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_inputs_that_are_no_squares_get_the_whole_image(opened, photos, layout):
+    shape = ("n", 3, 8, 4) if layout == "NCHW" else ("n", 8, 4, 3)
+    nodes = classifier() if layout == "NCHW" else nhwc()
+    path, photo = opened(nodes, shape=shape).path, photos / "hens.jpg"
+    model = penult.load_model(weights=path, preprocess="torchvision", layer=["map", "vector"])
+    assert str(model.preprocessing) == (
+        "Pillow bilinear to height 8, width 4, (x / 255 - mean) / std of ImageNet"
+    )
+    assert model.layers["map"] == (8, 4, 16)
+    resized = penult.images.load(photo).resize((4, 8), Image.Resampling.BILINEAR)
+    batch = (np.asarray(resized, np.float32)[None] / 255 - IMAGENET_MEAN) / IMAGENET_STD
+    expected = features(opened(nodes, shape=shape), batch.astype(np.float32))
+    found = model.features([photo], "vector")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    again = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(again.features([photo], "vector"), found)
+    assert penult.describe(weights=path).size == (8, 4)
+    with pytest.raises(UsageError, match="takes images of 8×4 pixels, not 4"):
+        penult.load_model(weights=path, preprocess="torchvision", size=4)
+    with pytest.raises(UsageError, match="the preprocessing makes images of 8×8 pixels, not 8×4"):
+        penult.load_model(weights=path, preprocess=PREPROCESSING["raw"](8))
+    with pytest.raises(UsageError, match="preprocessing lenet makes squares only, not 8×4"):
+        penult.load_model(weights=path, preprocess="lenet")
 
 
 def of_version(model, version, ir_version):

@@ -44,7 +44,7 @@ def run(*arguments):
 def test_describe_lists_inputs_layers_and_what_is_taken(path):
     found = penult.describe(weights=path)
     assert isinstance(found, penult.OnnxDescription)
-    assert (found.opset, found.producer, found.size) == (17, "pytorch 2.9", 6)
+    assert (found.opset, found.producer, found.size) == (17, "pytorch 2.9", (6, 6))
     assert [(each.name, each.dtype, each.shape) for each in found.inputs] == [
         ("x", "float32", (None, 3, 6, 6))
     ]
@@ -101,7 +101,7 @@ def test_fewer_numbers_than_the_shape_says_are_damage(path):
 def test_of_files_of_any_size_layers_are_shown_for_one(path):
     path.write_bytes(onnx_model(classifier(), shape=("n", 3, "h", "w")).SerializeToString())
     found = penult.describe(weights=path)
-    assert (found.size, found.layers["map"]) == (224, (224, 224, 16))
+    assert (found.size, found.layers["map"]) == ((224, 224), (224, 224, 16))
     assert penult.describe(weights=path, size=9).layers["map"] == (9, 9, 16)
 
 

@@ -33,7 +33,7 @@ def convolved(batch):
 
 def test_what_is_known_of_a_file_before_it_runs(opened):
     file = opened(classifier())
-    assert (file.layout, file.channels, file.size) == ("NCHW", 3, 6)
+    assert (file.layout, file.channels, file.sides) == ("NCHW", 3, (6, 6))
     assert file.layers == ("map", "mean", "vector", "logits", "probabilities")
     assert (file.outputs, file.origin) == (("probabilities",), None)
     assert file.shapes() == {
@@ -147,7 +147,7 @@ def test_a_batch_of_one_is_run_image_by_image(opened):
 
 def test_an_open_size_is_chosen_by_the_caller(opened):
     file = opened(classifier(), shape=("n", 3, "h", "w"))
-    assert file.size is None
+    assert file.sides is None
     assert file.cut(["map"], "none", 8).outputs == {"map": (8, 8, 16)}
     with pytest.raises(UsageError, match=r"takes images of any size: say which \(--size\)"):
         file.cut(["map"])
@@ -193,7 +193,7 @@ def test_files_that_penult_wrote_are_recognised(tmp_path):
     path = tmp_path / "own.onnx"
     write_onnx(path, values, lambda v: v, origin.metadata())
     file = OnnxFile(path)
-    assert (file.origin, file.layout, file.size) == (origin, "NHWC", 6)
+    assert (file.origin, file.layout, file.sides) == (origin, "NHWC", (6, 6))
     assert file.choose().layers == ("block/map", "mean")
     np.testing.assert_array_equal(computed(file, "block/map", "none"), images().clip(0))
     expected = images().clip(0).mean((1, 2))

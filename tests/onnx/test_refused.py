@@ -17,7 +17,7 @@ from .onnx_models import KERNEL, classifier, convolution, node, onnx_model, tens
         (("n", 3, 6), r"takes an input of 3 dimensions, not images \(4\)"),
         (("n", "c", 6, 6), "takes images of [?]×6×6, where 1 or 3 channels aren't clear"),
         (("n", 3, 3, 3), "takes images of 3×3×3, where 1 or 3 channels aren't clear"),
-        (("n", 3, 6, 8), "takes images of 6×8 pixels; only squares are made"),
+        (("n", 3, 6, 5000), "takes images of 6×5000 pixels, more than 4096"),
     ],
 )
 def test_other_inputs_are_refused(opened, shape, reason):

@@ -131,7 +131,7 @@ def _onnx_facts(d: "OnnxDescription") -> dict[str, Any]:
         "producer": d.producer or None,
         "inputs": ", ".join(map(_port, d.inputs)),
         "outputs": ", ".join(map(_port, d.outputs)),
-        "size": f"{d.size} pixels, of the images that the layers are for",
+        "size": f"{shape_text(d.size)} pixels, of the images that the layers are for",
         "features": ", ".join(d.features) or "choose a layer (-l)",
         "because": d.reason,
     }

@@ -1,8 +1,8 @@
-"""Which pixels of an image a network sees, and how they become a square of its size.
+"""Which pixels of an image a network sees, and how they become its input, mostly a square.
 
-Each geometry is a value of plain numbers. Called with an image and a divisor it returns the square
-as float32 levels, (size, size, 3), divided: TensorFlow 1's kernel works on divided levels, as its
-programs convert before they resize; Pillow's kernels work on 8-bit levels, which are divided after.
+Each geometry is a value of plain numbers. Called with an image and a divisor it returns the input
+as float32 levels, (height, width, 3), divided: TensorFlow 1's kernel works on divided levels, as
+its programs convert before they resize; Pillow's kernels work on 8-bit levels, divided after.
 """
 
 from dataclasses import dataclass
@@ -42,7 +42,7 @@ class CentralSquare:
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
         columns, rows = self._square(*_extent(rgb))
-        return _resize(rgb, columns, rows, self.size, self.kernel, divisor)
+        return _resize(rgb, columns, rows, (self.size, self.size), self.kernel, divisor)
 
     def _square(self, width: int, height: int) -> tuple[range, range]:
         """Columns and rows of the central square."""
@@ -74,7 +74,7 @@ class Squash:
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
         columns, rows = map(self._middle, _extent(rgb))
-        return _resize(rgb, columns, rows, self.size, self.kernel, divisor)
+        return _resize(rgb, columns, rows, (self.size, self.size), self.kernel, divisor)
 
     def _middle(self, side: int) -> range:
         edge = int((side - side * self.fraction) / 2)
@@ -163,22 +163,55 @@ class CropOrPad:
         return f"central {self.size} x {self.size} padded with 0"
 
 
-Geometry = CentralSquare | Squash | ShorterSide | CropOrPad
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The whole image, resized to what a network takes whose input is no square."""
+
+    height: int
+    width: int
+    kernel: Kernel
+
+    @property
+    def size(self) -> int:
+        """The height."""
+        return self.height
+
+    @property
+    def shorter(self) -> int:
+        """The whole image's shorter side at most, whichever it is."""
+        return max(self.height, self.width)
+
+    def __call__(self, rgb: RGB, divisor: float) -> Floats:
+        """Make the rectangle, (height, width, 3)."""
+        columns, rows = map(range, _extent(rgb))
+        return _resize(rgb, columns, rows, (self.height, self.width), self.kernel, divisor)
+
+    def __str__(self) -> str:
+        return f"{_kernel_name(self.kernel)} to height {self.height}, width {self.width}"
+
+
+Geometry = CentralSquare | Squash | ShorterSide | CropOrPad | Stretch
 
 
 def _resize(
-    rgb: RGB, columns: range, rows: range, size: int, kernel: Kernel, divisor: float
+    rgb: RGB,
+    columns: range,
+    rows: range,
+    sides: tuple[int, int],
+    kernel: Kernel,
+    divisor: float,
 ) -> Floats:
-    """Resize a part of an image, of which the kernel sees no pixel outside."""
+    """Resize a part of an image to (height, width); the kernel sees no pixel outside the part."""
+    height, width = sides
     if kernel == "tf1_bilinear":
-        across, down = (taps(part, size, range(size)) for part in (columns, rows))
+        across, down = taps(columns, width, range(width)), taps(rows, height, range(height))
         return resize(rgb, down, across, 1 / divisor)
     if isinstance(rgb, Image.Image):
         box = columns.start, rows.start, columns.stop, rows.stop
         part = rgb if box == (0, 0, *rgb.size) else rgb.crop(box)
     else:
         part = Image.fromarray(rgb[rows.start : rows.stop, columns.start : columns.stop])
-    return _levels(part.resize((size, size), _RESAMPLING[kernel]), divisor)
+    return _levels(part.resize((width, height), _RESAMPLING[kernel]), divisor)
 
 
 def _levels(image: Image.Image, divisor: float) -> Floats:

@@ -5,11 +5,12 @@ that `--preprocess` takes; the numbers of other libraries' presets go into the s
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol
 
 import numpy as np
 
+from penult.errors import UsageError
 from penult.images.bilinear import RGB
 from penult.images.geometry import (
     CentralSquare,
@@ -18,6 +19,7 @@ from penult.images.geometry import (
     Geometry,
     ShorterSide,
     Squash,
+    Stretch,
 )
 
 Level = float | tuple[float, float, float]  # of all channels, or of red, green and blue
@@ -65,7 +67,7 @@ class Scaled:
             x /= np.array(self.std, np.float32)
         return x
 
-    def text(self, size: int) -> str:
+    def text(self, pixels: int) -> str:
         """Say it as a formula."""
         x = "x" if self.divisor == 1 else f"x / {_shown(self.divisor)}"
         if (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD):
@@ -93,9 +95,9 @@ class Grey:
         """Make one channel of three, and normalise it."""
         return Scaled(1, self.mean, self.std)(_grey(x))
 
-    def text(self, size: int) -> str:
+    def text(self, pixels: int) -> str:
         """Say it as a formula."""
-        return Scaled(1, self.mean, self.std).text(size)
+        return Scaled(1, self.mean, self.std).text(pixels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +112,9 @@ class PerImage:
         deviation = max(x.std(dtype=np.float64), x.size**-0.5)  # of a plain image it is 0
         return (x - np.float32(x.mean(dtype=np.float64))) / np.float32(deviation)
 
-    def text(self, size: int) -> str:
+    def text(self, pixels: int) -> str:
         """Say it as a formula."""
-        return f"(x - mean) / max(std, 1 / sqrt({3 * size**2}))"
+        return f"(x - mean) / max(std, 1 / sqrt({3 * pixels}))"
 
 
 Normalisation = Scaled | Grey | PerImage
@@ -127,8 +129,14 @@ class Transform:
 
     @property
     def size(self) -> int:
-        """Height and width of the input."""
+        """Height of the input, and width if it is a square."""
         return self.geometry.size
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the input."""
+        made = self.geometry
+        return (made.height, made.width) if isinstance(made, Stretch) else (made.size, made.size)
 
     @property
     def shorter(self) -> int | None:
@@ -136,12 +144,12 @@ class Transform:
         return self.geometry.shorter
 
     def __call__(self, rgb: RGB) -> Floats:
-        """Make the input, (size, size, channels)."""
+        """Make the input, (height, width, channels)."""
         return self.normalisation(self.geometry(rgb, self.normalisation.divisor))
 
     def __str__(self) -> str:
         grey = "grey, " if self.normalisation.channels == 1 else ""
-        return f"{grey}{self.geometry}, {self.normalisation.text(self.size)}"
+        return f"{grey}{self.geometry}, {self.normalisation.text(self.sides[0] * self.sides[1])}"
 
 
 def efficientnet(size: int) -> Transform:
@@ -231,10 +239,31 @@ PREPROCESSING: Mapping[str, Callable[[int], Transform]] = {  # by size of the in
 }
 
 
+def named(name: str, sides: tuple[int, int]) -> Transform:
+    """Make the preprocessing of a name for an input of (height, width).
+
+    If that is no square, the whole image is resized to it: what is cut off of squares isn't known
+    to be right there. Numbers and kernel are those of the name.
+
+    >>> print(named("torchvision", (256, 128)))
+    Pillow bilinear to height 256, width 128, (x / 255 - mean) / std of ImageNet
+
+    Raises:
+        UsageError: It never resizes, so it makes squares only.
+    """
+    height, width = sides
+    made = PREPROCESSING[name](height)
+    if height == width:
+        return made
+    if isinstance(made.geometry, CropOrPad):
+        raise UsageError(f"preprocessing {name} makes squares only, not {height}×{width}")
+    return replace(made, geometry=Stretch(height, width, made.geometry.kernel))
+
+
 def name_of(transform: Transform) -> str | None:
     """Return the name by which `--preprocess` makes this very value; None if there is none."""
-    named = (name for name, make in PREPROCESSING.items() if make(transform.size) == transform)
-    return next(named, None)
+    making = (name for name, make in PREPROCESSING.items() if make(transform.size) == transform)
+    return next(making, None)
 
 
 def _grey(rgb: Floats) -> Floats:

@@ -20,6 +20,7 @@ from penult.images.geometry import (
     Rounding,
     ShorterSide,
     Squash,
+    Stretch,
 )
 from penult.images.preprocess import Grey, Normalisation, PerImage, Scaled, Transform
 from penult.util.text import printable
@@ -32,6 +33,7 @@ GEOMETRIES: Mapping[str, type] = {
     "squash": Squash,
     "shorter_side": ShorterSide,
     "crop_or_pad": CropOrPad,
+    "stretch": Stretch,
 }
 NORMALISATIONS: Mapping[str, type] = {"scaled": Scaled, "grey": Grey, "per_image": PerImage}
 
@@ -69,6 +71,8 @@ def _one_of(names: tuple[str, ...]) -> Check:
 
 FIELDS: Mapping[str, Check] = {  # a field's name means the same in all classes
     "size": _whole(1, MAX_SIZE),
+    "height": _whole(1, MAX_SIZE),
+    "width": _whole(1, MAX_SIZE),
     "margin": _whole(0, MAX_SIZE),
     "shorter": _whole(1, MAX_SHORTER),
     "fraction": _number(1 / 16, 1),

@@ -38,7 +38,7 @@ class OnnxDescription:
         producer: The program that wrote it, as far as it says.
         inputs: Its inputs, as it states them.
         outputs: Its outputs, as it states them.
-        size: Pixels of the square images that `layers` are for.
+        size: Height and width in pixels of the images that `layers` are for.
         layers: All that can be features, in order, each with its shape for one image, channels
             last; empty if ONNX Runtime can't run the file.
         features: The layers taken by default; empty if one has to be chosen.
@@ -50,7 +50,7 @@ class OnnxDescription:
     producer: str
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
-    size: int
+    size: tuple[int, int]
     layers: Mapping[str, Shape]
     features: tuple[str, ...]
     reason: str
@@ -107,7 +107,7 @@ def describe_onnx(file: OnnxFile, size: int | None = None) -> OnnxDescription:
     Raises:
         UsageError: The size isn't that of the file.
     """
-    size = file.checked_size(size or file.size or SIZE)
+    size = file.checked_size(size or (None if file.sides else SIZE))
     inputs, outputs = file.signature
     layers: Mapping[str, Shape] = {}
     features: tuple[str, ...] = ()
@@ -123,7 +123,7 @@ def describe_onnx(file: OnnxFile, size: int | None = None) -> OnnxDescription:
         producer=file.producer,
         inputs=tuple(map(_port, inputs)),
         outputs=tuple(map(_port, outputs)),
-        size=size,
+        size=file.sides_of(size),
         layers=layers,
         features=features,
         reason=reason,

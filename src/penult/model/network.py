@@ -45,7 +45,8 @@ class Network(Protocol):
         ema: Whether moving averages are taken for weights.
         prefix: What stands in the file before the names of the copy that is taken.
         exact: Whether all convolutions are computed as they stand.
-        size: Pixels of the square input.
+        size: Pixels of the square input; the height of one that is no square.
+        sides: Height and width of the input.
         preprocessing: What it was trained with, for this size; None if nobody knows.
     """
 
@@ -55,6 +56,7 @@ class Network(Protocol):
     prefix: str
     exact: bool
     size: int
+    sides: tuple[int, int]
     preprocessing: Transform | None
 
     @property
@@ -122,6 +124,7 @@ class CheckpointNetwork:
         self.path = checkpoint.path
         self.ema = checkpoint.ema
         self.size = size or spec.size
+        self.sides = (self.size, self.size)
         self.preprocessing: Transform | None = spec.preprocess(self.size)
         self.features: Sequence[str] = (spec.architecture.embedding,)
         self.note = ""
@@ -180,6 +183,7 @@ class OnnxNetwork:
         self.prefix = ""
         self.exact = True
         self.size = file.checked_size(size)
+        self.sides = file.sides_of(self.size)
         make = PREPROCESSING.get(origin.preprocessing) if origin else None
         self.preprocessing = make(self.size) if make else None
 

@@ -17,7 +17,7 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast, get_arg
 from penult.errors import StoreError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, Limits
-from penult.images.preprocess import PREPROCESSING, Transform, name_of
+from penult.images.preprocess import PREPROCESSING, Transform, name_of, named
 from penult.images.preprocess_document import document, read
 from penult.model.network import Network
 from penult.util.text import describe, differences, quoted
@@ -59,7 +59,7 @@ class Recipe:
         prefix: What stands in the file before the names of the copy that is taken.
         exact: Whether all convolutions are computed as they stand.
         pool: What layers with height and width become.
-        size: Pixels of the network's square input.
+        size: Pixels of the network's square input; the height of one that is no square.
         preprocessing: How pixels become that input.
         decode: How JPEGs that are much larger than needed are decoded.
         engine: What computes them.
@@ -236,11 +236,14 @@ def _preprocessing(network: Network, asked: str | Transform | None) -> Transform
         if asked not in PREPROCESSING:
             known = ", ".join(PREPROCESSING)
             raise UsageError(f"preprocess must be one of {known}, not {quoted(asked)}")
-        return PREPROCESSING[asked](network.size)
+        return named(asked, network.sides)
     made = asked or network.preprocessing
     if made is None:
         raise UsageError(
             f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
             f"one of {', '.join(PREPROCESSING)}; most from PyTorch take torchvision"
         )
+    if made.sides != network.sides:
+        given, taken = ("×".join(map(str, sides)) for sides in (made.sides, network.sides))
+        raise UsageError(f"the preprocessing makes images of {given} pixels, not {taken}")
     return made

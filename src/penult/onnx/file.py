@@ -45,7 +45,7 @@ OWN = "penult/"  # begins the names that no other program gives
 IMAGES, BATCH = f"{OWN}images", f"{OWN}batch"  # the input, and the number of images in it
 FLOAT32 = "float32"
 FLOATS = frozenset({FLOAT32, "float16", "float64"})  # of layers; features are float32
-MAX_SIZE = 4096  # pixels, of the square input
+MAX_SIZE = 4096  # pixels, of a side
 _CHANNELS = (1, 3)
 
 
@@ -70,7 +70,7 @@ class OnnxFile:
         origin: What Penult wrote of it, if it did.
         layout: Where the channels of its input stand: "NHWC" or "NCHW".
         channels: How many its input has, 1 or 3.
-        size: Height and width of its input in pixels; None if any will do.
+        sides: Height and width of its input in pixels; None if any will do.
         layers: Names of all tensors that it computes, in order.
         outputs: Those that it has as outputs.
 
@@ -87,7 +87,7 @@ class OnnxFile:
         try:
             self._data = DataFiles(self._file)
             self._graph = _read(self._file, self._data)
-            self.layout, self.channels, self.size = _layout(self._graph.input.shape)
+            self.layout, self.channels, self.sides = _layout(self._graph.input.shape)
         except MalformedError as exc:
             raise self._file.damaged(str(exc)) from exc
         except UnsupportedError as exc:
@@ -176,7 +176,7 @@ class OnnxFile:
             file.unload()
 
     def cut(self, layers: Sequence[str], pool: Pool = "avg", size: int | None = None) -> Cut:
-        """Make a model of what some layers need, with images (n, size, size, channels) as input.
+        """Make a model of what some layers need, with images (n, height, width, channels) as input.
 
         What a layer is follows from the file's operators (see `penult.onnx.layouts`), and what
         `pool` makes of it is said at `penult.graph.pooling.pool_layers`.
@@ -184,7 +184,7 @@ class OnnxFile:
         Args:
             layers: Some of `layers`.
             pool: What to make of layers that are not vectors.
-            size: Height and width of the images; needed only if the file leaves it open.
+            size: Height and width of the images; needed only if the file leaves them open.
 
         Raises:
             UsageError: There is no such layer, the size isn't that of the file, or a map has no
@@ -226,21 +226,24 @@ class OnnxFile:
         return shapes
 
     def checked_size(self, size: int | None) -> int:
-        """Return the size of the images, by default the file's.
+        """Return the size of the images, by default the file's; the height if it is no square.
 
         Raises:
             UsageError: It isn't that of the file, or the file leaves it open.
         """
-        chosen = size or self.size
+        chosen = size or (self.sides and self.sides[0])
         if chosen is None:
             raise UsageError(f"{quoted(self.path)} takes images of any size: say which (--size)")
-        if self.size not in {None, chosen}:
-            raise UsageError(
-                f"{quoted(self.path)} takes images of {self.size} pixels, not {chosen}"
-            )
+        if self.sides and self.sides[0] != chosen:
+            text = _text(self.sides) if self.sides[0] != self.sides[1] else self.sides[0]
+            raise UsageError(f"{quoted(self.path)} takes images of {text} pixels, not {chosen}")
         if not 0 < chosen <= MAX_SIZE:
             raise UsageError(f"{quoted(self.path)}: a size of {chosen} isn't from 1 to {MAX_SIZE}")
         return chosen
+
+    def sides_of(self, size: int) -> tuple[int, int]:
+        """Height and width of the images, of a size that was checked."""
+        return self.sides or (size, size)
 
     def _results(self, layers: Sequence[str], size: int) -> dict[str, _Result]:
         """Find out what layers are, as ONNX Runtime infers it or else by running black images.
@@ -255,7 +258,9 @@ class OnnxFile:
         }
         if all(result.is_certain for result in inferred.values()):
             return inferred
-        results = engine.run(np.zeros((self._probes, size, size, self.channels), np.float32))
+        results = engine.run(
+            np.zeros((self._probes, *self.sides_of(size), self.channels), np.float32)
+        )
         return {
             name: _Result(str(getattr(result, "dtype", "no tensor")), getattr(result, "shape", ()))
             for name, result in results.items()
@@ -289,7 +294,7 @@ class OnnxFile:
         """Write the nodes that some layers need, and the nodes after them."""
         graph = self._graph
         nodes, names = self._wiring.select(layers)
-        images = placeholder(IMAGES, (size, size, self.channels), layout="NHWC")
+        images = placeholder(IMAGES, (*self.sides_of(size), self.channels), layout="NHWC")
         given = _cast(transpose(images, self.layout), graph.input.dtype)
         before = encode_nodes({graph.input.name: given}, f"{OWN}before/")
         used = {name: tensor for name, tensor in graph.initializers.items() if name in names}
@@ -324,8 +329,8 @@ def _read(file: WeightsFile, data: DataFiles) -> Graph:
     return read_graph(memoryview(file.data), data.locate)
 
 
-def _layout(shape: tuple[int | None, ...]) -> tuple[Layout, int, int | None]:
-    """Return layout, channels and size."""
+def _layout(shape: tuple[int | None, ...]) -> tuple[Layout, int, tuple[int, int] | None]:
+    """Return layout, channels, and height and width."""
     if len(shape) != 4:
         raise UnsupportedError(f"takes an input of {len(shape)} dimensions, not images (4)")
     _, *image = shape
@@ -336,10 +341,11 @@ def _layout(shape: tuple[int | None, ...]) -> tuple[Layout, int, int | None]:
         )
     layout: Layout = "NCHW" if first else "NHWC"
     channels = image.pop(0 if first else -1)
-    sizes = {side for side in image if side is not None}
-    if len(sizes) > 1:
-        raise UnsupportedError(f"takes images of {_text(image)} pixels; only squares are made")
-    return layout, channels or 0, next(iter(sizes), None)
+    height, width = (side or image[1 - index] for index, side in enumerate(image))
+    sides = (height, width) if height and width else None
+    if sides and max(sides) > MAX_SIZE:
+        raise UnsupportedError(f"takes images of {_text(sides)} pixels, more than {MAX_SIZE}")
+    return layout, channels or 0, sides
 
 
 def _text(sizes: Sequence[int | None]) -> str:
