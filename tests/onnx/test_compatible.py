@@ -49,12 +49,13 @@ def test_half_precision_is_given_halves_and_gives_float32(save, opened, monkeypa
 
 def test_half_weights_that_are_cast_are_single_precision(save, opened):
     model = onnx_model(classifier())
+    expected = features(opened(classifier()))
     halves = tensor(KERNEL.astype(np.float16), "halves")
     model.graph.initializer[0].CopyFrom(halves)
     model.graph.node.insert(0, node("Cast", ["halves"], ["kernel"], to=TensorProto.FLOAT))
     file = OnnxFile(save(model))
     assert file.choose().layers == ("vector",)
-    np.testing.assert_allclose(features(file), features(opened(classifier())), rtol=1e-2, atol=1e-2)
+    np.testing.assert_allclose(features(file), expected, rtol=1e-2, atol=1e-2)
 
 
 def test_what_a_run_computes_in_is_recorded(save, opened):
@@ -84,6 +85,29 @@ def test_every_batch_and_layout_gives_the_same(opened, layout, batch):
     for count in (1, 4, 7):
         found = features(file, BATCH[:count])
         np.testing.assert_allclose(found, expected[:count], rtol=1e-5, atol=1e-6)
+
+
+def test_the_first_kernel_tells_how_many_channels_there_are(opened):
+    """Where all sizes are said to vary, as Optimum exports them."""
+    expected = features(opened(classifier()))
+    file = opened(classifier(), shape=("n", "channels", "height", "width"))
+    assert (file.layout, file.channels, file.sides) == ("NCHW", 3, None)
+    found = OnnxRuntime(file.cut(["vector"], size=6)).run(BATCH)["vector"]
+    np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-7)
+    assert opened(classifier(), shape=("n", 3, 3, 3)).sides == (3, 3)
+
+
+def test_quantised_weights_are_read(save, opened, monkeypatch):
+    monkeypatch.setattr("penult.onnx.initializers.SMALL", 256)
+    expected = features(opened(classifier()))
+    scale = np.float32(np.abs(KERNEL).max() / 127)
+    model = onnx_model(classifier())
+    model.graph.initializer[0].CopyFrom(tensor(np.rint(KERNEL / scale).astype(np.int8), "bytes"))
+    model.graph.initializer.append(tensor(scale, "scale"))
+    model.graph.node.insert(0, node("DequantizeLinear", ["bytes", "scale"], ["kernel"]))
+    file = OnnxFile(save(model))
+    assert file.cut(["vector"]).weights["bytes"].dtype == np.int8
+    np.testing.assert_allclose(features(file), expected, rtol=0.05, atol=0.05)
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])

@@ -87,7 +87,7 @@ class OnnxFile:
         try:
             self._data = DataFiles(self._file)
             self._graph = _read(self._file, self._data)
-            self.layout, self.channels, self.sides = _layout(self._graph.input.shape)
+            self.layout, self.channels, self.sides = _layout(self._graph)
         except MalformedError as exc:
             raise self._file.damaged(str(exc)) from exc
         except UnsupportedError as exc:
@@ -329,23 +329,34 @@ def _read(file: WeightsFile, data: DataFiles) -> Graph:
     return read_graph(memoryview(file.data), data.locate)
 
 
-def _layout(shape: tuple[int | None, ...]) -> tuple[Layout, int, tuple[int, int] | None]:
+def _layout(graph: Graph) -> tuple[Layout, int, tuple[int, int] | None]:
     """Return layout, channels, and height and width."""
+    shape = graph.input.shape
     if len(shape) != 4:
         raise UnsupportedError(f"takes an input of {len(shape)} dimensions, not images (4)")
     _, *image = shape
     first, last = image[0] in _CHANNELS, image[2] in _CHANNELS
-    if first == last:
+    channels = _convolved(graph) if first == last else None
+    if first == last and channels not in _CHANNELS:
         raise UnsupportedError(
             f"takes images of {_text(image)}, where 1 or 3 channels aren't clear"
         )
-    layout: Layout = "NCHW" if first else "NHWC"
-    channels = image.pop(0 if first else -1)
+    layout: Layout = "NCHW" if first or channels else "NHWC"
+    stated = image.pop(0 if layout == "NCHW" else -1)
     height, width = (side or image[1 - index] for index, side in enumerate(image))
     sides = (height, width) if height and width else None
     if sides and max(sides) > MAX_SIZE:
         raise UnsupportedError(f"takes images of {_text(sides)} pixels, more than {MAX_SIZE}")
-    return layout, channels or 0, sides
+    return layout, stated or channels or 0, sides
+
+
+def _convolved(graph: Graph) -> int | None:
+    """How many channels the images have by the kernel that they are convolved with, if they are."""
+    for node in graph.nodes:
+        kernel = graph.initializers.get(node.inputs[1]) if len(node.inputs) > 1 else None
+        if node.op == "Conv" and node.inputs[0] == graph.input.name and kernel is not None:
+            return kernel.shape[1] if len(kernel.shape) == 4 else None
+    return None
 
 
 def _text(sizes: Sequence[int | None]) -> str:

@@ -14,7 +14,10 @@ from penult.onnx.wiring import Wiring
 from penult.util.text import plural, quoted
 
 SOFTMAX = frozenset({"LogSoftmax", "Sigmoid", "Softmax"})
-SHAPING = frozenset({"Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose"})
+SHAPING = frozenset(
+    "Cast DequantizeLinear Dropout Flatten Identity QuantizeLinear Reshape Squeeze"  # noqa: SIM905
+    " Transpose".split()
+)
 _SCALING = frozenset({"Add", "Div", "Mul", "Sub"})  # by constants: biases, temperatures
 _MATRICES = frozenset({"Gemm", "MatMul"})
 _POOLS = frozenset(
