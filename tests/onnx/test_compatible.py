@@ -55,6 +55,7 @@ def test_half_weights_that_are_cast_are_single_precision(save, opened):
     model.graph.node.insert(0, node("Cast", ["halves"], ["kernel"], to=TensorProto.FLOAT))
     file = OnnxFile(save(model))
     assert file.choose().layers == ("vector",)
+    assert file.cut(["vector"]).precision == "float32"
     np.testing.assert_allclose(features(file), expected, rtol=1e-2, atol=1e-2)
 
 

@@ -310,7 +310,8 @@ class OnnxFile:
         )
         version = max(graph.ir_version, 4)  # before, initializers had to be inputs too
         model = encode((1, version), (7, encoded), (8, opset(graph.opset)))
-        kinds = {graph.input.dtype, *(tensor.dtype for tensor in used.values())}
+        computing = {name for node in nodes if node.op != "Cast" for name in node.inputs}
+        kinds = {graph.input.dtype, *(each.dtype for n, each in used.items() if n in computing)}
         precision = "float16" if "float16" in kinds else FLOAT32
         return Cut(model, weights, layers, quoted(self.path), precision=precision)
 
