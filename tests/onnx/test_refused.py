@@ -1,14 +1,18 @@
 import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import penult
 from onnx import TensorProto, helper
 from penult.errors import CheckpointError, NetworkError
-from penult.onnx.file import OnnxFile
+from penult.onnx.file import OnnxFile, is_onnx
 
 from .onnx_models import KERNEL, classifier, convolution, node, onnx_model, tensor
+
+CHECKPOINTS = Path(__file__).parents[1] / "reference/checkpoints"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +137,7 @@ def test_what_onnx_runtime_refuses_is_one_line(save, capfd):
         OnnxFile(save(model)).cut(["probabilities"])
     model = onnx_model(classifier())
     model.opset_import[0].version = 99
-    with pytest.raises(NetworkError, match=r"can't run it: ONNX Runtime only .* opset") as caught:
+    with pytest.raises(NetworkError, match=r"version 99 of ONNX's operators") as caught:
         OnnxFile(save(model)).cut(["probabilities"])
     assert str(caught.value).isprintable()
     assert capfd.readouterr() == ("", "")
@@ -149,6 +153,27 @@ def test_files_that_are_no_onnx_are_refused(tmp_path):
             OnnxFile(path)
     with pytest.raises(CheckpointError, match=r": a folder$"):
         OnnxFile(tmp_path)
+
+
+def test_only_onnx_begins_like_it(tmp_path, photos, save):
+    others = [*CHECKPOINTS.rglob("*"), *photos.iterdir(), tmp_path, tmp_path / "nowhere"]
+    assert len(others) > 20
+    assert not any(is_onnx(path) for path in others)
+    path = save(onnx_model(classifier()))
+    assert is_onnx(path)
+    for content in (b"\x08\x08\x12", b"\x08\x00\x3a\x00", b"\x08\x08\x1a", b"\x12\x00" * 200_000):
+        (tmp_path / "other").write_bytes(content)
+        assert not is_onnx(tmp_path / "other")
+
+
+def test_a_file_that_was_cut_is_damaged_whatever_its_name(tmp_path):
+    raw = onnx_model(classifier()).SerializeToString()
+    (tmp_path / "network").write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(CheckpointError, match=r"network': a field of .* are left; damaged"):
+        penult.load_model(weights=tmp_path / "network")
+    (tmp_path / "net.onnx").write_bytes(b"<html>no such file</html>")
+    with pytest.raises(CheckpointError, match=r"begins with b'<html>no', .*: .*, ONNX$"):
+        penult.load_model(weights=tmp_path / "net.onnx")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cached_property
 from math import prod
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -254,7 +254,7 @@ class OnnxFile:
         engine = OnnxRuntime(self._cut(unknown, size, Nodes([], {}, {}), layers), once=True)
         inferred = {
             name: _Result(dtype, tuple(self._probes if size == BATCH else size for size in shape))
-            for name, (dtype, shape) in engine.inferred.items()
+            for name, (dtype, shape) in self._inferred(engine).items()
         }
         if all(result.is_certain for result in inferred.values()):
             return inferred
@@ -265,6 +265,17 @@ class OnnxFile:
             name: _Result(str(getattr(result, "dtype", "no tensor")), getattr(result, "shape", ()))
             for name, result in results.items()
         }
+
+    def _inferred(self, engine: OnnxRuntime) -> Mapping[str, tuple[str, Sequence[Any]]]:
+        try:
+            return engine.inferred
+        except NetworkError as exc:
+            if "till opset" not in str(exc.__cause__):
+                raise
+            raise NetworkError(
+                f"{quoted(self.path)} uses version {self.opset} of ONNX's operators, which the ONNX"
+                " Runtime here doesn't know: export it for an earlier one, or upgrade onnxruntime"
+            ) from exc
 
     @property
     def _probes(self) -> int:

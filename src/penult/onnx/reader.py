@@ -12,7 +12,7 @@ from mmap import mmap
 from types import MappingProxyType
 
 from penult.onnx.messages import DTYPES, EXTERNAL
-from penult.util.protobuf import LENGTH, VARINT, MalformedError, Message, varint
+from penult.util.protobuf import LENGTH, MAX_FIELDS, VARINT, MalformedError, Message, varint
 from penult.util.text import quoted
 
 DOMAINS = ("", "ai.onnx")  # two names of the same
@@ -90,7 +90,7 @@ def begins_like_model(data: memoryview | mmap) -> bool:
         version, at = varint(data, at)
         if tag != _IR_VERSION << 3 | VARINT or not 0 < version <= MAX_IR_VERSION:
             return False
-        while True:
+        for _ in range(MAX_FIELDS):
             tag, at = varint(data, at)
             if tag == _GRAPH << 3 | LENGTH:
                 return True
@@ -99,7 +99,8 @@ def begins_like_model(data: memoryview | mmap) -> bool:
             value, at = varint(data, at)
             at += value if tag & 7 == LENGTH else 0
     except MalformedError:
-        return False
+        pass
+    return False
 
 
 def read_graph(data: memoryview, locate: Locate) -> Graph:
