@@ -69,10 +69,10 @@ def test_logits_are_what_the_first_output_is_before_the_softmax(opened):
 def test_a_circle_of_operators_is_left(opened):
     circle = [node("Identity", ["a"], ["b"]), node("Identity", ["b"], ["a"])]
     file = opened(circle, "b")
-    with pytest.raises(NetworkError, match="ONNX Runtime can't run it"):
+    with pytest.raises(UsageError, match="has an output that isn't made of the images"):
         file.choose()
-    assert file.logits in {"a", "b"}
-    with pytest.raises(NetworkError, match="ONNX Runtime can't run it"):
+    assert file.logits == "b"
+    with pytest.raises(NetworkError, match="layer 'b' isn't made of the images"):
         file.cut(["b"])
 
 
@@ -228,9 +228,7 @@ def test_layers_that_are_not_features_are_named(opened, batch):
     assert list(file.shapes()) == ["map", "mean", "vector", "logits", "probabilities"]
     with pytest.raises(NetworkError, match="layer 'whole' is int64, not float32"):
         file.cut(["whole"])
-    with pytest.raises(
-        NetworkError, match=rf"layer 'const' of {n} images is \(5, 16\), not a vector"
-    ):
+    with pytest.raises(NetworkError, match="layer 'const' isn't made of the images: choose"):
         file.cut(["const"])
     with pytest.raises(NetworkError, match=rf"layer 'most' of {n} images is \(\), not a vector"):
         file.cut(["most"])

@@ -1,5 +1,7 @@
 """Which layer is the features: classifiers however they end, detectors, several outputs."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -99,6 +101,24 @@ def _with_opset(ended, nodes, version):
     return OnnxFile(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "layer", "shape", "logits"),
+    [
+        ("densenet121", "r908", (1, 1, 1024), "fc6_1"),
+        ("inception_v1", "r141", (1024,), "r143"),
+        ("resnet50", "r173", (2048,), "r174"),
+        ("shufflenet", "r200", (544,), "r201"),
+        ("squeezenet", "r61", (13, 13, 512), "r65"),
+    ],
+)
+def test_networks_of_the_onnx_zoo(name, layer, shape, logits):
+    """As published, but for the weights: the ONNX package has them for its own tests."""
+    file = OnnxFile(Path(onnx.__file__).parent / f"backend/test/data/light/light_{name}.onnx")
+    choice = file.choose()
+    assert (choice.layers, choice.is_sure, file.logits) == ((layer,), True, logits)
+    assert file._shapes([layer], 224) == {layer: shape}
+
+
 @pytest.mark.parametrize(("classes", "layer", "is_sure"), [(1000, "map", True), (7, "y", False)])
 def test_without_a_softmax_the_number_of_classes_tells(ended, classes, layer, is_sure):
     file = ended(
@@ -146,7 +166,7 @@ def test_a_vector_that_is_made_of_its_own_size_has_one_source(ended):
 
 
 def test_an_output_that_nothing_computes_is_refused(opened):
-    with pytest.raises(UsageError, match=r"net\.onnx' has an output that nothing computes"):
+    with pytest.raises(UsageError, match=r"net\.onnx' has an output that isn't made of the images"):
         opened(classifier(), "nowhere").choose()
 
 

@@ -199,6 +199,11 @@ class OnnxFile:
                 raise UsageError(
                     f"{quoted(self.path)} has no layer {quoted(name)}; nearest: {near}"
                 )
+            if name not in self._wiring.seeing:
+                raise NetworkError(
+                    f"{quoted(self.path)}: layer {quoted(name)} isn't made of the images: choose"
+                    " another (-l)"
+                )
         results = self._results(layers, size)
         values = {name: self._value(name, result) for name, result in results.items()}
         features = pool_layers(values, pool)
@@ -218,7 +223,8 @@ class OnnxFile:
 
     def _shapes(self, layers: Iterable[str], size: int) -> dict[str, Shape]:
         """Of those of some layers that `cut` takes."""
-        known = [name for name in layers if name in self._known_layers]
+        possible = self._known_layers & self._wiring.seeing
+        known = [name for name in layers if name in possible]
         shapes = {}
         for name, result in self._results(known, size).items() if known else ():
             with suppress(NetworkError):

@@ -51,7 +51,7 @@ def choose(wiring: Wiring, shapes_of: ShapesOf) -> Choice:
             goes after the file's name, lists layers to choose from.
     """
     graph = wiring.graph
-    outputs = [each.name for each in graph.outputs if each.name in wiring.makers]
+    outputs = [each.name for each in graph.outputs if each.name in wiring.seeing]
     nodes, _ = wiring.select(outputs)
     if any(node.op == "NonMaxSuppression" for node in nodes) or _are_boxes(
         wiring, outputs, shapes_of
@@ -60,7 +60,7 @@ def choose(wiring: Wiring, shapes_of: ShapesOf) -> Choice:
     if len(graph.inputs) > 1 or len(graph.outputs) > 1:
         raise UsageError(_question(wiring, outputs, shapes_of))
     if not outputs:
-        raise UsageError("has an output that nothing computes: choose a layer (-l)")
+        raise UsageError("has an output that isn't made of the images: choose a layer (-l)")
     choice = _before_head(wiring, outputs[0], shapes_of)
     if choice is None:
         choice = _itself(outputs[0])

@@ -11,12 +11,13 @@ from math import prod
 from mmap import mmap
 from types import MappingProxyType
 
+from penult.checkpoints.elements import MAX_DIMENSIONS
 from penult.onnx.messages import DTYPES, EXTERNAL
 from penult.util.protobuf import LENGTH, MAX_FIELDS, VARINT, MalformedError, Message, varint
 from penult.util.text import quoted
 
 DOMAINS = ("", "ai.onnx")  # two names of the same
-MAX_DIMENSION = 2**31
+MAX_SIDE = 2**31
 MAX_IR_VERSION = 99  # of 2026 it is 13
 FLOATS = ("float32", "float16")  # of images
 _IR_VERSION, _GRAPH = 1, 7
@@ -184,7 +185,9 @@ def _tensor(encoded: memoryview, locate: Locate | None = None) -> Tensor:
     name = tensor.name(8)
     if code not in DTYPES or 3 in tensor:
         raise UnsupportedError(f"has {quoted(name)} of data type {code}, which isn't read")
-    if not all(0 <= size < MAX_DIMENSION for size in shape):
+    if len(shape) > MAX_DIMENSIONS:  # lest their product be a number of any length
+        raise MalformedError(f"tensor {quoted(name)} of {len(shape)} dimensions")
+    if not all(0 <= size < MAX_SIDE for size in shape):
         raise MalformedError(f"tensor {quoted(name)} of shape {shape}")
     elements, (dtype, size) = prod(shape), DTYPES[code]
     is_external = 13 in tensor or tensor.number(14) == EXTERNAL

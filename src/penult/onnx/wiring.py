@@ -23,22 +23,23 @@ class Wiring:
         }
 
     @cached_property
+    def seeing(self) -> set[str]:
+        """The tensors whose values depend on those of the images."""
+        images = self.graph.input.name
+        return self._reached({images}, _OF_SIZES) - {images}
+
+    @cached_property
     def layers(self) -> tuple[str, ...]:
         """All tensors that are made without any input but the images, in order."""
         others = {each.name for each in self.graph.inputs} - {self.graph.input.name}
         foreign = self._reached(others) if others else set()
         return tuple(name for name in self.makers if name not in foreign)
 
-    @cached_property
-    def _seeing(self) -> set[str]:
-        """The images, and the tensors whose values depend on theirs."""
-        return self._reached({self.graph.input.name}, _OF_SIZES)
-
     def sources(self, name: str) -> list[str]:
         """List what a tensor is made of: computed ones that depend on the images' values."""
         maker = self.makers.get(name)
         inputs = dict.fromkeys(maker.inputs) if maker else ()
-        return [each for each in inputs if each in self.makers and each in self._seeing]
+        return [each for each in inputs if each in self.seeing]
 
     def select(self, layers: Iterable[str]) -> tuple[list[Node], set[str]]:
         """Walk back from some layers: the nodes that they need, in order, and all names in them."""
