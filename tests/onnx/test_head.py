@@ -165,6 +165,40 @@ def test_a_vector_that_is_made_of_its_own_size_has_one_source(ended):
     assert file.choose().layers == ("vector",)
 
 
+def test_a_classifier_that_gives_the_class_only_is_one(opened):
+    nodes = [*classifier(), node("ArgMax", ["probabilities"], ["class"], axis=1)]
+    assert opened(nodes, "class").choose().layers == ("vector",)
+
+
+def test_an_output_that_is_no_layer_is_refused(opened):
+    nodes = [*classifier(), node("Cast", ["map"], ["whole"], to=TensorProto.INT64)]
+    nodes += [node("Abs", ["whole"], ["y"])]
+    with pytest.raises(UsageError, match=r"'y' holds no features: choose a layer \(-l\)$"):
+        opened(nodes, "y").choose()
+
+
+def test_a_map_that_a_convolution_makes_is_no_classifier(ended):
+    choice = ended(SCORES, output="scores").choose()
+    assert (choice.layers, choice.is_sure) == (("scores",), False)
+
+
+def test_a_second_input_that_everything_depends_on_leaves_what_is_before_it(save):
+    nodes = [*classifier()[:3], node("Mul", ["vector", "keep"], ["y"])]
+    model = onnx_model(nodes, "y")
+    model.graph.input.append(helper.make_tensor_value_info("keep", TensorProto.FLOAT, []))
+    file = OnnxFile(save(model))
+    with pytest.raises(UsageError, match=r"2 inputs and 1 output: .* alone .*'map' 6x6x16"):
+        file.choose()
+    assert file.layers == ("map", "mean", "vector")
+
+
+def test_a_long_way_back_from_an_output_is_given_up(ended):
+    turned = [node("Identity", [f"i{n}"], [f"i{n + 1}"]) for n in range(40)]
+    nodes = [MEAN, flat("mean"), node("Gemm", ["logits", "matrix"], ["i0"], transB=1), *turned]
+    choice = ended(*nodes, output="i40").choose()
+    assert (choice.layers, choice.is_sure) == (("i40",), False)
+
+
 def test_an_output_that_nothing_computes_is_refused(opened):
     with pytest.raises(UsageError, match=r"net\.onnx' has an output that isn't made of the images"):
         opened(classifier(), "nowhere").choose()

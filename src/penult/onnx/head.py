@@ -19,15 +19,18 @@ SHAPING = frozenset(
     " Transpose".split()
 )
 _SCALING = frozenset({"Add", "Div", "Mul", "Sub"})  # by constants: biases, temperatures
+_DECIDING = frozenset({"ArgMax", "Hardmax"})
 _MATRICES = frozenset({"Gemm", "MatMul"})
 _POOLS = frozenset(
     {"AveragePool", "GlobalAveragePool", "GlobalMaxPool", "MaxPool", "ReduceMax", "ReduceMean"}
 )
+_AFTER_CLASSIFIER = SOFTMAX | SHAPING | _SCALING | _DECIDING | _POOLS
 _ACTIVATIONS = frozenset({"BatchNormalization", "Clip", "LeakyRelu", "PRelu", "Relu"})
 _RESIZING = frozenset({"ConvTranspose", "Resize", "Upsample"})
 _EMBEDDING = ("embed", "feature", "pooler", "hidden_state")  # in names of outputs
 _IMAGENET = frozenset({1000, 1001, 21841, 21843})  # classes
 _MOST_STEPS = 16  # from an output back to the classifier
+_MOST_OUTPUTS = 64  # that are looked at
 _SHOWN = 4
 
 ShapesOf = Callable[[Sequence[str]], Mapping[str, Shape]]
@@ -51,7 +54,7 @@ def choose(wiring: Wiring, shapes_of: ShapesOf) -> Choice:
             goes after the file's name, lists layers to choose from.
     """
     graph = wiring.graph
-    outputs = [each.name for each in graph.outputs if each.name in wiring.seeing]
+    outputs = [each.name for each in graph.outputs if each.name in wiring.seeing][:_MOST_OUTPUTS]
     nodes, _ = wiring.select(outputs)
     if any(node.op == "NonMaxSuppression" for node in nodes) or _are_boxes(
         wiring, outputs, shapes_of
@@ -99,8 +102,7 @@ def _before_head(wiring: Wiring, output: str, shapes_of: ShapesOf) -> Choice | N
             return _before_convolution(node, source, shapes_of, pooled=pooled, probable=probable)
         probable = probable or node.op in SOFTMAX
         pooled = pooled or node.op in _POOLS
-        allowed = SOFTMAX | SHAPING | _SCALING | _POOLS | (_ACTIVATIONS if pooled else set())
-        if node.op not in allowed:
+        if node.op not in _AFTER_CLASSIFIER and not (pooled and node.op in _ACTIVATIONS):
             return None
         name = source
     return None
@@ -163,22 +165,23 @@ def _question(wiring: Wiring, outputs: Sequence[str], shapes_of: ShapesOf) -> st
     graph = wiring.graph
     offered: list[str] = []
     for name in outputs:
-        if name in wiring.layers:
-            choice = _before_head(wiring, name, shapes_of)
-            offered += [*(choice.layers if choice else ()), name]
-    listed = _listed(shapes_of(list(dict.fromkeys(offered))))
-    of_images = " made of images alone" if len(graph.inputs) > 1 else ""
+        choice = _before_head(wiring, name, shapes_of)
+        offered += [*(choice.layers if choice else ()), name]
+    likely = (
+        shapes_of(list(dict.fromkeys(offered)))
+        or _deep_maps(wiring, outputs, shapes_of)
+        or shapes_of(wiring.layers[-_SHOWN:])
+    )
     counts = f"{plural(len(graph.inputs), 'input')} and {plural(len(graph.outputs), 'output')}"
-    if not listed:
-        listed = _listed(_deep_maps(wiring, outputs, shapes_of)) or "none of its outputs is one"
-    return f"has {counts}: choose a layer{of_images} (-l), such as {listed}"
+    of_images = " made of images alone" if len(graph.inputs) > 1 else ""
+    return f"has {counts}: choose a layer{of_images} (-l){_listed(likely)}"
 
 
 def _refusal(wiring: Wiring, outputs: Sequence[str], shapes_of: ShapesOf) -> str:
     deep = _deep_maps(wiring, outputs, shapes_of)
     names = ", ".join(map(quoted, outputs[:_SHOWN]))
     what = f"is a detector or the like: {names} hold{'s' * (len(outputs) == 1)} no features"
-    return f"{what}: choose a layer (-l){', such as ' * bool(deep)}{_listed(deep)}"
+    return f"{what}: choose a layer (-l){_listed(deep)}"
 
 
 def _deep_maps(wiring: Wiring, outputs: Sequence[str], shapes_of: ShapesOf) -> dict[str, Shape]:
@@ -191,7 +194,7 @@ def _deep_maps(wiring: Wiring, outputs: Sequence[str], shapes_of: ShapesOf) -> d
     for node in wiring.graph.nodes:
         if node.op in _RESIZING:
             break
-        names += [name for name in node.outputs if ahead.get(name, 0) and name in wiring.layers]
+        names += [name for name in node.outputs if ahead.get(name, 0)]
     sizes: dict[tuple[int, int], str] = {}
     shapes = {name: shape for name, shape in shapes_of(names).items() if len(shape) == 3}
     for name, shape in shapes.items():
@@ -202,5 +205,7 @@ def _deep_maps(wiring: Wiring, outputs: Sequence[str], shapes_of: ShapesOf) -> d
 
 
 def _listed(shapes: Mapping[str, Shape]) -> str:
+    """Some layers to choose from, for the end of a message."""
     shown = list(shapes.items())[:_SHOWN]
-    return ", ".join(f"{quoted(name)} {'x'.join(map(str, shape))}" for name, shape in shown)
+    names = ", ".join(f"{quoted(name)} {'x'.join(map(str, shape))}" for name, shape in shown)
+    return f", such as {names}" if names else ""

@@ -212,7 +212,8 @@ def _tensor(encoded: memoryview, locate: Locate | None = None) -> Tensor:
 
 def _input(info: Message) -> Input:
     tensor = info.message(2).message(1)
-    dtype, _ = DTYPES.get(tensor.number(1), ("something else", 0))
+    code = tensor.number(1)
+    dtype, _ = DTYPES.get(code, ("something else" if code else "type unstated", 0))
     sizes = (size.number(1) for size in tensor.message(2).messages(1))
     return Input(info.name(1), dtype, tuple(size if size > 0 else None for size in sizes))
 
@@ -223,8 +224,8 @@ def _images(inputs: Sequence[Input]) -> Input:
     if len(likely) != 1:
         names = ", ".join(quoted(each.name) for each in inputs[:3]) or "none"
         raise UnsupportedError(
-            f"takes {len(inputs)} inputs ({names}), not one batch of images: cut a part of one out"
-            " with onnx.utils.extract_model"
+            f"takes {len(inputs)} inputs ({names}), not one batch of images: cut out what one"
+            " of them takes, with onnx.utils.extract_model"
         )
     if likely[0].dtype not in FLOATS:
         raise UnsupportedError(f"takes {likely[0].dtype}, not float32: export it in float32")
