@@ -14,7 +14,7 @@ from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError
 
 MUTANTS = 2000
-FORMATS = ["zip", "legacy", "safetensors"]
+FORMATS = ["zip", "script", "legacy", "safetensors"]
 
 
 @pytest.fixture
@@ -27,6 +27,9 @@ def small(op, write_zip, write_legacy, write_safetensors):
     }
     pickle = op.pickle(op.dict(model=op.dict(**tensors), epoch=b"K\3"))
     floats = struct.pack("<4f", 1, 2, 3, 4)
+    module = op.name("__torch__", "Net") + b")\x81" + op.dict(**tensors) + b"b"
+    program = {"constants.pkl": b"\x80\x02).", "code/__torch__.py": b"pass\n"}
+    script = write_zip(op.pickle(module), data__0=floats, data__1=floats, **program).read_bytes()
     entries = {
         "a": {"dtype": "F32", "shape": [2, 2], "data_offsets": [0, 16]},
         "b": {"dtype": "BF16", "shape": [8], "data_offsets": [16, 32]},
@@ -34,6 +37,7 @@ def small(op, write_zip, write_legacy, write_safetensors):
     }
     return {
         "zip": write_zip(pickle, data__0=floats, data__1=floats).read_bytes(),
+        "script": script,
         "legacy": write_legacy(pickle, [("0", 4, floats), ("1", 8, floats)]).read_bytes(),
         "safetensors": write_safetensors(entries, floats * 2).read_bytes(),
     }
@@ -110,7 +114,7 @@ def test_mutants_with_checksums_are_refused_or_equal(data, outcome):
 def test_mutants_of_several_changes_end_the_same_way(small, outcome):
     rng = random.Random(2)
     for number in range(MUTANTS):
-        raw = small[FORMATS[number % 3]]
+        raw = small[FORMATS[number % len(FORMATS)]]
         for _ in range(rng.randrange(2, 6)):
             raw = mutant(raw, rng)
         outcome(raw)

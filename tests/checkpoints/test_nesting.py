@@ -72,7 +72,9 @@ def test_a_file_without_tensors_says_so(root, op, write_zip, refusal):
 
 
 def test_a_single_tensor_has_no_name_to_go_by(op, write_zip, refusal):
-    assert "no tensors in this file" in refusal(write_zip(op.pickle(op.tensor())))
+    assert "one tensor without a name; save the model's" in refusal(
+        write_zip(op.pickle(op.tensor()))
+    )
 
 
 def test_two_paths_to_one_name_are_refused(op, write_zip, refusal):

@@ -283,12 +283,6 @@ def test_later_versions_of_the_layout_are_refused(version, op, write_zip, refusa
     assert "of the layout isn't supported; load it with PyTorch" in message
 
 
-@pytest.mark.parametrize("name", ["constants.pkl", "code/__torch__.py"])
-def test_programs_are_refused(name, op, write_zip, refusal):
-    message = refusal(write_zip(op.state(), **{name: b""}))
-    assert "a TorchScript program, not weights; load it with PyTorch" in message
-
-
 def test_nothing_follows_the_pickle(op, write_zip, refusal):
     assert "data.pkl goes on after its end" in refusal(write_zip(op.state() + b"\x80\x02N."))
 

@@ -111,6 +111,18 @@ def test_any_file_prefix_or_folder_leads_to_a_checkpoint(folder, name):
     assert "part/weights" in checkpoint
 
 
+@pytest.mark.parametrize("name", [".", "saved_model.pb", "variables", "variables/variables"])
+def test_a_saved_model_leads_to_its_variables(name, tmp_path):
+    variables = tmp_path / "variables"
+    variables.mkdir()
+    for each in (REFERENCE / "mixed_v2").glob("model.ckpt.*"):
+        shutil.copyfile(each, variables / each.name.replace("model.ckpt", "variables"))
+    (tmp_path / "saved_model.pb").write_bytes(b"\x08\x01")
+    checkpoint = open_checkpoint(tmp_path / name)
+    assert checkpoint.path == tmp_path / name
+    assert "part/weights" in checkpoint
+
+
 def test_the_latest_of_a_folder_is_opened(copy):
     folder = copy("mixed_v2")
     shutil.copyfile(REFERENCE / "mixed_v1" / "model.ckpt", folder / "model.ckpt-7")

@@ -134,6 +134,12 @@ def test_a_member_that_claims_more_than_there_is_is_refused(write, refusal):
     assert "it ends within a member" in refusal(write(info.tobuf() + bytes(1024)))
 
 
+@pytest.mark.parametrize("size", [10, 5000])
+def test_another_gzipped_file_is_to_be_unpacked(size, write, refusal):
+    message = refusal(write(random.Random(1).randbytes(size)))
+    assert message.endswith("net.tar.gz': a gzipped file, and no archive; unpack it (gunzip)")
+
+
 def test_a_path_out_of_the_archive_is_only_a_name(write):
     path = write(tar(member("../../x.ckpt", V1)))
     assert open_checkpoint(path).path == path

@@ -17,6 +17,7 @@ from penult.checkpoints import (
     npz,
     pytorch,
     safetensors,
+    shards,
     tarball,
     tensorflow_v1,
     tensorflow_v2,
@@ -32,6 +33,7 @@ FORMATS = (
     npz.NPZ,
     pytorch.ZIP,
     pytorch.LEGACY,
+    shards.INDEX,
     safetensors.SAFETENSORS,
     hdf5.HDF5,
     tensorflow_v2.V2,
@@ -44,7 +46,8 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     """Open a weights file, whose format is recognised by its content.
 
     A TensorFlow checkpoint may also be named by the prefix of its files, or by its folder, also one
-    in an archive.
+    in an archive; a checkpoint in several files of safetensors or PyTorch by its index,
+    `model.safetensors.index.json`, or by any of them that has the index beside it.
 
     Raises:
         UnsafeError: The file asks to run code.
@@ -53,7 +56,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     kinds = dict.fromkeys(each.name.partition(" (")[0] for each in FORMATS)
     formats = f"formats read: {', '.join(kinds)}, ONNX"  # of which `penult.onnx` reads the last
     try:
-        file = WeightsFile(*split_archive(locate(Path(path))))
+        file = WeightsFile(*split_archive(locate(shards.index_of(Path(path)))))
     except (OSError, ValueError) as exc:
         raise unreadable(Path(path), exc, f"; {formats}") from exc
     for each in FORMATS:

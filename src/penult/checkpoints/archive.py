@@ -5,8 +5,9 @@ all readers read alike: no encryption, no name twice, nothing before the first r
 directory, no overlaps, and the header before each record agrees with the directory. A record's
 bytes are compared with their CRC-32 when they are first asked for.
 
-PyTorch's records are stored as they are, in one folder. Others may be deflated: these are unpacked
-in memory whenever they are asked for, up to `MAX_UNPACKED` bytes each.
+PyTorch's records are stored as they are, in one folder; only a program's code beside them, which is
+never read, may be deflated. So may all of others': these are unpacked in memory whenever they are
+asked for, up to `MAX_UNPACKED` bytes each.
 """
 
 import struct
@@ -28,6 +29,7 @@ MAX_EXPANSION = 100  # times the packed size, beyond `_SMALL`; weights hardly sh
 _SMALL = 16 << 20  # bytes
 _PIECE = 1 << 20  # bytes unpacked at once
 _PICKLE = "data.pkl"  # is in every archive, and in its folder all other records
+_UNREAD = ("code/", "extra/")  # folders of a TorchScript program
 _HEADER = struct.Struct("<4s5H3I2H")  # before each record, followed by name and extra field
 _SIZES_FOLLOW = 1 << 3  # flag: checksum and sizes may be 0 here, they stand after the record too
 _LEVEL = 3 << 1  # flags: how hard deflate was to try
@@ -194,8 +196,11 @@ def _read_directory(file: WeightsFile, *, packed: bool) -> dict[str, Record]:
     folder = "" if packed else _folder(file, names)
     if len(set(names)) < len(names) or not all(name.startswith(folder) for name in names):
         raise file.damaged("a record twice or outside the folder of data.pkl")
+    unread = tuple(folder + name for name in _UNREAD)
     records = {
-        info.orig_filename.removeprefix(folder): _locate(file, info, packed=packed)
+        info.orig_filename.removeprefix(folder): _locate(
+            file, info, packed=packed or info.orig_filename.startswith(unread)
+        )
         for info in infos
     }
     _check_order(file, records, archive.start_dir)

@@ -38,7 +38,7 @@ class WeightsFile:
         ValueError: The path isn't a possible one.
     """
 
-    resave = "re-save the state_dict as safetensors with the framework that wrote it"
+    resave = "load it where it was made and save the arrays with numpy.savez"
 
     def __init__(self, path: str | os.PathLike[str], inside: str = "") -> None:
         self.path = Path(path)
@@ -117,6 +117,9 @@ class Checkpoint(Mapping[str, Array]):
         metadata: Small facts beside the tensors: safetensors' metadata, the epoch of a checkpoint.
         shapes: The tensors' shapes, by name; known without reading any tensor.
         dtypes: The element types as the file calls them, by name: "bfloat16", "BF16".
+        tensors: The same by name, as descriptions.
+        averages: Moving averages that a trainer saved apart, as `model_ema` beside `model`; their
+            names begin with that of the dict they are in.
         ema: Whether moving averages stand in the place of variables.
     """
 
@@ -134,21 +137,22 @@ class Checkpoint(Mapping[str, Array]):
         self.files = (file, *others)
         self.format = layout
         self.metadata = MappingProxyType({_text(k): _text(v) for k, v in metadata.items()})
+        self.averages: Mapping[str, Tensor] = {}
         self.ema = False
         self._hold(tensors)
         self._digest: str | None = None
 
     def __getitem__(self, name: str) -> Array:
-        return self._tensors[name].read()
+        return self.tensors[name].read()
 
     def __contains__(self, name: object) -> bool:  # Mapping's own would read the tensor
-        return name in self._tensors
+        return name in self.tensors
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
+        return iter(self.tensors)
 
     def __len__(self) -> int:
-        return len(self._tensors)
+        return len(self.tensors)
 
     def __repr__(self) -> str:
         return f"<Checkpoint {str(self.path)!r}: {self.format}, {len(self)} tensors>"
@@ -157,18 +161,25 @@ class Checkpoint(Mapping[str, Array]):
         """Return the same checkpoint with the tensors of `averages`, by the names they are of."""
         other = copy(self)
         other.ema = True
-        other._hold({**self._tensors, **{k: self._tensors[v] for k, v in averages.items()}})
+        known = {**self.averages, **self.tensors}
+        other._hold({**self.tensors, **{k: known[v] for k, v in averages.items()}})
         return other
 
     def below(self, prefix: str) -> "Checkpoint":
         """Return the same checkpoint with the tensors whose names begin so, without that."""
         other = copy(self)
-        tensors = self._tensors.items()
+        tensors = self.tensors.items()
         other._hold({n.removeprefix(prefix): t for n, t in tensors if n.startswith(prefix)})
+        apart = ((*name.partition("."), tensor) for name, tensor in self.averages.items())
+        other.averages = {
+            f"{key}.{name.removeprefix(prefix)}": tensor
+            for key, _, name, tensor in apart
+            if name.startswith(prefix)
+        }
         return other
 
     def _hold(self, tensors: Mapping[str, Tensor]) -> None:
-        self._tensors = tensors
+        self.tensors = tensors
         self.shapes = MappingProxyType({name: it.shape for name, it in tensors.items()})
         self.dtypes = MappingProxyType({name: it.dtype for name, it in tensors.items()})
 

@@ -4,17 +4,20 @@ Training scripts seldom save the bare weights: they wrap them, beside epoch, opt
 
 - If the outer dict has one of `WRAPPERS` as a key, with tensors somewhere below it, the first of
   these in the order given is the content. A moving average (`AVERAGED`) is the content only if
-  there is none of them, and no tensor directly in the outer dict.
+  there is none of them, and no tensor directly in the outer dict; else the first stands by.
 - Inside such a wrapper, `state_dict` is a wrapper once more.
 - Tensors in dicts, lists and tuples within the content have the path as their name, joined with
   dots, items of lists by their index. Everything that isn't a tensor is left aside.
+- A module of TorchScript is all content, with the path of its attributes for names.
 - Texts and numbers in the outer dict, and in the wrapper, become the metadata.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from penult.checkpoints.base import MAX_NAME, WeightsFile
 from penult.checkpoints.torch_objects import TensorView
+from penult.checkpoints.torchscript import ScriptObject
 from penult.util.text import quoted
 
 WRAPPERS = (
@@ -35,24 +38,43 @@ MAX_DEPTH = 32
 MAX_TENSORS = 20_000
 
 
-def named_tensors(file: WeightsFile, root: object) -> tuple[dict[str, TensorView], dict[str, str]]:
-    """The weights in `root` by name, and the metadata."""
+class Content(NamedTuple):
+    """The weights in a nested object.
+
+    Attributes:
+        tensors: By name.
+        metadata: Texts and numbers beside them.
+        averages: Moving averages that stand by; their names begin with the key that wraps them.
+        averaged: Whether `tensors` are moving averages themselves, since there is nothing else.
+    """
+
+    tensors: dict[str, TensorView]
+    metadata: dict[str, str]
+    averages: dict[str, TensorView]
+    averaged: bool
+
+
+def find_weights(file: WeightsFile, root: object) -> Content:
+    """The weights in `root` by name, with what stands beside them.
+
+    Raises:
+        CheckpointError: There are none, or the nest is larger than any that training writes.
+    """
+    if isinstance(root, TensorView):
+        raise file.error("one tensor without a name; save the model's state_dict")
     nest = _Nest(file)
     metadata = _facts(root)
     content = nest.unwrap(root, (*WRAPPERS, *AVERAGED))
+    key, average = nest.average(root)
+    averaged = average is not None and content is average
     if content is not root:
         metadata |= _facts(content)
         content = nest.unwrap(content, ("state_dict",))
-    tensors: dict[str, TensorView] = {}
-    for name, tensor in nest.tensors(content):
-        if name in tensors:
-            raise file.damaged(f"two tensors of the name {quoted(name)}")
-        if len(tensors) == MAX_TENSORS:
-            raise file.damaged(f"more than {MAX_TENSORS} tensors")
-        tensors[name] = tensor
+    tensors = nest.collect(content)
     if not tensors:
         raise file.error("no tensors in this file; save the model's state_dict")
-    return tensors, metadata
+    beside = None if averaged else nest.unwrap(average, ("state_dict",))
+    return Content(tensors, metadata, nest.collect(beside, f"{key}."), averaged)
 
 
 def _facts(content: object) -> dict[str, str]:
@@ -86,6 +108,26 @@ class _Nest:
                 return outer if bare and key in AVERAGED else inner
         return outer
 
+    def average(self, outer: object) -> tuple[str, object]:
+        """The moving average that counts, and its key; None if there is none."""
+        known = outer if isinstance(outer, dict) else {}
+        for key in AVERAGED:
+            inner = known.get(key)
+            if isinstance(inner, dict) and self.has_tensors(inner):
+                return key, inner
+        return "", None
+
+    def collect(self, content: object, prefix: str = "") -> dict[str, TensorView]:
+        """All tensors, by name."""
+        tensors: dict[str, TensorView] = {}
+        for name, tensor in self.tensors(content, prefix):
+            if name in tensors:
+                raise self.file.damaged(f"two tensors of the name {quoted(name)}")
+            if len(tensors) == MAX_TENSORS:
+                raise self.file.damaged(f"more than {MAX_TENSORS} tensors")
+            tensors[name] = tensor
+        return tensors
+
     def has_tensors(self, value: object) -> bool:
         return next(self.tensors(value), None) is not None
 
@@ -100,7 +142,7 @@ class _Nest:
                 raise self.file.damaged(f"nesting of more than {MAX_ITEMS} items")
             if isinstance(item, TensorView):
                 yield prefix + self.part(prefix, key), item
-            elif isinstance(item, dict | list | tuple):
+            elif isinstance(item, dict | list | tuple | ScriptObject):
                 yield from self.tensors(item, f"{prefix}{self.part(prefix, key)}.", depth + 1)
 
     def part(self, prefix: str, key: object) -> str:
@@ -112,6 +154,6 @@ class _Nest:
 
 
 def _items(value: object) -> Iterable[tuple[object, object]]:
-    if isinstance(value, dict):
-        return value.items()
+    if isinstance(value, dict | ScriptObject):
+        return (value if isinstance(value, dict) else value.attributes).items()
     return enumerate(value) if isinstance(value, list | tuple) else ()

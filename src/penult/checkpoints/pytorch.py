@@ -7,6 +7,8 @@ Zip, since PyTorch 1.6: an archive with one folder, in which are
     byteorder   "little" or "big"; little if absent
     version     of the layout, 3 at the time of writing
 
+An archive of torch.jit.save is one too, with a program beside the data: see `torchscript`.
+
 Legacy, before: five pickles one after another - the magic number, the version 1001, facts about the
 machine, the object, the list of storage keys - and then for each key of this list the number of
 elements (int64) and the elements, up to the end of the file.
@@ -21,8 +23,9 @@ from typing import TYPE_CHECKING
 
 from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.elements import read_array
-from penult.checkpoints.nesting import named_tensors
+from penult.checkpoints.nesting import find_weights
 from penult.checkpoints.torch_objects import NAMES, Block, Blocks, TensorView
+from penult.checkpoints.torchscript import RESAVE, SCRIPT_NAMES
 from penult.checkpoints.unpickle import MAX_PICKLES, Unpickler
 from penult.util.text import quoted
 
@@ -35,6 +38,9 @@ VERSIONS = [b"%d" % version for version in range(1, 11)]  # of the zip layout, a
 
 _MAGIC_OPCODE = b"\x8a\x0a" + MAGIC.to_bytes(10, "little") + b"."  # LONG1, STOP
 _RESAVE = "load it with PyTorch and torch.save the state_dict again"
+_SAVE_STATE = (  # of a model that was pickled as a whole, or beside other things
+    "save m.state_dict() of m = torch.load(…, weights_only=False), or of a model in it"
+)
 
 
 def _is_zip(file: WeightsFile) -> bool:
@@ -45,6 +51,8 @@ def _open_zip(file: WeightsFile) -> Checkpoint:
     from penult.checkpoints.archive import Archive
 
     archive = Archive(file)
+    script = "constants.pkl" in archive.records
+    file.resave = RESAVE if script else _SAVE_STATE
     _check_archive(file, archive)
     blocks = Blocks()
     pickle = archive.record("data.pkl")
@@ -54,22 +62,19 @@ def _open_zip(file: WeightsFile) -> Checkpoint:
             f"a data.pkl of {end - start} bytes isn't read, at most {MAX_PICKLES} are;"
             " save the state_dict alone"
         )
-    pickles = Unpickler(file, start, end, NAMES, blocks.storage)
+    pickles = Unpickler(file, start, end, SCRIPT_NAMES if script else NAMES, blocks.storage)
     root = pickles.load()
     if pickles.end != end:
         raise file.damaged("data.pkl goes on after its end", pickles.end)
     for block in blocks.found.values():
         if archive.size(f"data/{block.key}") != block.size:
             raise file.damaged(f"storage {quoted(block.key)} doesn't have its {block.size} bytes")
-    return _checkpoint(
-        file, ZIP.name, root, lambda block: archive.record(f"data/{block.key}").start
-    )
+    layout = "PyTorch (TorchScript)" if script else ZIP.name
+    return _checkpoint(file, layout, root, lambda block: archive.record(f"data/{block.key}").start)
 
 
 def _check_archive(file: WeightsFile, archive: "Archive") -> None:
     names = archive.records
-    if "constants.pkl" in names or any(name.startswith("code/") for name in names):
-        raise file.error(f"a TorchScript program, not weights; {_RESAVE}")
     if "byteorder" in names and archive.read("byteorder") != b"little":
         raise file.error(f"not little-endian, which isn't supported; {_RESAVE} on another machine")
     version = archive.read("version").strip() if "version" in names else b"3"
@@ -89,6 +94,7 @@ def _is_tar(file: WeightsFile) -> bool:
 def _open_legacy(file: WeightsFile) -> Checkpoint:
     if _is_tar(file):
         raise file.error(f"PyTorch's tar layout, before 2017, isn't supported; {_RESAVE}")
+    file.resave = _SAVE_STATE
     blocks = Blocks()
     pickles = Unpickler(file, 0, file.size, NAMES, blocks.storage)
     magic, protocol, machine = (pickles.load() for _ in range(3))
@@ -126,12 +132,17 @@ def _find_storages(
 def _checkpoint(
     file: WeightsFile, layout: str, root: object, locate: Callable[[Block], int]
 ) -> Checkpoint:
-    views, metadata = named_tensors(file, root)
-    tensors = {
-        name: Tensor(view.dtype, view.shape, partial(_read, file, view, locate))
-        for name, view in views.items()
-    }
-    return Checkpoint(file, layout, tensors, metadata)
+    def described(views: dict[str, TensorView]) -> dict[str, Tensor]:
+        return {
+            name: Tensor(view.dtype, view.shape, partial(_read, file, view, locate))
+            for name, view in views.items()
+        }
+
+    content = find_weights(file, root)
+    checkpoint = Checkpoint(file, layout, described(content.tensors), content.metadata)
+    checkpoint.averages = described(content.averages)
+    checkpoint.ema = content.averaged
+    return checkpoint
 
 
 def _read(file: WeightsFile, view: TensorView, locate: Callable[[Block], int]) -> Array:

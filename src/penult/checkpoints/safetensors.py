@@ -11,15 +11,15 @@ or overlaps, each has exactly the bytes of its shape and type.
 Source: https://github.com/huggingface/safetensors#format
 """
 
-import json
 import math
 from collections.abc import Mapping
 from functools import partial
-from typing import NamedTuple, NoReturn, TypeGuard
+from typing import NamedTuple, TypeGuard
 
 from penult.checkpoints.base import Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.elements import is_possible, item_size, read_array
-from penult.util.text import one_line, quoted
+from penult.checkpoints.strict_json import parse_object
+from penult.util.text import quoted
 
 MAX_HEADER = 100_000_000  # bytes; the format's own limit
 
@@ -80,26 +80,7 @@ def _read_header(file: WeightsFile) -> tuple[dict[str, object], int]:
         raise file.damaged(f"header of {length} bytes, at most {MAX_HEADER} expected", 0)
     if length > file.size - 8:
         raise file.damaged(f"header of {length} bytes in a file of {file.size}", 0)
-    try:
-        header = json.loads(
-            file.data[8 : 8 + length].decode("utf-8"),
-            object_pairs_hook=_unique,
-            parse_constant=_no_constant,
-        )
-    except (ValueError, RecursionError) as exc:
-        raise file.damaged(f"header that isn't proper JSON ({one_line(str(exc), 80)})", 8) from exc
-    return header, 8 + length
-
-
-def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    unique = dict(pairs)
-    if len(unique) < len(pairs):
-        raise ValueError("the same key twice")
-    return unique
-
-
-def _no_constant(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no number")
+    return parse_object(file, "header", 8, 8 + length), 8 + length
 
 
 def _entry(file: WeightsFile, name: str, value: object, start: int) -> _Entry:

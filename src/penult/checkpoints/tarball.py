@@ -25,6 +25,7 @@ MAX_HEADERS = 2 << 20  # bytes that describe the members
 
 _SMALL = 16 << 20  # bytes
 _PIECE = 1 << 20  # bytes read at once
+_SHORT = 1 << 17  # bytes that gzip's header and the packed start of an archive fit into
 _CAUSED = (ValueError, LookupError, ArithmeticError, RecursionError)
 
 
@@ -104,6 +105,8 @@ def _unpack(file: WeightsFile) -> Folders:
     import tarfile
 
     packed = _is_gzip(file)
+    if packed and not _is_tar_inside(file):
+        raise file.error("a gzipped file, and no archive; unpack it (gunzip)")
     limit = min(MAX_UNPACKED, _SMALL + MAX_EXPANSION * file.size)
     try:
         with file.path.open("rb") as raw:
@@ -112,6 +115,21 @@ def _unpack(file: WeightsFile) -> Folders:
     # Whatever else tarfile raises is the bytes' doing.
     except (tarfile.TarError, zlib.error, EOFError, OSError, *_CAUSED) as exc:
         raise file.damaged(f"a broken archive ({one_line(str(exc), 80)})") from exc
+
+
+def _is_tar_inside(file: WeightsFile) -> bool:
+    """Whether what is gzipped begins as a tar archive, or can't be unpacked so far."""
+    import tarfile
+
+    inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        start = inflater.decompress(file.data[:_SHORT], tarfile.BLOCKSIZE)
+        tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return len(start) < tarfile.BLOCKSIZE and not inflater.eof
+    except zlib.error:
+        pass
+    return True
 
 
 def _members(file: WeightsFile, stream: IO[bytes], limit: int) -> Folders:

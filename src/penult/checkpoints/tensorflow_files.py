@@ -3,7 +3,8 @@
 A checkpoint is opened by any of its files, by the prefix of their names that TensorFlow calls its
 path, or by its folder. In a folder, the text file `checkpoint` that the Saver writes says which one
 is the latest; of the path in it only the last part counts, since folders are moved. Without it,
-there must be exactly one checkpoint.
+there must be exactly one checkpoint. A SavedModel, its folder or the graph in it, leads to the
+variables in it.
 """
 
 import re
@@ -18,6 +19,8 @@ from penult.util.text import quoted
 
 MAX_SHARDS = 10_000
 STATE = "checkpoint"  # the text file
+SAVED_MODEL = "saved_model.pb"  # the graph
+VARIABLES = "variables/variables.index"  # beside it
 MAX_STATE = 1 << 20  # bytes
 
 _DATA = re.compile(r"(?s)(.+)\.data-\d{5}-of-\d{5}")
@@ -28,6 +31,9 @@ _LATEST = re.compile(rb'^model_checkpoint_path:\s*"([^"\n]*)"', re.MULTILINE)
 
 def locate(path: Path) -> Path:
     """The file to begin with, if `path` leads to a TensorFlow checkpoint; else `path`."""
+    model = path.parent if path.name == SAVED_MODEL else path
+    if (model / SAVED_MODEL).is_file() and (model / VARIABLES).is_file():
+        return model / VARIABLES
     if path.is_dir():
         name = chosen(path, [each.name for each in path.iterdir()], _state(path / STATE))
         return path / name if name else path

@@ -20,7 +20,7 @@ class Declared:
         list[str] | None, typer.Option("--layer", "-l", help="Layer; may be given several times.")
     ] = None
     pool: Annotated[
-        Literal["avg", "max", "none", "cls"],
+        Literal["avg", "max", "none", "cls", "cls+avg"],
         typer.Option(
             "--pool",
             help="What to make of layers with height and width, or of tokens; none keeps them, cls "

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from penult.cli.progress import sentence
 from penult.util.progress import Counts
 from penult.util.text import plural, printable
 
@@ -47,19 +48,23 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
                 "listed": counts.listed,
                 "ok": counts.ok,
                 "failed": counts.failed,
+                "failed_before": counts.failed_before,
                 "skipped": counts.skipped,
                 "moved": counts.moved,
+                "renamed": counts.renamed,
                 "removed": counts.removed,
                 "seconds": round(counts.seconds, 3),
                 "failures": failures,
             }
         )
         return
+    if not counts.failures:
+        failures = {}  # those of other sources
     for key, reason in list(failures.items())[:FAILURES_SHOWN]:
         say(f"{key}: {reason}")
     if len(failures) > FAILURES_SHOWN:
         say(f"… and {len(failures) - FAILURES_SHOWN} more: penult failures {features.path}")
-    say(f"{features.path}: {_sentence(counts)}")
+    say(f"{features.path}: {sentence(counts)}")
     share = counts.timings.reducible / (counts.timings.working or 1)
     if share > 0.5 and counts.seconds > HINT_SECONDS:
         option = "--decode fast is quicker and changes features a little, so it takes a new table"
@@ -87,7 +92,7 @@ def profile(counts: Counts) -> None:
 
 def interrupted(counts: Counts) -> None:
     """Say what an interrupted run leaves."""
-    done = f"; {_sentence(counts)}, all saved" if counts.listed else ""
+    done = f"; {sentence(counts)}, all saved" if counts.listed else ""
     say(f"stopped{done}; run the same command again to continue")
 
 
@@ -217,16 +222,6 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         f"{by_pixels:,} by pixels), "
         f"{sum(image.exact for image in dropped):,} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
-    )
-
-
-def _sentence(counts: Counts) -> str:
-    moved = f" ({counts.moved} under another name)" if counts.moved else ""
-    removed = f", {counts.removed} gone and removed" if counts.removed else ""
-    return (
-        f"{counts.listed} images: {counts.ok} computed, {counts.failed} failed, "
-        f"{counts.skipped} already there{moved}{removed}, in {counts.seconds:.1f} s "
-        f"({counts.rate:.1f} images/s)"
     )
 
 

@@ -169,14 +169,10 @@ def _write(features: dict[str, NDArray[np.float32]], path: Path) -> None:
             pickle.dump(features, file, protocol=4)
 
 
-class _FeaturesFile(WeightsFile):
-    resave = "load it where it was made and save the arrays with numpy.savez"
-
-
-def _open(path: Path) -> _FeaturesFile:
+def _open(path: Path) -> WeightsFile:
     hint = "name a .pkl of `penult compute-features`"
     try:
-        file = _FeaturesFile(path)
+        file = WeightsFile(path)
     except (OSError, ValueError) as exc:
         reason = (getattr(exc, "strerror", None) or str(exc)).lower()
         raise CheckpointError(f"{quoted(path)}: {reason}; {hint}") from exc

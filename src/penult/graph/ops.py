@@ -10,7 +10,8 @@ import numpy as np
 from penult.errors import NetworkError
 from penult.graph.values import Array, Constant, Layout, Shape, Value, Variable
 
-Padding = Literal["SAME", "VALID"] | tuple[int, int]  # or the rows before and after
+Pair = tuple[int, int]  # before and after
+Padding = Literal["SAME", "VALID"] | Pair | tuple[Pair, Pair]  # of both axes, or of rows, columns
 
 
 def images(size: int, channels: int = 3) -> Value:
@@ -78,9 +79,18 @@ def max_pool(x: Value, window: int, *, stride: int, padding: Padding = "VALID") 
     return Value("MaxPool", (x,), (x.shape[0], *shape), attributes, layout="NCHW")
 
 
-def avg_pool(x: Value, window: int, *, stride: int, padding: Padding = "VALID") -> Value:
-    """Average each window; as in TensorFlow, padding is not counted."""
+def avg_pool(
+    x: Value,
+    window: int,
+    *,
+    stride: int,
+    padding: Padding = "VALID",
+    count_padding: bool = False,
+) -> Value:
+    """Average each window; padding counts as zeros in PyTorch, in TensorFlow not at all."""
     shape, attributes = _slide(x, (window, window), stride, padding)
+    if count_padding:
+        attributes["count_include_pad"] = 1
     return Value("AveragePool", (x,), (x.shape[0], *shape), attributes, layout="NCHW")
 
 
@@ -105,10 +115,14 @@ def reshape(x: Value, *shape: int, layout: Layout = "") -> Value:
     return Value("Reshape", (x, target), shape[1:], layout=layout, dtype=x.dtype)
 
 
-def dense(x: Value, kernel: Constant, bias: Constant) -> Value:
-    """Multiply vectors (inputs,) with a kernel (outputs, inputs) and add a bias."""
-    outputs, inputs = kernel.shape
-    return Value("Gemm", (x, kernel, bias), (outputs,), {"transB": 1}, outputs * inputs, "NC")
+def dense(x: Value, kernel: Constant, bias: Constant | None = None) -> Value:
+    """Multiply a vector or tokens, (…, inputs), with a kernel (outputs, inputs), and add a bias."""
+    (*places, inputs), outputs = x.shape, kernel.shape[0]
+    rows = reshape(x, -1, inputs, layout="NC") if places else x
+    operands = (rows, kernel) if bias is None else (rows, kernel, bias)
+    products = prod((*places, outputs, inputs))
+    y = Value("Gemm", operands, (outputs,), {"transB": 1}, products, "NC")
+    return reshape(y, -1, *places, outputs, layout=x.layout) if places else y
 
 
 def relu(x: Value) -> Value:
@@ -121,6 +135,21 @@ def relu6(x: Value) -> Value:
     return _apply("Clip", x, _ZERO, _SIX)
 
 
+def sigmoid(x: Value) -> Value:
+    """Return 1 / (1 + exp(-x))."""
+    return _apply("Sigmoid", x)
+
+
+def tanh(x: Value) -> Value:
+    """Return the hyperbolic tangent."""
+    return _apply("Tanh", x)
+
+
+def silu(x: Value) -> Value:
+    """Return x · sigmoid(x)."""
+    return multiply(x, sigmoid(x))
+
+
 def hard_sigmoid(x: Value) -> Value:
     """Return min(max(x + 3, 0), 6) · 0.16667, rounded as TF-Slim rounds a sixth."""
     return _apply("Mul", relu6(_apply("Add", x, _THREE)), _SIXTH)
@@ -131,12 +160,12 @@ def hard_swish(x: Value) -> Value:
     return _apply("HardSwish", x)
 
 
-def add(x: Value, y: Value) -> Value:
-    """Add two values of the same shape."""
+def add(x: Value, y: Value | Constant) -> Value:
+    """Add two values of the same shape; a constant may be of one that is repeated."""
     return _apply("Add", x, y)
 
 
-def multiply(x: Value, y: Value) -> Value:
+def multiply(x: Value, y: Value | Constant) -> Value:
     """Multiply two values of the same shape, or each channel of `x` by one of `y`, (c, 1, 1)."""
     return _apply("Mul", x, y)
 
@@ -152,6 +181,11 @@ def local_response_norm(x: Value, *, radius: int, bias: float, alpha: float, bet
     """Divide by (bias + alpha · sum of squares over 2·radius + 1 channels) ** beta."""
     size = 2 * radius + 1  # ONNX divides alpha by it
     return _apply("LRN", x, size=size, bias=bias, alpha=alpha * size, beta=beta)
+
+
+def normalize(x: Value) -> Value:
+    """Divide a vector by its length, the square root of the sum of squares."""
+    return _apply("LpNormalization", x, axis=-1, p=2)
 
 
 def softmax(x: Value) -> Value:
@@ -174,8 +208,20 @@ class BatchNorm(NamedTuple):
     epsilon: float
 
 
-def fold_batch_norm(kernel: Constant, norm: BatchNorm) -> tuple[Constant, Constant]:
+def batch_norm(x: Value, norm: BatchNorm) -> Value:
+    """Normalise a map by moving averages, where no convolution stands before."""
+    channels = x.shape[0]
+    ones = Constant((channels, 1, 1, 1), (), lambda: np.ones((channels, 1, 1, 1), np.float32))
+    kernel, bias = fold_batch_norm(ones, norm)
+    return conv(x, kernel, bias, groups=channels)
+
+
+def fold_batch_norm(
+    kernel: Constant, norm: BatchNorm, bias: Variable | None = None
+) -> tuple[Constant, Constant]:
     """Merge a kernel (filters, ...) and the batch norm after it into one kernel and one bias.
+
+    Between them a bias of the convolution's own may have been added.
 
     The scale is gamma / sqrt(variance + epsilon), computed in float64 and rounded once; without
     gamma, 1 / sqrt(variance + epsilon).
@@ -195,12 +241,14 @@ def fold_batch_norm(kernel: Constant, norm: BatchNorm) -> tuple[Constant, Consta
         return np.multiply(array, factors, out=folded, casting="same_kind")
 
     def folded_bias(beta: Array, mean: Array, *others: Array) -> Array:
-        folded: Array = beta - mean * scale(*others)
+        factors = scale(*others[: len(scaling)])
+        own = others[-1] if bias else 0
+        folded: Array = beta - (mean - own) * factors
         return folded
 
     return (
         Constant(kernel.shape, (*kernel.variables, *scaling), folded_kernel),
-        Constant(beta.shape, (beta, mean, *scaling), folded_bias),
+        Constant(beta.shape, (beta, mean, *scaling, *([bias] if bias else [])), folded_bias),
     )
 
 
@@ -230,7 +278,10 @@ def _slide(
         NetworkError: The window doesn't fit.
     """
     sizes = x.shape[1:]
-    pads = [_padding(size, w, stride, padding) for size, w in zip(sizes, window, strict=True)]
+    pads = [
+        _padding(size, w, stride, each)
+        for size, w, each in zip(sizes, window, _by_axis(padding), strict=True)
+    ]
     if any(sum(pad) + size < w for pad, size, w in zip(pads, sizes, window, strict=True)):
         windows, maps = ("×".join(map(str, each)) for each in (window, sizes))
         raise NetworkError(f"a window of {windows} doesn't fit into a map of {maps}")
@@ -245,7 +296,17 @@ def _slide(
     }
 
 
-def _padding(size: int, window: int, stride: int, padding: Padding) -> tuple[int, int]:
+def _by_axis(padding: Padding) -> tuple[Literal["SAME", "VALID"] | Pair, ...]:
+    match padding:
+        case "SAME" | "VALID":
+            return padding, padding
+        case ((_, _) as rows, (_, _) as columns):
+            return rows, columns
+        case (int() as before, int() as after):
+            return (before, after), (before, after)
+
+
+def _padding(size: int, window: int, stride: int, padding: Literal["SAME", "VALID"] | Pair) -> Pair:
     if padding == "VALID":
         return 0, 0
     if padding != "SAME":

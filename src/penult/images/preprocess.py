@@ -17,6 +17,7 @@ from penult.images.geometry import (
     CropOrPad,
     Floats,
     Geometry,
+    Kernel,
     ShorterSide,
     Squash,
     Stretch,
@@ -152,6 +153,23 @@ class Transform:
         return f"{grey}{self.geometry}, {self.normalisation.text(self.sides[0] * self.sides[1])}"
 
 
+IMAGENET = Scaled(255, IMAGENET_MEAN, IMAGENET_STD)
+CLIP = Scaled(255, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
+HALF = Scaled(255, 0.5, 0.5)
+
+
+def shorter_side(size: int, share: float, kernel: Kernel, normalisation: Scaled) -> Transform:
+    """The centre of the image, that share of its shorter side, as timm and torchvision cut it."""
+    shorter = int(size / share)
+    geometry = ShorterSide(size, shorter, kernel, longer="down", corner="nearest")
+    return Transform(geometry, normalisation)
+
+
+def squashed(size: int, kernel: Kernel, normalisation: Scaled) -> Transform:
+    """All of the image, its sides' ratio lost."""
+    return Transform(Squash(size, kernel), normalisation)
+
+
 def efficientnet(size: int) -> Transform:
     """EfficientNet-Lite's, with Pillow's bicubic kernel, antialiased and on 8-bit pixels.
 
@@ -215,7 +233,7 @@ def torchvision(size: int) -> Transform:
     shorter = round(size * 256 / 224)
     return Transform(
         ShorterSide(size, shorter, "bilinear", longer="down", corner="nearest"),
-        Scaled(255, IMAGENET_MEAN, IMAGENET_STD),
+        IMAGENET,
     )
 
 

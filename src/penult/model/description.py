@@ -8,8 +8,9 @@ from typing import overload
 from penult import nets
 from penult.checkpoints import open_checkpoint
 from penult.errors import NetworkError, UsageError
-from penult.model.matching import classes, recognise
-from penult.nets import Description, get, spec
+from penult.model.matching import classes
+from penult.model.network import network_of
+from penult.nets import Description, spec
 from penult.onnx.file import OnnxFile, is_onnx
 from penult.onnx.reader import Input
 from penult.util.text import quoted
@@ -97,7 +98,7 @@ def describe(
             raise UsageError(f"{quoted(Path(weights))} is a network by itself: leave out the name")
         return describe_onnx(OnnxFile(weights), size)
     checkpoint = open_checkpoint(weights)
-    found = get(name) if name else recognise(checkpoint, size)
+    found = network_of(name, checkpoint, size)
     return spec.describe(found, classes(found, checkpoint.shapes), size)
 
 

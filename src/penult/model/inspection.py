@@ -13,6 +13,8 @@ from penult.checkpoints.base import Array
 from penult.graph import variables
 from penult.model.description import OnnxDescription, describe_onnx
 from penult.model.matching import AVERAGE, candidates, classes, copies, fit, unknown
+from penult.nets import Card, read_designs
+from penult.nets.design import pretrained
 from penult.onnx.file import OnnxFile, is_onnx
 
 Role = Literal["network", "average", "slot", "counter", "left over"]
@@ -62,7 +64,7 @@ class Inspection:
         prefixes: What stands before the names of each copy of that network.
         classes: Of its classifier; None if it has none.
         missing: What the network lacks up to its classifier; why none fits if none does.
-        variables: All tensors.
+        variables: All tensors, moving averages that lie apart at the end.
         onnx: Of an ONNX file, its inputs, outputs and layers, and which would be the features.
     """
 
@@ -101,7 +103,8 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         return _inspect_onnx(OnnxFile(path), statistics=statistics)
     checkpoint = open_checkpoint(path)
     shapes = checkpoint.shapes
-    networks = candidates(shapes)
+    designs = read_designs(shapes, Card())
+    networks = [pretrained(design) for design in designs.values()] or candidates(shapes)
     used: set[str] = set()
     number = None
     missing: tuple[str, ...] = ()
@@ -120,7 +123,7 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         format=checkpoint.format,
         bytes=sum(file.size for file in checkpoint.files),
         step=_step(checkpoint),
-        networks=tuple(spec.name for spec in networks),
+        networks=tuple(dict.fromkeys(spec.name for spec in networks)),
         prefixes=tuple(copies(networks[0], shapes)) if networks else (),
         classes=number or None,
         missing=missing,
@@ -169,6 +172,10 @@ def _variables(
         values = _statistics(checkpoint[name]) if statistics else None
         role = _role(name, used, checkpoint)
         yield Variable(name, shape, checkpoint.dtypes[name], role, values)
+    for name, tensor in checkpoint.averages.items():
+        values = _statistics(tensor.read()) if statistics else None
+        if name not in checkpoint:
+            yield Variable(name, tensor.shape, tensor.dtype, "average", values)
 
 
 def _role(name: str, used: Collection[str], known: Collection[str]) -> Role:

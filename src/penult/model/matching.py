@@ -1,5 +1,6 @@
 """Bring weights and networks together: find a network's file, or the network of a file."""
 
+import math
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,12 +12,22 @@ from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph import Variable, variables
 from penult.model.published import download
-from penult.nets import Architecture, PackagedWeights, Pretrained, networks, ours
+from penult.nets import (
+    Architecture,
+    Card,
+    PackagedWeights,
+    Pretrained,
+    networks,
+    ours,
+    read_designs,
+)
+from penult.nets.design import pretrained
 from penult.nets.registry import installed
 from penult.util.text import nearest, printable, quoted
 
 Shapes = Mapping[str, tuple[int, ...]]
 SHOWN = 3  # differences named in a message
+WRAPPER = "module."  # of data-parallel models and averages; before each of their names
 AVERAGE = "/ExponentialMovingAverage"  # ends the name of a variable's moving average
 
 
@@ -84,29 +95,59 @@ def _packaged(name: str, weights: PackagedWeights) -> Checkpoint:
 def with_averages(checkpoint: Checkpoint) -> Checkpoint:
     """Put the moving averages that a training kept in the place of the variables themselves.
 
-    Variables of which no average was kept, such as those of batch normalisation, stay.
+    Variables of which no average was kept, such as those of batch normalisation, stay. Averages
+    have the name of their variable with an end of TensorFlow's, or lie apart under the same name,
+    as PyTorch's trainers save them (timm, torchvision, BasicSR).
 
     Raises:
-        UsageError: The checkpoint holds no averages.
+        UsageError: The checkpoint holds no averages, or averages of other variables.
     """
+    if checkpoint.ema:  # it holds nothing else
+        return checkpoint
     averages = {n.removesuffix(AVERAGE): n for n in checkpoint if n.endswith(AVERAGE)}
+    averages |= _averages_apart(checkpoint)
     if not averages:
         raise UsageError(
-            f"{quoted(checkpoint.path)} holds no moving averages (NAME{AVERAGE}): leave out --ema"
+            f"{quoted(checkpoint.path)} holds no moving averages (NAME{AVERAGE}, state_dict_ema): "
+            "leave out --ema"
         )
     return checkpoint.with_averages(averages)
 
 
-def recognise(checkpoint: Checkpoint, size: int | None = None) -> Pretrained:
+def _averages_apart(checkpoint: Checkpoint) -> dict[str, str]:
+    """Find the variable of each average that lies apart; counters beside them have none."""
+    found = {}
+    for average, tensor in checkpoint.averages.items():
+        name = average.partition(".")[2]
+        likely = (name, name.removeprefix(WRAPPER), WRAPPER + name)
+        variable = next((n for n in likely if checkpoint.shapes.get(n) == tensor.shape), None)
+        if variable:
+            found[variable] = average
+        elif math.prod(tensor.shape) > 1:
+            raise UsageError(
+                f"{quoted(checkpoint.path)} holds no variable of {quoted(average)}, a moving "
+                "average: save the averages alone, or leave out --ema"
+            )
+    return found
+
+
+def recognise(
+    checkpoint: Checkpoint, size: int | None = None, card: Card | None = None
+) -> Pretrained:
     """Return the one network whose features can be computed from a checkpoint's variables.
 
-    Weights of one architecture that differ in the size of their input have the same variables;
-    `size` tells them apart.
+    The card is what is said beside the file. Weights of one architecture that differ in the size
+    of their input have the same variables; `size` tells them apart.
 
     Raises:
         NetworkError: None fits; the message says what the nearest one lacks.
         UsageError: More than one fits.
     """
+    designs = read_designs(checkpoint.shapes, card or Card())
+    if len(designs) > 1:
+        raise _several(checkpoint, next(iter(designs.values())).name, sorted(designs))
+    for design in designs.values():
+        return pretrained(design)
     fitting = candidates(checkpoint.shapes)
     if not fitting:
         raise NetworkError(unknown(checkpoint))
@@ -160,10 +201,14 @@ def require_one_copy(spec: Pretrained, checkpoint: Checkpoint) -> None:
     """Raise a UsageError that names them if a checkpoint holds several copies of a network."""
     prefixes = copies(spec, checkpoint.shapes)
     if len(prefixes) > 1:
-        raise UsageError(
-            f"{quoted(checkpoint.path)} holds {len(prefixes)} copies of {spec.name}, "
-            f"below {' and '.join(map(quoted, prefixes[:SHOWN]))}: say which (--prefix)"
-        )
+        raise _several(checkpoint, spec.name, prefixes)
+
+
+def _several(checkpoint: Checkpoint, name: str, prefixes: Sequence[str]) -> UsageError:
+    return UsageError(
+        f"{quoted(checkpoint.path)} holds {len(prefixes)} copies of {name}, "
+        f"below {' and '.join(map(quoted, prefixes[:SHOWN]))}: say which (--prefix)"
+    )
 
 
 def select_below(checkpoint: Checkpoint, prefix: str) -> Checkpoint:

@@ -39,8 +39,8 @@ class Model:
         network: The network with its weights.
         outputs: The layers asked for, each with the shape of one image's features.
         preprocessing: How pixels become the network's input; prints as one line.
-        pool: How maps and tokens become vectors: `avg`, `max`, or `cls`, which takes the first
-            token; `none` keeps them.
+        pool: How maps and tokens become vectors: `avg`, `max`, `cls`, `cls+avg`; `none`
+            keeps them.
         preprocess: The name of the preprocessing, or `custom` if it has none.
         decode: How JPEGs that are much larger than needed are decoded: `exact` or `fast`.
         limits: What an image may take.
@@ -235,9 +235,10 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
             weights for `model`.
         layer: One or several layers (see `penult.describe`); the end of a name will do where only
             one layer has it. By default the features before the classifier.
-        pool: What to make of layers with height and width, or of tokens: their average (`avg`),
-            their largest values (`max`), the class token, which is the first (`cls`), or the whole
-            layer as it is, height × width × channels or tokens × channels (`none`).
+        pool: What to make of layers with height and width, or of tokens: the average (`avg`) or
+            the largest values (`max`) over all places of the image, the class token, which is the
+            first (`cls`), both that and the average (`cls+avg`), or the whole layer as it is,
+            height × width × channels or tokens × channels (`none`).
         size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. `raw` is
             what scripts without normalisation feed: squashed pixels from 0 to 255.
@@ -337,6 +338,7 @@ def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
         ema=recipe.ema,
         prefix=recipe.prefix,
         exact=recipe.exact,
+        settings=recipe.settings,
     )
     return Model(network, replace(recipe, network=network.name, weights=network.path))
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.engine import Cut
@@ -25,7 +25,7 @@ from penult.model.matching import (
     select_below,
     with_averages,
 )
-from penult.nets import DEFAULT, Pretrained, class_names, get, lookup
+from penult.nets import DEFAULT, Pretrained, card_named, class_names, get, lookup, made_again
 from penult.onnx.file import OnnxFile, is_onnx
 from penult.onnx.head import Choice
 from penult.onnx.writer import Read, to_onnx, write_onnx
@@ -48,6 +48,7 @@ class Network(Protocol):
         size: Pixels of the square input; the height of one that is no square.
         sides: Height and width of the input.
         preprocessing: What it was trained with, for this size; None if nobody knows.
+        settings: What makes the network again where its name alone doesn't; plain data.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Network(Protocol):
     size: int
     sides: tuple[int, int]
     preprocessing: Transform | None
+    settings: Mapping[str, Any]
 
     @property
     def features(self) -> Sequence[str]:
@@ -128,6 +130,7 @@ class CheckpointNetwork:
         self.preprocessing: Transform | None = spec.preprocess(self.size)
         self.features: Sequence[str] = (spec.architecture.embedding,)
         self.note = ""
+        self.settings = spec.settings
         self.classes = class_names(classes(spec, checkpoint.shapes))
         self._graph = spec.layers(len(self.classes), self.size)
         self.layers = {name: value.channels_last for name, value in self._graph.items()}
@@ -167,7 +170,8 @@ class CheckpointNetwork:
         fitted = fit(variables([self._graph[name] for name in layers]), self.checkpoint.shapes)
         of_size = f" of {self.size}×{self.size} pixels" if self.size != self.spec.size else ""
         fitted.check(self.name + of_size, self.path)
-        values = pool_layers({name: self._graph[name] for name in layers}, pool)
+        chosen = {name: self._graph[name] for name in layers}
+        values = pool_layers(chosen, pool, self.spec.architecture.prefix_tokens)
         return values, lambda variable: self.checkpoint[fitted.scope + variable.name]
 
 
@@ -182,6 +186,7 @@ class OnnxNetwork:
         self.ema = False
         self.prefix = ""
         self.exact = True
+        self.settings: Mapping[str, Any] = {}
         self.size = file.checked_size(size)
         self.sides = file.sides_of(self.size)
         make = PREPROCESSING.get(origin.preprocessing) if origin else None
@@ -247,8 +252,12 @@ def load_network(
     ema: bool = False,
     prefix: str = "",
     exact: bool = False,
+    settings: Mapping[str, Any] | None = None,
 ) -> Network:
-    """Bring a network and its weights together; arguments and errors as of `load_model`."""
+    """Bring a network and its weights together; arguments and errors as of `load_model`.
+
+    `settings` are those that a network had when it was loaded before.
+    """
     if size is not None and not 1 <= size <= MAX_SIZE:
         raise UsageError(f"size must be from 1 to {MAX_SIZE} pixels, not {size}")
     if weights is None:
@@ -267,9 +276,23 @@ def load_network(
         checkpoint = select_below(checkpoint, prefix)
     if ema:
         checkpoint = with_averages(checkpoint)
-    spec = get(model) if model else recognise(checkpoint, size)
+    spec = network_of(model, checkpoint, size, settings)
     require_one_copy(spec, checkpoint)
     return CheckpointNetwork(spec, checkpoint, size, prefix=prefix, exact=exact)
+
+
+def network_of(
+    model: str | None,
+    checkpoint: Checkpoint,
+    size: int | None,
+    settings: Mapping[str, Any] | None = None,
+) -> Pretrained:
+    """Find what network a file's weights are of: the one named, or the one that they tell."""
+    if model and settings:
+        return made_again(settings, model)
+    if model and (card := card_named(model)) and not lookup(model):
+        return recognise(checkpoint, size, card)
+    return get(model) if model else recognise(checkpoint, size)
 
 
 def _logits(spec: Pretrained) -> str:

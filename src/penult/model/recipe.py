@@ -58,6 +58,7 @@ class Recipe:
         ema: Whether moving averages are taken for weights.
         prefix: What stands in the file before the names of the copy that is taken.
         exact: Whether all convolutions are computed as they stand.
+        settings: What makes the network again where its name alone doesn't.
         pool: What layers with height and width become.
         size: Pixels of the network's square input; the height of one that is no square.
         preprocessing: How pixels become that input.
@@ -76,6 +77,7 @@ class Recipe:
     ema: bool = False
     prefix: str = ""
     exact: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pool: Pool = "avg"
     size: int
     preprocessing: Transform
@@ -114,6 +116,7 @@ class Recipe:
             ema=network.ema,
             prefix=network.prefix,
             exact=network.exact,
+            settings=network.settings,
             pool=options.get("pool", "avg"),
             size=network.size,
             preprocessing=_preprocessing(network, options.get("preprocess")),
@@ -166,12 +169,14 @@ class Recipe:
     @property
     def notes(self) -> dict[str, Any]:
         """What is worth knowing but may differ: where the weights are, and versions."""
+        versions = {name: import_module(name).__version__ for name in LIBRARIES}
         said = {"note": self.note} if self.note else {}
-        return said | {
-            "weights": self.weights.name,
-            "weights_path": str(self.weights.resolve()),
-            "versions": {name: import_module(name).__version__ for name in LIBRARIES},
-        }
+        return {**said, **self.weights_notes, "versions": versions}
+
+    @property
+    def weights_notes(self) -> dict[str, str]:
+        """The notes on where the weights are, which may have moved since they were taken."""
+        return {"weights": self.weights.name, "weights_path": str(self.weights.resolve())}
 
     def differences(self, asked: "Recipe") -> list[str]:
         """Say where another recipe differs, each difference for the end of a message."""
@@ -228,7 +233,7 @@ _PLAIN = [
 ]
 _STORED: dict[str, Any] = {"network": str, "weights_path": str, "weights_sha256": str}
 _STORED |= {n: str if n in _CHOICES else _NAMES[n].type for n in _PLAIN if n not in _STORED}
-_STORED["transform"] = dict
+_STORED |= {"transform": dict, "settings": dict}
 
 
 def _preprocessing(network: Network, asked: str | Transform | None) -> Transform:

@@ -4,7 +4,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from penult.nets import spec
-from penult.nets.registry import DEFAULT, get, lookup, networks, ours
+from penult.nets.design import Card, card_named
+from penult.nets.registry import DEFAULT, get, lookup, made_again, networks, ours, read_designs
 from penult.nets.spec import (
     Architecture,
     Description,
@@ -18,19 +19,23 @@ from penult.nets.spec import (
 __all__ = [
     "DEFAULT",
     "Architecture",
+    "Card",
     "Description",
     "Layer",
     "Layers",
     "PackagedWeights",
     "Pretrained",
     "PublishedWeights",
+    "card_named",
     "class_names",
     "describe",
     "find",
     "get",
     "lookup",
+    "made_again",
     "networks",
     "ours",
+    "read_designs",
 ]
 
 

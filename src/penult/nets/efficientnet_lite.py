@@ -15,7 +15,7 @@ from penult.images import preprocess
 from penult.nets import pytorch, slim
 from penult.nets.spec import Architecture, Layers, PackagedWeights, Pretrained
 
-conv_bn = partial(pytorch.conv_bn, epsilon=1e-3)
+conv_bn = partial(pytorch.conv_bn, padding="SAME", epsilon=1e-3)
 
 
 class Stage(NamedTuple):

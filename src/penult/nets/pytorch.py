@@ -1,6 +1,23 @@
 """Layers with variables as PyTorch names and stores them: `conv.weight`, `bn.running_mean`."""
 
-from penult.graph import BatchNorm, Value, Variable, conv, dense, fold_batch_norm, plain
+from collections.abc import Callable
+
+from penult.graph import (
+    BatchNorm,
+    Constant,
+    Value,
+    Variable,
+    conv,
+    dense,
+    fold_batch_norm,
+    plain,
+)
+from penult.graph import batch_norm as normalise_map
+from penult.graph import layer_norm as normalise_tokens
+from penult.graph.ops import Padding
+
+Window = int | tuple[int, int]  # of equal sides, or height and width
+Activation = Callable[[Value], Value]
 
 
 def conv_bn(
@@ -9,26 +26,83 @@ def conv_bn(
     bn_name: str,
     *,
     filters: int,
-    kernel: int,
+    kernel: Window,
     stride: int = 1,
+    padding: Padding | None = None,
     groups: int = 1,
     epsilon: float,
+    bias: bool = False,
 ) -> Value:
-    """Convolve without bias, SAME padding, then normalise by the moving averages."""
-    weight = Variable(f"{conv_name}.weight", (filters, x.shape[0] // groups, kernel, kernel))
-    norm = BatchNorm(
-        gamma=Variable(f"{bn_name}.weight", (filters,)),
-        beta=Variable(f"{bn_name}.bias", (filters,)),
-        mean=Variable(f"{bn_name}.running_mean", (filters,), trainable=False),
-        variance=Variable(f"{bn_name}.running_var", (filters,), trainable=False),
+    """Convolve, then normalise by the moving averages; padding as of `conv_bias`."""
+    weight = _kernel(x, conv_name, filters, kernel, groups)
+    own = Variable(f"{conv_name}.bias", (filters,)) if bias else None
+    folded, shift = fold_batch_norm(plain(weight), _norm(bn_name, filters, epsilon), own)
+    return conv(x, folded, shift, stride=stride, padding=_pads(kernel, padding), groups=groups)
+
+
+def conv_bias(
+    x: Value,
+    name: str,
+    filters: int,
+    kernel: Window,
+    *,
+    stride: int = 1,
+    padding: Padding | None = None,
+    groups: int = 1,
+    bias: bool = True,
+) -> Value:
+    """Convolve and add a bias, where there is one.
+
+    Padding is by default what keeps the size at stride 1: half the kernel on all sides.
+    """
+    weight = plain(_kernel(x, name, filters, kernel, groups))
+    shift = plain(Variable(f"{name}.bias", (filters,))) if bias else None
+    return conv(x, weight, shift, stride=stride, padding=_pads(kernel, padding), groups=groups)
+
+
+def batch_norm(x: Value, name: str, *, epsilon: float) -> Value:
+    """Normalise a map by the moving averages, where no convolution stands before."""
+    return normalise_map(x, _norm(name, x.shape[0], epsilon))
+
+
+def layer_norm(x: Value, name: str, *, epsilon: float) -> Value:
+    """Normalise each token, or a vector."""
+    channels = x.shape[-1:]
+    scale, bias = (plain(Variable(f"{name}.{part}", channels)) for part in ("weight", "bias"))
+    return normalise_tokens(x, scale, bias, epsilon=epsilon)
+
+
+def linear(x: Value, name: str, outputs: int, *, bias: bool = True) -> Value:
+    """Apply a dense layer to a vector, or to each token."""
+    kernel = plain(Variable(f"{name}.weight", (outputs, x.shape[-1])))
+    return dense(x, kernel, plain(Variable(f"{name}.bias", (outputs,))) if bias else None)
+
+
+def rows(variable: Variable, start: int, stop: int) -> Constant:
+    """Take rows of a variable in which a library packs several, such as queries and keys."""
+    return Constant(
+        (stop - start, *variable.shape[1:]), (variable,), lambda array: array[start:stop]
+    )
+
+
+def _kernel(x: Value, name: str, filters: int, window: Window, groups: int) -> Variable:
+    height, width = (window, window) if isinstance(window, int) else window
+    return Variable(f"{name}.weight", (filters, x.shape[0] // groups, height, width))
+
+
+def _norm(name: str, channels: int, epsilon: float) -> BatchNorm:
+    return BatchNorm(
+        gamma=Variable(f"{name}.weight", (channels,)),
+        beta=Variable(f"{name}.bias", (channels,)),
+        mean=Variable(f"{name}.running_mean", (channels,), trainable=False),
+        variance=Variable(f"{name}.running_var", (channels,), trainable=False),
         epsilon=epsilon,
     )
-    folded, bias = fold_batch_norm(plain(weight), norm)
-    return conv(x, folded, bias, stride=stride, groups=groups)
 
 
-def linear(x: Value, name: str, outputs: int) -> Value:
-    """Apply a dense layer to vectors."""
-    kernel = Variable(f"{name}.weight", (outputs, *x.shape))
-    bias = Variable(f"{name}.bias", (outputs,))
-    return dense(x, plain(kernel), plain(bias))
+def _pads(kernel: Window, padding: Padding | None) -> Padding:
+    if padding is not None:
+        return padding
+    sides = (kernel, kernel) if isinstance(kernel, int) else kernel
+    down, across = (side // 2 for side in sides)
+    return (down, down) if down == across else ((down, down), (across, across))

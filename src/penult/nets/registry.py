@@ -5,12 +5,13 @@ import. Other packages name such modules as entry points of the group `penult.ne
 looked for only where ours don't answer, as looking takes longer than making a network.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penult.errors import UsageError
+from penult.nets.design import Card, Design, Shapes, design_of, pretrained
 from penult.nets.spec import Pretrained
 from penult.util.text import nearest, one_line, quoted
 
@@ -37,6 +38,21 @@ FAMILIES = (
     "nasnet",
     "pnasnet",
 )
+ANCHORS: tuple[tuple[str, str], ...] = (
+    # a tensor that all files of some network have, and the module that reads them
+    ("visual.trunk.patch_embed.proj.weight", "vision_transformer_files"),
+    ("visual.transformer.resblocks.0.ln_1.weight", "vision_transformer_files"),
+    ("vision_model.embeddings.patch_embedding.weight", "vision_transformer_files"),
+    ("vit.embeddings.cls_token", "vision_transformer_files"),
+    ("deit.embeddings.cls_token", "vision_transformer_files"),
+    ("dinov2.embeddings.cls_token", "vision_transformer_files"),
+    ("dinov2_with_registers.embeddings.cls_token", "vision_transformer_files"),
+    ("embeddings.patch_embeddings.projection.weight", "vision_transformer_files"),
+    ("embeddings.patch_embeddings.weight", "vision_transformer_files"),
+    ("encoder.layers.encoder_layer_0.ln_1.weight", "vision_transformer_files"),
+    ("blocks.0.attn.qkv.weight", "vision_transformer_files"),
+)
+DESIGNS = {"vision_transformer": "VisionTransformer"}  # of families that are read off tensors
 GROUP = "penult.networks"
 DEFAULT = "efficientnet_lite0"
 
@@ -103,6 +119,37 @@ def installed() -> tuple[Pretrained, ...]:
             owners[network.name] = package
             added.append(network)
     return tuple(added)
+
+
+def made_again(settings: Mapping[str, Any], name: str) -> Pretrained:
+    """Make the network of `Pretrained.settings`, which a stranger may have written.
+
+    Raises:
+        ValueError: They are of no network; the message is one line.
+    """
+    return pretrained(design_of(settings, DESIGNS), name)
+
+
+def read_designs(shapes: Shapes, card: Card) -> dict[str, Design]:
+    """Find the networks that a file's tensors are of, by what stands before their names.
+
+    Raises:
+        UsageError: The tensors can't tell which one of several, nor does the card.
+        NetworkError: The card contradicts the tensors.
+    """
+    for anchor, family in ANCHORS:
+        found = {}
+        for prefix in [name.removesuffix(anchor) for name in shapes if name.endswith(anchor)]:
+            if not prefix or prefix[-1] in "./":
+                module = import_module(f"penult.nets.{family}")
+                found[prefix] = module.read(_below(shapes, prefix), card)
+        if designs := {prefix: design for prefix, design in found.items() if design}:
+            return designs
+    return {}
+
+
+def _below(shapes: Shapes, prefix: str) -> Shapes:
+    return {n.removeprefix(prefix): s for n, s in shapes.items() if n.startswith(prefix)}
 
 
 def _find_ours(name: str) -> Pretrained | None:

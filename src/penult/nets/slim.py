@@ -5,8 +5,6 @@ Source: github.com/tensorflow/models, research/slim/nets (and tf_slim's layers).
 
 from collections.abc import Mapping
 
-import numpy as np
-
 from penult.graph import (
     BatchNorm,
     Constant,
@@ -18,6 +16,7 @@ from penult.graph import (
     plain,
     relu,
 )
+from penult.graph import batch_norm as normalise
 from penult.graph.ops import Padding
 from penult.graph.values import Array
 from penult.nets.spec import PublishedWeights
@@ -129,10 +128,7 @@ def separable_bias(
 
 def batch_norm(x: Value, scope: str, *, epsilon: float) -> Value:
     """Normalise by the moving averages of `scope`, where no convolution stands before."""
-    channels = x.shape[0]
-    ones = Constant((channels, 1, 1, 1), (), lambda: np.ones((channels, 1, 1, 1), np.float32))
-    kernel, bias = fold_batch_norm(ones, _norm(scope, channels, epsilon))
-    return conv(x, kernel, bias, groups=channels)
+    return normalise(x, _norm(scope, x.shape[0], epsilon))
 
 
 def dense_bias(x: Value, scope: str, outputs: int) -> Value:

@@ -1,9 +1,9 @@
 """What is known of a network before any weights are read."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from penult.errors import NetworkError
 from penult.graph import Value, images, multiply_adds, parameters
@@ -59,6 +59,7 @@ class Architecture:
     paper: str
     source: str  # the implementation that names and numbers were taken from
     channels: int = 3
+    prefix_tokens: int = 0  # before those of an image's patches, in layers of tokens
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,8 @@ class Pretrained:
     """Weights of an architecture, by the name under which users ask for both.
 
     `weights` says where they are published. Where it is None they are only known to exist: users
-    bring a file of their own, and top-1 and top-5 may have been published all the same.
+    bring a file of their own, and top-1 and top-5 may have been published all the same. `settings`
+    make the architecture again where no name of ours does; see `penult.nets.design`.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Pretrained:
     weights: PackagedWeights | PublishedWeights | None = None
     top1: float | None = None  # per cent, ILSVRC-2012 validation, single crop, as published
     top5: float | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def layers(self, classes: int | None = None, size: int | None = None) -> Layers:
         """Build the graph; every layer is listed under its original name, in order.

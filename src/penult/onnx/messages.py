@@ -28,6 +28,9 @@ FLOAT_ATTRIBUTE, INT_ATTRIBUTE, INTS_ATTRIBUTE = 1, 2, 7  # AttributeProto.Attri
 
 Attribute: TypeAlias = int | float | list[int]
 
+MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
+CONTRIBUTED = {"MultiHeadAttention", "RotaryEmbedding", "Gelu", "FastGelu", "QuickGelu"}  # its
+
 CODES = {name: code for code, (name, _) in DTYPES.items()}
 
 
@@ -37,6 +40,7 @@ def node(op: str, inputs: Iterable[str], output: str, attributes: Mapping[str, A
         *((1, name) for name in inputs),
         (2, output),
         (4, op),
+        *([(7, MICROSOFT)] if op in CONTRIBUTED else []),
         *((5, _attribute(name, value)) for name, value in attributes.items()),
     )
 
@@ -68,14 +72,14 @@ def value_info(name: str, shape: Sequence[int | str], dtype: str = "float32") ->
     return encode((1, name), (2, encode((1, encode((1, CODES[dtype]), (2, dimensions))))))
 
 
-def opset(version: int) -> bytes:
-    """Choose the version of ONNX's own operators."""
-    return encode((1, ""), (2, version))
+def opset(version: int, domain: str = "") -> bytes:
+    """Choose the version of a domain's operators; ONNX's own have no name."""
+    return encode((1, domain), (2, version))
 
 
 def _attribute(name: str, value: Attribute) -> bytes:
     if isinstance(value, int):
-        return encode((1, name), (3, value), (20, INT_ATTRIBUTE))
+        return encode((1, name), (3, value % 2**64), (20, INT_ATTRIBUTE))
     if isinstance(value, float):
         return encode((1, name), (2, value), (20, FLOAT_ATTRIBUTE))
     return encode((1, name), *((8, each % 2**64) for each in value), (20, INTS_ATTRIBUTE))

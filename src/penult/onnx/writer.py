@@ -13,8 +13,9 @@ import numpy as np
 
 from penult.engine import Cut
 from penult.errors import UsageError
+from penult.graph.tokens import portable
 from penult.graph.values import Array, Constant, Value, Variable, constants, walk
-from penult.onnx.messages import external, located, node, opset, tensor, value_info
+from penult.onnx.messages import MICROSOFT, external, located, node, opset, tensor, value_info
 from penult.util.files import replacing, sync
 from penult.util.protobuf import encode, opening
 from penult.util.text import quoted
@@ -29,6 +30,7 @@ Read: TypeAlias = Callable[[Variable], Array]
 
 _HEADER = (1, IR_VERSION), (2, "penult"), (3, __version__)
 _OPSET = 8, opset(OPSET)
+_OPSET_OF_ENGINE = 8, opset(1, MICROSOFT)
 
 
 def to_onnx(outputs: Mapping[str, Value], read: Read) -> Cut:
@@ -48,7 +50,7 @@ def to_onnx(outputs: Mapping[str, Value], read: Read) -> Cut:
     ]
     graph = nodes + encode(*((5, initializer) for initializer in initializers)) + ends
     return Cut(
-        encode(*_HEADER, (7, graph), _OPSET),
+        encode(*_HEADER, (7, graph), _OPSET, _OPSET_OF_ENGINE),
         {
             name: to_array(constant, *map(read, constant.variables))
             for name, constant in used.items()
@@ -81,7 +83,7 @@ def write_onnx(
     Raises:
         UsageError: The file can't be written.
     """
-    parts = _parts(outputs)
+    parts = _parts(portable(outputs))
     pieces = _assemble(parts, _embed(parts.constants), metadata)
     try:
         if sum(map(_bytes, pieces)) <= limit:
