@@ -218,7 +218,7 @@ def test_models_and_describe(run):
     text = run("describe", "efficientnet_lite0").stdout
     assert "pooled_features  (default)" in text
     assert "Apache-2.0" in text
-    assert "central 224/256 square, bicubic to 224, (x - 127) / 128" in text
+    assert "square 224/256 bicubic, scale 1, mean 127, std 128" in text
     layers = json.loads(run("describe", "efficientnet_lite0", "--json").stdout)["layers"]
     assert layers[0]["shape"] == [112, 112, 32]
 

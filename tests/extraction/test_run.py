@@ -56,7 +56,7 @@ def test_a_table_says_what_made_it(run):
     assert made["network"] == "efficientnet_lite0"
     assert made["weights"] == "efficientnet-lite0-57934424.pth"
     assert made["weights_sha256"].startswith("57934424")
-    assert made["preprocessing"] == "central 224/256 square, bicubic to 224, (x - 127) / 128"
+    assert made["preprocessing"] == "square 224/256 bicubic, scale 1, mean 127, std 128"
     assert set(made["versions"]) == {"penult", "numpy", "onnxruntime", "PIL", "lance"}
 
 

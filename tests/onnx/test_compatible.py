@@ -118,7 +118,7 @@ def test_inputs_that_are_no_squares_get_the_whole_image(opened, photos, layout):
     path, photo = opened(nodes, shape=shape).path, photos / "hens.jpg"
     model = penult.load_model(weights=path, preprocess="torchvision", layer=["map", "vector"])
     assert str(model.preprocessing) == (
-        "Pillow bilinear to height 8, width 4, (x / 255 - mean) / std of ImageNet"
+        "squash 8x4 bilinear, scale 1/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
     )
     assert model.layers["map"] == (8, 4, 16)
     resized = penult.images.load(photo).resize((4, 8), Image.Resampling.BILINEAR)

@@ -16,6 +16,7 @@ from penult.graph.pooling import Pool, pool_layers
 from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING, Transform
+from penult.images.preprocess_text import parse
 from penult.model.matching import (
     classes,
     fit,
@@ -28,6 +29,7 @@ from penult.model.matching import (
 from penult.nets import DEFAULT, Pretrained, card_named, class_names, get, lookup, made_again
 from penult.onnx.file import OnnxFile, is_onnx
 from penult.onnx.head import Choice
+from penult.onnx.origin import Origin
 from penult.onnx.writer import Read, to_onnx, write_onnx
 from penult.util.text import matching, nearest, quoted
 
@@ -189,8 +191,7 @@ class OnnxNetwork:
         self.settings: Mapping[str, Any] = {}
         self.size = file.checked_size(size)
         self.sides = file.sides_of(self.size)
-        make = PREPROCESSING.get(origin.preprocessing) if origin else None
-        self.preprocessing = make(self.size) if make else None
+        self.preprocessing = _preprocessing(origin, self.size) if origin else None
 
     @cached_property
     def _choice(self) -> Choice:
@@ -293,6 +294,17 @@ def network_of(
     if model and (card := card_named(model)) and not lookup(model):
         return recognise(checkpoint, size, card)
     return get(model) if model else recognise(checkpoint, size)
+
+
+def _preprocessing(origin: Origin, size: int) -> Transform | None:
+    """Make what a file that Penult wrote says, if that is of this size."""
+    if origin.preprocessing in PREPROCESSING:
+        return PREPROCESSING[origin.preprocessing](size)
+    try:
+        said = parse(origin.preprocessing_text)
+    except UsageError:  # of an older version, or not Penult's at all
+        return None
+    return said if said.size == size else None
 
 
 def _logits(spec: Pretrained) -> str:

@@ -17,8 +17,9 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast, get_arg
 from penult.errors import StoreError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, Limits
-from penult.images.preprocess import PREPROCESSING, Transform, name_of, named
+from penult.images.preprocess import Transform, name_of
 from penult.images.preprocess_document import document, read
+from penult.images.preprocess_files import CHOICES, choose
 from penult.model.network import Network
 from penult.util.text import describe, differences, quoted
 
@@ -36,7 +37,7 @@ class ModelOptions(TypedDict, total=False):
     layer: str | Sequence[str]
     pool: Pool
     size: int | None
-    preprocess: str | Transform | None
+    preprocess: str | Path | Transform | None
     decode: Decode
     ema: bool
     prefix: str
@@ -97,7 +98,7 @@ class Recipe:
         if self.preprocessing.size != self.size:
             raise UsageError(
                 f"the preprocessing makes images of {self.preprocessing.size} pixels, "
-                f"the network takes {self.size}"
+                f"the network takes {self.size}: choose one size for both (--size)"
             )
 
     @classmethod
@@ -119,7 +120,7 @@ class Recipe:
             settings=network.settings,
             pool=options.get("pool", "avg"),
             size=network.size,
-            preprocessing=_preprocessing(network, options.get("preprocess")),
+            preprocessing=_preprocessing(network, options.get("preprocess"), options.get("size")),
             decode=options.get("decode", "exact"),
             note=note,
             weights=network.path,
@@ -236,17 +237,16 @@ _STORED |= {n: str if n in _CHOICES else _NAMES[n].type for n in _PLAIN if n not
 _STORED |= {"transform": dict, "settings": dict}
 
 
-def _preprocessing(network: Network, asked: str | Transform | None) -> Transform:
-    if isinstance(asked, str):
-        if asked not in PREPROCESSING:
-            known = ", ".join(PREPROCESSING)
-            raise UsageError(f"preprocess must be one of {known}, not {quoted(asked)}")
-        return named(asked, network.sides)
+def _preprocessing(
+    network: Network, asked: str | Path | Transform | None, size: int | None
+) -> Transform:
+    if isinstance(asked, str | Path):
+        return choose(asked, network.sides, size)
     made = asked or network.preprocessing
     if made is None:
         raise UsageError(
             f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
-            f"one of {', '.join(PREPROCESSING)}; most from PyTorch take torchvision"
+            f"{CHOICES}; most from PyTorch take torchvision"
         )
     if made.sides != network.sides:
         given, taken = ("×".join(map(str, sides)) for sides in (made.sides, network.sides))
