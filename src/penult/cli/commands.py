@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 import penult
-from penult.cli import show
+from penult.cli import show, show_networks
 from penult.cli.options import DECLARED, takes_options
 from penult.cli.progress import DownloadProgress, Progress
 from penult.errors import UsageError
@@ -174,12 +174,18 @@ def models(
 
     Example: penult models '*lite*'
     """
-    show.models([penult.describe(spec.name) for spec in penult.models(pattern)], as_json=as_json)
+    from penult.nets import describe as describe_network  # which needn't know files, so no engine
+
+    described = [describe_network(spec.name) for spec in penult.models(pattern)]
+    show_networks.models(described, as_json=as_json)
 
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="Network; see `penult models`.")],
+    name: Annotated[str | None, typer.Argument(help="Network; see `penult models`.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", "-w", help="Weights file, of ONNX too.")
+    ] = None,
     size: Size = None,
     as_json: AsJson = False,
 ) -> None:
@@ -187,7 +193,8 @@ def describe(
 
     Example: penult describe efficientnet_lite0
     """
-    show.description(penult.describe(name, size=size), as_json=as_json)
+    found = penult.describe(name, weights=weights, size=size)
+    show_networks.description(found, as_json=as_json)
 
 
 @app.command()
@@ -244,7 +251,7 @@ def fetched(model: str | None, weights: "str | Path | None") -> None:
         with DownloadProgress(model) as progress:
             download = penult.download(model, progress.show)
         if download.first_use:
-            show.downloaded(model, download)
+            show_networks.downloaded(model, download)
     elif not spec and is_known(model) and not is_repository(Path(model)):
         with DownloadProgress(model) as progress:
             resolve(model, progress=progress.show, tell=show.say)

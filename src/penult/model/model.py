@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from penult.model.network import CheckpointNetwork, Network, load_network
 from penult.model.recipe import ModelOptions, Recipe, takes_options
 from penult.model.stream import Outcome, Pace, stream
 from penult.nets import PackagedWeights, lookup
+from penult.onnx.file import is_onnx
 from penult.onnx.origin import Origin
 from penult.util.machine import workers
 from penult.util.progress import Timings
@@ -257,9 +259,15 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         CheckpointError: The weights file can't be read.
         NetworkError: The weights are not of this network, or of none that is known, or the size
             is too small for it.
+
+    Warns:
+        UserWarning: Nobody can tell whether an ONNX file's output is its features.
     """
     network = _network(model, options)
-    return Model(network, Recipe.of(network, **options))
+    recipe = Recipe.of(network, **options)
+    if recipe.note:
+        warnings.warn(f"{quoted(network.path)}: {recipe.note}", stacklevel=3)  # of the wrapper
+    return Model(network, recipe)
 
 
 def load_classifier(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
@@ -324,7 +332,7 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
 
 
 def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
-    name = None if weights is not None and weights.suffix == ".onnx" else recipe.network
+    name = None if weights is not None and is_onnx(weights) else recipe.network
     network = load_network(
         name,
         weights,
