@@ -242,11 +242,11 @@ def fetched(model: str | None, weights: "str | Path | None") -> None:
     """Fetch published weights before they are needed, with a bar, and say how they were checked."""
     from penult.hub import resolve
     from penult.model.repositories import is_known, is_repository
-    from penult.nets import PublishedWeights, lookup
+    from penult.nets import PublishedWeights, lookup, torchvision
 
     if not model or weights:
         return
-    spec = lookup(model)
+    spec = torchvision.find(model) or lookup(model)
     if spec and isinstance(spec.weights, PublishedWeights):
         with DownloadProgress(model) as progress:
             download = penult.download(model, progress.show)
