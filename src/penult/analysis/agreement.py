@@ -15,40 +15,51 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.alignment import Floats, move, place, refine
+from penult.analysis.alignment import Floats, move, place, reduce, refine
 
 Booleans = NDArray[np.bool]
 
 SIDE, COLOUR_SIDE = 64, 16  # pixels of a copy's greys, and of its colours
 TILE = 8  # pixels
 PLACED = 0.5  # correlation of coarse edges from which on pictures are compared at all
-ALIKE = 0.76  # mean correlation of tiles
+COARSE, COARSELY_ALIKE = 32, 0.4  # pixels of copies that are compared before, and as below
+ALIKE = 0.75  # mean correlation of tiles
 MARKED = 0.25  # share of a photo's tiles that a mark may cover
 FLAT = 1.0  # mean square of differences, in levels, below which a tile has no edges
+FLAT_RANGE = 4.0  # levels that a picture without edges may have
 SHADES = (0.5, 8.0)  # difference of neighbours, in levels, that is shade rather than edge
 DRAWN = 0.2  # share of pixels with shades below which a picture is drawn
 STROKE = 0.5  # difference of a tile, in mean tiles, that is another stroke
 CONTRAST = 2.0  # times that of the other
 LEVEL, FLAT_LEVEL = 80.0, 16.0  # difference of means, and of those of pictures without edges
 COLOURED, SAME_COLOUR = 6.0, 0.8  # mean square root of colour; cosine of two
-PAIRS = 256  # compared at once, in about 100 MB
+PAIRS = 64  # compared at once, in the processor's cache
 
 
 class Copies(NamedTuple):
     """Small copies of images.
 
     Attributes:
-        greys: Levels from 0 to 255, (images, grounds, SIDE, SIDE): over black and, if one of the
-            images has transparency, over white.
+        greys: Levels from 0 to 255, smoothed, (images, grounds, SIDE, SIDE): over black and, if
+            one of the images has transparency, over white.
         colours: Differences of blue and of red from grey, (images, 2, COLOUR_SIDE, COLOUR_SIDE).
+        shades: Share of pixels that differ from their neighbours a little, as in what has light on
+            it, (images,).
     """
 
     greys: Floats
     colours: Floats
+    shades: Floats
 
-    def select(self, which: Booleans | slice) -> "Copies":
+    def select(self, which: NDArray[np.int64] | slice) -> "Copies":
         """Some of them."""
-        return Copies(self.greys[which], self.colours[which])
+        return Copies(*(part[which] for part in self))
+
+    def mirror(self, which: Booleans) -> "Copies":
+        """The same, some of them mirrored."""
+        where = which[:, None, None, None]
+        greys = np.where(where, self.greys[..., ::-1], self.greys)
+        return Copies(greys, np.where(where, self.colours[..., ::-1], self.colours), self.shades)
 
 
 class _Tiles(NamedTuple):
@@ -64,45 +75,58 @@ def agree(some: Copies, others: Copies) -> Booleans:
     found = np.zeros(len(some.greys), bool)
     for start in range(0, len(found), PAIRS):
         part = slice(start, start + PAIRS)
-        found[part] = _agree(_smooth(some.select(part)), _smooth(others.select(part)))
+        found[part] = _agree(some.select(part), others.select(part))
     return found
 
 
 def _agree(one: Copies, other: Copies) -> Booleans:
     found = _flat(one) & _flat(other) & _near_levels(one, other)
     placed, maps = place(one.greys, other.greys)
-    mirrored = Copies(other.greys[..., ::-1], other.colours[..., ::-1])
-    placed_mirrored, maps_mirrored = place(one.greys, mirrored.greys)
-    turn = placed_mirrored > placed
-    other = Copies(*(np.where(turn[:, None, None, None], m, o) for m, o in zip(mirrored, other)))
-    maps = np.where(turn[:, None, None], maps_mirrored, maps)
-    open_ = np.maximum(placed, placed_mirrored) >= PLACED
-    for tried in range(2):
-        some, others = one.select(open_), other.select(open_)
-        if tried:
-            maps[open_] = refine(some.greys, others.greys, maps[open_])
-        same = _same_where_placed(some, others, maps[open_])
-        found[open_] |= same
-        open_[open_] = ~same
+    placed_mirrored, maps_mirrored = place(one.greys, other.greys[..., ::-1])
+    turned = placed_mirrored > placed
+    other = other.mirror(turned)
+    maps = np.where(turned[:, None, None], maps_mirrored, maps)
+    left = np.flatnonzero(np.maximum(placed, placed_mirrored) >= PLACED)
+    found[left] |= _same(one.select(left), other.select(left), maps[left])
+    left = left[~found[left]]
+    for side in (16, 32, 64):
+        some, others = (reduce(copies.greys[left], side) for copies in (one, other))
+        maps[left] = refine(some, others, maps[left])
+        if side == COARSE:
+            left = left[_perhaps(some, others, maps[left])]
+    found[left] = _same(one.select(left), other.select(left), maps[left])
     return found
 
 
-def _same_where_placed(one: Copies, other: Copies, maps: Floats) -> Booleans:
-    drawn = np.minimum(_shades(one.greys), _shades(other.greys)) < DRAWN
+def _perhaps(one: Floats, other: Floats, maps: Floats) -> Booleans:
+    """Whether coarse copies agree well enough for fine ones to be looked at."""
+    tiles = _tiles(one, *move(other, maps))
+    correlation, textured = _correlation(tiles)
+    mean = (correlation * textured).sum(axis=2) / np.maximum(textured.sum(axis=2), 1)
+    return np.asarray((mean >= COARSELY_ALIKE).all(axis=1))
+
+
+def _same(one: Copies, other: Copies, maps: Floats) -> Booleans:
+    """Whether pictures agree where maps say that they lie."""
     moved, inside = move(other.greys, maps)
     tiles = _tiles(one.greys, moved, inside)
-    textured = np.maximum(tiles.one, tiles.other) > FLAT * TILE**2
-    correlation = tiles.both / (np.sqrt(tiles.one * tiles.other) + FLAT * TILE**2 / 4)
+    correlation, textured = _correlation(tiles)
     plain = _judge(tiles, correlation, textured) & (_stroke(tiles) <= STROKE)
     marked = np.zeros(len(plain), bool)
     for side in _one_sided(tiles):
         mark = _mark(side[:, None] & textured & (correlation < ALIKE), correlation, textured)
         marked |= _judge(tiles, correlation, textured & ~mark)
+    same = np.where(np.minimum(one.shades, other.shades) < DRAWN, plain, marked)
     pixels = np.maximum(inside.sum(axis=(2, 3)), 1)
-    levels = [(grey * inside).sum(axis=(2, 3)) / pixels for grey in (one.greys, moved)]
-    same = np.where(drawn, plain, marked)
-    same &= (np.abs(levels[0] - levels[1]) <= LEVEL).all(axis=1)
+    difference = ((one.greys - moved) * inside).sum(axis=(2, 3)) / pixels
+    same &= (np.abs(difference) <= LEVEL).all(axis=1)
     return np.asarray(same & _same_colours(one.colours, *move(other.colours, maps)))
+
+
+def _correlation(tiles: _Tiles) -> tuple[Floats, Booleans]:
+    """Correlation in each tile, and whether one of the pictures has edges there."""
+    textured = np.maximum(tiles.one, tiles.other) > FLAT * TILE**2
+    return tiles.both / (np.sqrt(tiles.one * tiles.other) + FLAT * TILE**2 / 4), textured
 
 
 def _judge(tiles: _Tiles, correlation: Floats, textured: Booleans) -> Booleans:
@@ -150,15 +174,15 @@ def _gain(tiles: _Tiles) -> Floats:
 
 
 def _tiles(one: Floats, other: Floats, inside: Floats) -> _Tiles:
+    side = one.shape[-1]
+    whole = np.repeat(np.eye(side // TILE, dtype=np.float32), TILE, axis=1)
     sums: list[list[Floats]] = [[], [], []]
-    for axis in (2, 3):
+    for axis, (rows, columns) in ((2, (whole[:, 1:], whole)), (3, (whole, whole[:, 1:]))):
         covered = np.minimum(*_neighbours(inside, axis))
-        changes = [np.diff(grey, axis=axis) * covered for grey in (one, other)]
+        changes = [np.subtract(*_neighbours(grey, axis)) * covered for grey in (one, other)]
         for number, (some, others) in enumerate(((0, 0), (1, 1), (0, 1))):
             product = (changes[some] * changes[others]).sum(axis=1)
-            pad = [(0, 0), (0, int(axis == 2)), (0, int(axis == 3))]
-            cut = np.pad(product, pad).reshape(len(one), SIDE // TILE, TILE, SIDE // TILE, TILE)
-            sums[number].append(cut.sum(axis=(2, 4)).reshape(len(one), (SIDE // TILE) ** 2))
+            sums[number].append((rows @ product @ columns.T).reshape(len(one), len(whole) ** 2))
     return _Tiles(*(np.stack(both, axis=1) for both in sums))
 
 
@@ -180,35 +204,26 @@ def _same_colours(one: Floats, other: Floats, inside: Floats) -> Booleans:
     return np.asarray(pale | (similar & weaker))
 
 
-def _shades(greys: Floats) -> Floats:
-    """Share of pixels that differ from their neighbours a little, as in what has light on it."""
-    down, across = np.diff(greys, axis=2)[..., :-1], np.diff(greys, axis=3)[:, :, :-1]
-    difference = np.hypot(down, across)
-    shaded = (difference > SHADES[0]) & (difference < SHADES[1])
-    return np.asarray(shaded.mean(axis=(2, 3)).min(axis=1))
-
-
 def _flat(copies: Copies) -> Booleans:
-    """Whether there are no edges in any tile."""
-    inside = np.ones((len(copies.greys), 1, SIDE, SIDE), np.float32)
-    squares = _tiles(copies.greys, copies.greys, inside).one
-    return np.asarray((squares <= FLAT * TILE**2).all(axis=(1, 2)))
+    """Whether pictures have no edges."""
+    return np.asarray((np.ptp(copies.greys, axis=(2, 3)) <= FLAT_RANGE).all(axis=1))
 
 
 def _near_levels(one: Copies, other: Copies) -> Booleans:
     """Whether pictures without edges are the same grey and colour."""
     found = np.ones(len(one.greys), bool)
-    for some, others in zip(one, other, strict=True):
+    for some, others in ((one.greys, other.greys), (one.colours, other.colours)):
         means = some.mean(axis=(2, 3)) - others.mean(axis=(2, 3))
         found &= (np.abs(means) <= FLAT_LEVEL).all(axis=1)
     return found
 
 
-def _smooth(copies: Copies) -> Copies:
-    """Greys, less fine: then a fraction of a pixel in their place changes them less."""
-    greys = np.pad(copies.greys.astype(np.float32), [(0, 0), (0, 0), (1, 1), (1, 1)], mode="edge")
-    for axis in (2, 3):
-        for _ in range(2):  # weights 1, 2, 1
-            some, others = _neighbours(greys, axis)
-            greys = (some + others) / 2
-    return Copies(greys, copies.colours.astype(np.float32))
+def shades(greys: Floats) -> Floats:
+    """Share of pixels of a picture that are shaded, of the ground where it is least.
+
+    Args:
+        greys: (grounds, SIDE, SIDE), smoothed.
+    """
+    difference = np.hypot(np.diff(greys, axis=1)[..., :-1], np.diff(greys, axis=2)[:, :-1])
+    shaded = (difference > SHADES[0]) & (difference < SHADES[1])
+    return np.asarray(shaded.mean(axis=(1, 2)).min(), np.float32)

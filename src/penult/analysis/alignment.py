@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float32]
 
 WHOLE, PART = 16, 14  # pixels of what is compared at first: a part is 7/8 as wide and high
-LEVELS = (16, 32, 64)  # sides of the copies that the map is refined on
-STEPS = 4  # of Gauss and Newton, on each
+STEPS = 4  # of Gauss and Newton
 _DAMPING = 1e-3
 _WHOLE_MAP = np.array([[1, 0], [1, 0]], np.float32)
 
@@ -43,12 +42,10 @@ def place(one: Floats, other: Floats) -> tuple[Floats, Floats]:
 
 def refine(one: Floats, other: Floats, maps: Floats) -> Floats:
     """Find to a fraction of a pixel where others lie, from where they lie roughly."""
-    for side in LEVELS:
-        some, others = reduce(one, side), reduce(other, side)
-        for _ in range(STEPS):
-            moved, inside = move(others, maps)
-            change = np.clip(_step(some, moved, inside), -1.5 / side, 1.5 / side)
-            maps = _compose(change, maps)
+    side = one.shape[-1]
+    for _ in range(STEPS):
+        moved, inside = move(other, maps)
+        maps = _compose(np.clip(_step(one, moved, inside), -1.5 / side, 1.5 / side), maps)
     return maps
 
 
