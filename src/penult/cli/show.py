@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from penult.analysis.near_duplicates import Duplicates
+    from penult.analysis.near_duplicates import Duplicates, Image
     from penult.analysis.neighbours import IndexReport, Match, Metric
     from penult.extraction.classification import Classification
     from penult.extraction.verification import Verification
@@ -286,10 +286,10 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         return
     for group in duplicates.groups:
         for image in (group.keep, *group.drop):
-            mark = "keep" if image is group.keep else "same" if image.exact else ""
+            mark = "keep" if image is group.keep else _why(image)
             size = f"{image.width}×{image.height}"
             print(
-                f"{mark:4}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
+                f"{mark:8}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
                 f"{printable(image.key)}"
             )
         print()
@@ -297,14 +297,21 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         unread = f"{duplicates.unread} files are gone, changed or unreadable"
         say(f"{unread}: their features alone decided")
     dropped, by_pixels = duplicates.dropped, duplicates.by_pixels
+    alone = duplicates.by_features_alone
     say(
         f"{table}: {plural(duplicates.images, 'image')}, "
         f"{plural(len(dropped), 'near-duplicate')} of {len(duplicates.groups):,} to keep "
-        f"({len(dropped) - by_pixels:,} by features, cosine {duplicates.threshold:g} and above; "
-        f"{by_pixels:,} by pixels), "
+        f"({len(dropped) - by_pixels - alone:,} by pixels and features, "
+        f"cosine {duplicates.threshold:g} and above; {by_pixels:,} by pixels; "
+        f"{alone:,} by features alone), "
         f"{sum(image.exact for image in dropped):,} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
     )
+
+
+def _why(image: "Image") -> str:
+    """Why an image is to drop, where it isn't for pixels."""
+    return "same" if image.exact else "features" if image.features_alone else ""
 
 
 def _facts(d: "Description") -> dict[str, Any]:
