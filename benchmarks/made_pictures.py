@@ -10,10 +10,23 @@ from random import Random
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-SYLLABLES = "lo rem ip sum do sit a met con sec te tur ad is cing el it sed ei us mod tem por in".split()
+SYLLABLES = (
+    "lo rem ip sum do sit a met con sec te tur ad is cing el it sed ei us mod tem por in".split()
+)
 GLYPHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghijkmnqrt23456789&@#%?!$+=<>{}~*"
 INKS = ("white", "black", "#d22f27", "#1e50a0", "#5c9e31", "#f1b31c")
-FORM = ("Name", "Address", "City", "Country", "Telephone", "Date", "Order", "Item", "Amount", "Price")
+FORM = (
+    "Name",
+    "Address",
+    "City",
+    "Country",
+    "Telephone",
+    "Date",
+    "Order",
+    "Item",
+    "Amount",
+    "Price",
+)
 GREY = {level: f"#{level:02x}{level:02x}{level:02x}" for level in range(256)}
 
 

@@ -105,7 +105,9 @@ def test_a_disk_without_room_for_it_is_named(make_table, monkeypatch):
     features = make_table({"a": [1, 0], "b": [1, 0.1]})
     monkeypatch.setattr(vectors, "HELD_BYTES", 0)
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(StoreError, match=r"can't write 16,384 bytes to work with in .*: No space left"):
+    with pytest.raises(
+        StoreError, match=r"can't write 16,384 bytes to work with in .*: No space left"
+    ):
         features.duplicates()
 
 

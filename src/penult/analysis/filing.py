@@ -60,9 +60,9 @@ def hard_link(duplicates: Duplicates, folder: str | Path, *, features_alone: boo
 
 
 def _to_drop(duplicates: Duplicates, *, features_alone: bool) -> list[tuple[Image, Image]]:
-    """Each image to drop, with the one that is kept for it."""
+    """Each image to drop, after the one that is kept for it."""
     return [
-        (image, group.keep)
+        (group.keep, image)
         for group in duplicates.groups
         for image in group.drop
         if features_alone or not image.features_alone
@@ -75,7 +75,7 @@ def _file(
     for image in dict.fromkeys(image for pair in dropped for image in pair):
         _require_unchanged(image)
     places: dict[Path, Path] = {}
-    for image, _ in dropped:
+    for _, image in dropped:
         target = folder / _inside(image.key)
         if target in places or os.path.lexists(target):
             raise SourceError(f"{quoted(target)} exists: nothing was done, name another folder")

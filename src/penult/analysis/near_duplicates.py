@@ -26,6 +26,7 @@ from penult.util.progress import Steps, show_nothing
 
 THRESHOLD = 0.9  # cosine
 
+
 @dataclass(frozen=True, slots=True)
 class Image:
     """An image of a group.

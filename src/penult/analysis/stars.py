@@ -16,7 +16,9 @@ from penult.analysis.vectors import Floats
 from penult.util.progress import Steps, show_nothing
 
 PIXELS_THRESHOLD = 0.5  # cosine from which on pictures are compared
-CANDIDATES = 10  # nearest kept rows whose pictures are compared with a row's, and as many of a block
+CANDIDATES = (
+    10  # nearest kept rows whose pictures are compared with a row's, and as many of a block
+)
 ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # rows that are compared with up to as many others in one product
 
