@@ -11,22 +11,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 SYLLABLES = (
-    "lo rem ip sum do sit a met con sec te tur ad is cing el it sed ei us mod tem por in".split()
-)
+    "lo", "rem", "ip", "sum", "do", "sit", "a", "met", "con", "sec", "te", "tur", "ad", "is",
+    "cing", "el", "it", "sed", "ei", "us", "mod", "tem", "por", "in",
+)  # fmt: skip
 GLYPHS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabdefghijkmnqrt23456789&@#%?!$+=<>{}~*"
 INKS = ("white", "black", "#d22f27", "#1e50a0", "#5c9e31", "#f1b31c")
 FORM = (
-    "Name",
-    "Address",
-    "City",
-    "Country",
-    "Telephone",
-    "Date",
-    "Order",
-    "Item",
-    "Amount",
-    "Price",
-)
+    "Name", "Address", "City", "Country", "Telephone", "Date", "Order", "Item", "Amount", "Price",
+)  # fmt: skip
 GREY = {level: f"#{level:02x}{level:02x}{level:02x}" for level in range(256)}
 
 

@@ -5,7 +5,6 @@ import os
 from dataclasses import replace
 
 import pytest
-
 from PIL import Image
 
 from penult.analysis import filing

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -149,7 +150,7 @@ def test_what_features_alone_decide_is_marked_and_left_out(run, workplace):
     ]
     assert "0 by pixels; 1 by features alone), 1 of them to the byte" in result.stderr
     assert "some: 1 image linked here" in result.stderr
-    assert "1 image left out, by features alone: --features-alone takes them" in result.stderr
+    assert "1 image left out, by features alone: --features-alone takes all" in result.stderr
     assert "0.673 · by features alone" in (workplace / "alone.html").read_text("utf-8")
     result = run("duplicates", *options, "--hard-link", "all", "--features-alone", "--json")
     marks = [image["features_alone"] for image in json.loads(result.stdout)["images"]]
@@ -164,10 +165,10 @@ def test_features_alone_without_anything_to_move(run):
     assert "give --move or --hard-link" in result.stderr
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a full device")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
 def test_the_list_is_written_though_nothing_can_be_printed(workplace):
     name = workplace / "named.csv"
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         subprocess.run(
             [sys.executable, "-m", "penult", "duplicates", "few.lance", "-o", name],
             cwd=workplace,

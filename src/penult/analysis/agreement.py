@@ -71,7 +71,7 @@ class _Tiles(NamedTuple):
 
 
 def agree(some: Copies, others: Copies) -> Booleans:
-    """Whether pairs show the same picture, also mirrored or one as a part of the other; (pairs,)."""
+    """Whether pairs show the same picture, also mirrored or one a part of the other; (pairs,)."""
     found = np.zeros(len(some.greys), bool)
     for start in range(0, len(found), PAIRS):
         part = slice(start, start + PAIRS)
@@ -142,7 +142,7 @@ def _judge(tiles: _Tiles, correlation: Floats, textured: Booleans) -> Booleans:
 def _mark(candidates: Booleans, correlation: Floats, textured: Booleans) -> Booleans:
     """The worst of candidate tiles, as many as a mark may cover."""
     order = np.where(candidates, correlation, np.inf).argsort(axis=2).argsort(axis=2)
-    return candidates & (order < MARKED * textured.sum(axis=2, keepdims=True))
+    return np.asarray(candidates & (order < MARKED * textured.sum(axis=2, keepdims=True)))
 
 
 def _one_sided(tiles: _Tiles) -> tuple[Booleans, Booleans]:

@@ -57,7 +57,8 @@ def move(pictures: Floats, maps: Floats) -> tuple[Floats, Floats]:
     down, inside_down = _sampling(maps[:, 0], pictures.shape[-1])
     across, inside_across = _sampling(maps[:, 1], pictures.shape[-1])
     moved = down[:, None] @ pictures @ across.transpose(0, 2, 1)[:, None]
-    return moved, (inside_down[:, :, None] * inside_across[:, None, :])[:, None]
+    inside = inside_down[:, :, None] * inside_across[:, None, :]
+    return np.asarray(moved, np.float32), np.asarray(inside[:, None], np.float32)
 
 
 def reduce(pictures: Floats, side: int) -> Floats:
@@ -84,11 +85,10 @@ def _step(one: Floats, moved: Floats, inside: Floats) -> Floats:
     """Growth and shift, from the middle, of each axis that bring `moved` nearer; (pairs, 2, 2)."""
     some, others = _standardised(one, inside), _standardised(moved, inside)
     side, mean = one.shape[-1], (some + others) / 2
-    down, across = np.zeros_like(mean), np.zeros_like(mean)
+    down, across = np.zeros_like(one), np.zeros_like(one)
     down[:, :, 1:-1] = (mean[:, :, 2:] - mean[:, :, :-2]) * (side / 2)
     across[..., 1:-1] = (mean[..., 2:] - mean[..., :-2]) * (side / 2)
-    down, across, missing = down * inside, across * inside, some - others
-    dd, da, aa, dm, am = _moments(down, across, missing)
+    dd, da, aa, dm, am = _moments(down * inside, across * inside, some - others)
     rows = [
         [dd[:, 2, 0], dd[:, 1, 0], da[:, 1, 1], da[:, 1, 0]],
         [dd[:, 1, 0], dd[:, 0, 0], da[:, 0, 1], da[:, 0, 0]],

@@ -16,9 +16,8 @@ from penult.analysis.vectors import Floats
 from penult.util.progress import Steps, show_nothing
 
 PIXELS_THRESHOLD = 0.5  # cosine from which on pictures are compared
-CANDIDATES = (
-    10  # nearest kept rows whose pictures are compared with a row's, and as many of a block
-)
+CANDIDATES = 10  # nearest kept rows whose pictures are compared, and as many of the block
+
 ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # rows that are compared with up to as many others in one product
 
@@ -76,8 +75,7 @@ def assign(
         earlier, within = kept[places], _products_within(block)
         judge = _Judge(here, limit, least, compare)
         judged = judge(judge.ask(here[:, None], earlier, products), within)
-        for result, found in zip(stars, judged, strict=True):
-            result[here] = found
+        stars.kept_for[here], stars.similarity[here], stars.features_alone[here] = judged
         new = here[stars.kept_for[here] == here]
         kept[count : count + len(new)] = new
         unit[count : count + len(new)] = block[new - start]

@@ -169,6 +169,4 @@ def _file(
         show.say(f"{hard_link}: {plural(linked, 'image')} linked here")
     left = duplicates.by_features_alone
     if (move or hard_link) and left and not features_alone:
-        show.say(
-            f"{plural(left, 'image')} left out, by features alone: --features-alone takes them"
-        )
+        show.say(f"{plural(left, 'image')} left out, by features alone: --features-alone takes all")
