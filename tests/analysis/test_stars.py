@@ -10,6 +10,18 @@ from penult.analysis.stars import assign
 BLOCKS = pytest.mark.parametrize("block", [1, 7, 1024])
 
 
+class Seen:
+    """Pictures by a function that compares pairs; all sketches are alike, or the same by name."""
+
+    def __init__(self, compare, names=None):
+        self.compare, self.names = compare, names
+
+    def likeness(self, some, others):
+        if self.names is None:
+            return np.zeros((len(some), len(others)), np.float32)
+        return (self.names[some][:, None] == self.names[others]).astype(np.float32)
+
+
 def turned(degrees):
     return [np.cos(np.radians(degrees)), np.sin(np.radians(degrees))]
 
@@ -54,7 +66,7 @@ def test_pictures_decide_and_features_only_without_them(monkeypatch, block):
     def like(row, other, product):
         return known[row, other] and product >= (0.5 if verdicts[row, other] == SAME else 0.9)
 
-    found = assign(unit.copy(), 0.9, lambda some, others: verdicts[some, others])
+    found = assign(unit.copy(), 0.9, Seen(lambda some, others: verdicts[some, others]))
     assert found.kept_for.tolist() == one_by_one(unit, like)
     rows = np.arange(100)
     unread = (verdicts[rows, found.kept_for] == UNREAD) & (found.kept_for != rows)
@@ -72,7 +84,7 @@ def test_pictures_are_asked_of_what_is_somewhat_alike(monkeypatch, block):
         return np.where(others == 0, SAME, DIFFERENT).astype(np.int8)
 
     unit = np.array([turned(0), turned(40), turned(41), turned(80), turned(170)], np.float32)
-    assert assign(unit, 0.9, compare).kept_for.tolist() == [0, 0, 0, 3, 4]
+    assert assign(unit, 0.9, Seen(compare)).kept_for.tolist() == [0, 0, 0, 3, 4]
     assert {(1, 0), (2, 0)} <= asked <= {(1, 0), (2, 0), (2, 1), (3, 1), (3, 2)}
 
 
@@ -80,7 +92,7 @@ def test_pictures_are_asked_of_what_is_somewhat_alike(monkeypatch, block):
 def test_of_many_copies_one_is_kept(monkeypatch, block):
     monkeypatch.setattr(stars, "BLOCK", block)
     unit = np.tile(np.array([turned(0)], np.float32), (300, 1))
-    found = assign(unit, 0.9, lambda rows, _: np.full(len(rows), SAME, np.int8))
+    found = assign(unit, 0.9, Seen(lambda rows, _: np.full(len(rows), SAME, np.int8)))
     assert found.kept_for.tolist() == [0] * 300
     assert not found.features_alone.any()
 
@@ -95,5 +107,19 @@ def test_of_many_that_only_look_alike_few_pairs_are_compared(monkeypatch, block)
         return np.full(len(rows), DIFFERENT, np.int8)
 
     unit = np.tile(np.array([turned(0)], np.float32), (300, 1))
-    assert assign(unit, 0.9, compare).kept_for.tolist() == list(range(300))
-    assert sum(pairs) <= 300 * 2 * stars.CANDIDATES
+    assert assign(unit, 0.9, Seen(compare)).kept_for.tolist() == list(range(300))
+    assert sum(pairs) <= 300 * 4 * stars.CANDIDATES
+
+
+@BLOCKS
+def test_of_many_that_are_about_as_near_the_likest_sketches_are_compared(monkeypatch, block):
+    monkeypatch.setattr(stars, "BLOCK", block)
+    names = np.tile(np.arange(150), 2)  # each of 150 pages, and a copy that is farther than all
+    degrees = np.concatenate([np.linspace(0, 1, 150), np.linspace(30, 29, 150)])
+    unit = np.array([*map(turned, degrees)], np.float32)
+
+    def compare(rows, others):
+        return np.where(names[rows] == names[others], SAME, DIFFERENT).astype(np.int8)
+
+    found = assign(unit, 0.9, Seen(compare, names))
+    assert found.kept_for.tolist() == [*range(150), *range(150)]

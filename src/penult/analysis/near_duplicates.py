@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from penult.analysis.pixels import Pictures
 from penult.analysis.sharpness import sharpest_first
 from penult.analysis.stars import ROUNDING, Stars, assign
-from penult.analysis.vectors import unit_matrix
+from penult.analysis.vectors import Floats, unit_matrix
 from penult.errors import UsageError
 from penult.extraction.row_files import COLUMNS, RowFile, row_files
 from penult.store import Table, TableReader, open_table
@@ -151,7 +151,7 @@ def duplicates(
 
     def compared(order: NDArray[np.int64]) -> Stars:
         unit = unit_matrix(features, layer, order)
-        return assign(unit, threshold, lambda a, b: pictures.compare(order[a], order[b]), show)
+        return assign(unit, threshold, _Ordered(pictures, order), show)
 
     with closing(Pictures(features)) as pictures:
         stars = compared(order)
@@ -161,6 +161,20 @@ def duplicates(
             stars = compared(order)
     groups = _groups(features, order, stars)
     return Duplicates(len(features), threshold, tuple(groups), pictures.unread)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ordered:
+    """Pictures by their place in an order."""
+
+    pictures: Pictures
+    order: NDArray[np.int64]
+
+    def compare(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int8]:
+        return self.pictures.compare(self.order[some], self.order[others])
+
+    def likeness(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
+        return self.pictures.likeness(self.order[some], self.order[others])
 
 
 def _order(features: TableReader) -> NDArray[np.int64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from penult.analysis.agreement import COLOUR_SIDE, SIDE, Copies, agree, shades
+from penult.analysis.alignment import reduce
 from penult.analysis.reader import Reader
 from penult.analysis.vectors import scratch
 from penult.images.bilinear import RGB
@@ -22,6 +23,8 @@ Floats = NDArray[np.float32]
 
 DIFFERENT, SAME, UNREAD = 0, 1, 2  # what is said of two images
 PAIRS = 4096  # of which copies are taken together, in 150 MB
+_SKETCHED, _CUT = 16, 3  # pixels of a sketch; of a copy that its middle is without at each edge
+SKETCH = (_SKETCHED - 1) ** 2
 _NOT_YET, _OPAQUE, _TRANSPARENT, _NONE = 0, 1, 2, 3
 _GREY = np.array([0.299, 0.587, 0.114], np.float32)
 _BLUE, _RED = 0.564, 0.713  # JPEG's Cb and Cr of differences from grey
@@ -53,7 +56,7 @@ class Small:
 class Pictures:
     """The small copies of a table's images.
 
-    They take 9 KB an image, in memory or, of a large table, in a file that has no name.
+    They take 11 KB an image, in memory or, of a large table, in a file that has no name.
 
     Args:
         features: An open table.
@@ -66,6 +69,7 @@ class Pictures:
         count = len(features)
         self._greys = scratch((count, 2, SIDE, SIDE), np.uint8)  # over black; opacity
         self._colours = scratch((count, 2, COLOUR_SIDE, COLOUR_SIDE), np.int8)
+        self._sketches = scratch((count, 2, SKETCH), np.float32)
         self._shades = np.zeros(count, np.float32)
         self._known = np.full(count, _NOT_YET, np.int8)
         self._reader = Reader(features, Small(), "fast", transparent=True)
@@ -90,6 +94,20 @@ class Pictures:
                 found[now] = np.where(agree(*copies), SAME, DIFFERENT)
         return found
 
+    def likeness(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
+        """How alike sketches of images are by place, 1 at best: (some, others).
+
+        Of each there is one of the whole and one of the middle, so that what is cut off all round
+        makes little difference. Of what can't be read they are zeros.
+        """
+        self._read(np.union1d(some, others))
+        (whole, middle), (other_whole, other_middle) = (
+            self._sketches[places].transpose(1, 0, 2) for places in (some, others)
+        )
+        found = whole @ other_whole.T
+        np.maximum(found, whole @ other_middle.T, out=found)
+        return np.asarray(np.maximum(found, middle @ other_whole.T))
+
     def close(self) -> None:
         """End the processes."""
         self._reader.close()
@@ -105,11 +123,25 @@ class Pictures:
             self._colours[place] = np.clip(means, -127, 127)
             opaque = self._greys[place, 1].min() == 255
             self._known[place] = _OPAQUE if opaque else _TRANSPARENT
-            self._shades[place] = shades(over_grounds(self._greys[None, place], 2 - opaque)[0])
+            greys = over_grounds(self._greys[None, place], 2 - int(opaque))
+            self._shades[place] = shades(greys[0])
+            self._sketches[place] = sketches(greys.mean(axis=1, keepdims=True))
 
     def _copies(self, places: NDArray[np.int64], grounds: int) -> Copies:
         greys = over_grounds(self._greys[places], grounds)
         return Copies(greys, self._colours[places].astype(np.float32), self._shades[places])
+
+
+def sketches(grey: Floats) -> Floats:
+    """What is neither rows nor columns in a picture, (1, 1, SIDE, SIDE): of it and of its middle.
+
+    Lines of text, margins and bars are in many pictures of a kind; what differs along both ways is
+    each one's own. Returned are two vectors of length 1, or zeros.
+    """
+    rest = grey[..., _CUT : SIDE - _CUT, _CUT : SIDE - _CUT]
+    both = np.concatenate([reduce(part, _SKETCHED) for part in (grey, rest)])
+    values = np.diff(np.diff(both, axis=2), axis=3).reshape(2, SKETCH)
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-3))
 
 
 def over_grounds(greys: NDArray[np.uint8], grounds: int) -> Floats:

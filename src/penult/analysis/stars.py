@@ -2,11 +2,11 @@
 
 Rows are gone through in their order. Each is compared with those kept so far, and dropped for the
 nearest that it is like, or kept itself. Where pictures are compared too, they are asked of the
-nearest few only, so that the pairs compared grow with the rows.
+nearest few only, so that the pairs compared grow with the rows. Features of pages of text, say, are
+all about as near: of rows that have many near ones, those with the likest sketches are asked too.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,22 @@ from penult.util.progress import Steps, show_nothing
 PIXELS_THRESHOLD = 0.5  # cosine from which on pictures are compared
 CANDIDATES = 10  # nearest kept rows whose pictures are compared, and as many of the block
 
+CROWDED = 0.8  # product of the last of these from which on sketches are looked at
 ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # rows that are compared with up to as many others in one product
 
 Places = NDArray[np.int64]
-Compare = Callable[[Places, Places], NDArray[np.int8]]
+Booleans = NDArray[np.bool]
+
+
+class Sight(Protocol):
+    """What is known of the pictures of rows."""
+
+    def compare(self, some: Places, others: Places) -> NDArray[np.int8]:
+        """Whether the pictures of pairs are the `SAME`, `DIFFERENT` or one is `UNREAD`."""
+
+    def likeness(self, some: Places, others: Places) -> Floats:
+        """How alike the sketches of all these are, (some, others)."""
 
 
 class Stars(NamedTuple):
@@ -50,7 +61,7 @@ class _Kept(NamedTuple):
 def assign(
     unit: Floats,
     threshold: float,
-    compare: Compare | None = None,
+    sight: Sight | None = None,
     progress: Steps = show_nothing,
 ) -> Stars:
     """Say of each row which one it is dropped for.
@@ -58,23 +69,26 @@ def assign(
     Args:
         unit: Vectors of length 1, those most worth keeping first; what is kept moves to the front.
         threshold: The product from which on a row is dropped if nothing is known of pictures.
-        compare: Tells of pairs of rows whether their pictures are the `SAME`, `DIFFERENT` or
-            `UNREAD`. The same are dropped from products of `PIXELS_THRESHOLD` on, different ones
-            never.
+        sight: The pictures. The same are dropped from products of `PIXELS_THRESHOLD` on,
+            different ones never.
         progress: Called with the rows done and their number.
     """
     rows = len(unit)
     stars = Stars(np.arange(rows), np.ones(rows, np.float32), np.zeros(rows, bool))
     kept, count = np.zeros(rows, np.int64), 0  # the rows that the first of `unit` are
     limit = threshold - ROUNDING
-    least = min(PIXELS_THRESHOLD, limit) if compare else limit
+    least = min(PIXELS_THRESHOLD, limit) if sight else limit
     for start in range(0, rows, BLOCK):
         block = unit[start : start + BLOCK].copy()
         here = np.arange(start, start + len(block))
-        places, products = _nearest(block, unit[:count], CANDIDATES if compare else 1, least)
-        earlier, within = kept[places], _products_within(block)
-        judge = _Judge(here, limit, least, compare)
-        judged = judge(judge.ask(here[:, None], earlier, products), within)
+        places, products = _nearest(block, unit[:count], CANDIDATES if sight else 1, least)
+        if sight and count:
+            likest = _likest(here, block, kept[:count], unit[:count], products, sight)
+            products = np.hstack([products, _products_of_more(block, unit, likest, places)])
+            places = np.hstack([places, likest])
+        judge = _Judge(here, limit, least, sight)
+        earlier = judge.ask(here[:, None], kept[places], products)
+        judged = judge(earlier, _products_within(block))
         stars.kept_for[here], stars.similarity[here], stars.features_alone[here] = judged
         new = here[stars.kept_for[here] == here]
         kept[count : count + len(new)] = new
@@ -91,11 +105,11 @@ class _Judge:
         here: The rows.
         limit: The product from which on a row is dropped if nothing is known of pictures.
         least: The product from which on pictures are compared.
-        compare: As of `assign`.
+        sight: The pictures.
     """
 
-    def __init__(self, here: Places, limit: float, least: float, compare: Compare | None) -> None:
-        self._here, self._limit, self._least, self._compare = here, limit, least, compare
+    def __init__(self, here: Places, limit: float, least: float, sight: Sight | None) -> None:
+        self._here, self._limit, self._least, self._sight = here, limit, least, sight
 
     def __call__(self, earlier: _Kept, within: Floats) -> Stars:
         """Judge all rows, given the products with those before them in the block.
@@ -103,31 +117,43 @@ class _Judge:
         Which of these are kept shows only when all before are judged. So what is kept for all that
         is known is compared, and all are judged again, until there is nothing left to ask.
         """
-        if self._compare is None:
+        if self._sight is None:
             alone = np.broadcast_to(True, within.shape)
             return self._go(earlier, np.where(within >= self._least, within, -np.inf), alone)
         like, alone = np.full_like(within, -np.inf), np.zeros(within.shape, bool)
         asked = np.zeros(within.shape, bool)
         nearer = within > earlier.products.max(axis=1, keepdims=True)
-        possible = np.where(nearer & (within >= self._least), within, -np.inf)
+        possible = nearer & (within >= self._least)
+        likeness = self._likeness_within(within, possible, self._sight)
         while True:
             judged = self._go(earlier, like, alone)
-            kept = judged.kept_for == self._here
-            row, column = _open(np.where(kept, possible, -np.inf), asked)
+            open_ = possible & (judged.kept_for == self._here)
+            wanted = _largest(np.where(open_, within, -np.inf))
+            wanted |= _largest(np.where(open_, likeness, -np.inf))
+            row, column = np.nonzero(wanted & ~asked)
             if not len(row):
                 return judged
             asked[row, column] = True
             found = self.ask(self._here[row], self._here[column], within[row, column])
             like[row, column], alone[row, column] = found.products, found.features_alone
 
+    def _likeness_within(self, within: Floats, possible: Booleans, sight: Sight) -> Floats:
+        """How alike sketches are, of rows that have many near ones; else minus infinity."""
+        likeness = np.full_like(within, -np.inf)
+        crowded = np.flatnonzero((possible & (within >= CROWDED)).sum(axis=1) > CANDIDATES)
+        if len(crowded):
+            likeness[crowded] = sight.likeness(self._here[crowded], self._here)
+        return likeness
+
     def ask(self, rows: Places, others: Places, products: Floats) -> _Kept:
         """Forget products of pairs that aren't alike."""
-        if self._compare is None:
+        if self._sight is None:
             near = np.where(products >= self._least, products, -np.inf)
             return _Kept(others, near, np.broadcast_to(True, products.shape))
         verdicts = np.full(products.shape, DIFFERENT, np.int8)
         near = products >= self._least
-        verdicts[near] = self._compare(np.broadcast_to(rows, others.shape)[near], others[near])
+        rows = np.broadcast_to(rows, others.shape)
+        verdicts[near] = self._sight.compare(rows[near], others[near])
         alone = (verdicts == UNREAD) & (products >= self._limit)
         return _Kept(others, np.where((verdicts == SAME) | alone, products, -np.inf), alone)
 
@@ -150,12 +176,12 @@ class _Judge:
         return judged
 
 
-def _open(products: Floats, asked: NDArray[np.bool]) -> tuple[Places, Places]:
-    """Rows and columns of the largest finite few of each row that weren't asked."""
-    columns = _places_of_largest(products, min(CANDIDATES, products.shape[1]))
-    row = np.broadcast_to(np.arange(len(products))[:, None], columns.shape)
-    wanted = np.isfinite(products[row, columns]) & ~asked[row, columns]
-    return row[wanted], columns[wanted]
+def _largest(values: Floats) -> Booleans:
+    """The largest finite few of each row."""
+    found = np.zeros(values.shape, bool)
+    places = _places_of_largest(values, min(CANDIDATES, values.shape[1]))
+    np.put_along_axis(found, places, values=True, axis=1)
+    return found & np.isfinite(values)
 
 
 def _products_within(block: Floats) -> Floats:
@@ -178,14 +204,57 @@ def _nearest(
         products = block @ kept[start : start + BLOCK].T
         # most blocks have nothing near, and a maximum takes a tenth of a partition
         rows = np.flatnonzero(products.max(axis=1) >= np.maximum(best.min(axis=1), least))
-        products = products[rows]
-        found = _places_of_largest(products, min(number, products.shape[1]))
-        values = np.hstack([best[rows], np.take_along_axis(products, found, axis=1)])
-        both = np.hstack([places[rows], start + found])
-        top = _places_of_largest(values, number)
-        places[rows] = np.take_along_axis(both, top, axis=1)
-        best[rows] = np.take_along_axis(values, top, axis=1)
+        places[rows], best[rows] = _better(places[rows], best[rows], start, products[rows])
     return places, best
+
+
+def _likest(
+    here: Places, block: Floats, kept: Places, unit: Floats, products: Floats, sight: Sight
+) -> Places:
+    """Places of the kept rows whose sketches are likest, for those of a block that are crowded.
+
+    Of the others it is the first of the kept rows, as often as there is room.
+
+    Args:
+        here: The rows of the block.
+        block: Their vectors.
+        kept: The kept rows.
+        unit: Their vectors.
+        products: With the nearest of them.
+        sight: The pictures.
+    """
+    likest = np.zeros((len(block), CANDIDATES), np.int64)
+    crowded = np.flatnonzero(products.min(axis=1) >= CROWDED)
+    places, best = likest[crowded], np.full((len(crowded), CANDIDATES), -np.inf, np.float32)
+    for start in range(0, len(kept) if len(crowded) else 0, BLOCK):
+        near = block[crowded] @ unit[start : start + BLOCK].T >= PIXELS_THRESHOLD
+        columns = np.flatnonzero(near.any(axis=0))
+        values = np.full(near.shape, -np.inf, np.float32)
+        values[:, columns] = sight.likeness(here[crowded], kept[start + columns])
+        values[~near] = -np.inf
+        places, best = _better(places, best, start, values)
+    likest[crowded] = places
+    return likest
+
+
+def _products_of_more(block: Floats, unit: Floats, more: Places, places: Places) -> Floats:
+    """Products with further kept rows; minus infinity with those that are among the first."""
+    products = np.full(more.shape, -np.inf, np.float32)
+    for column in range(more.shape[1]):
+        known = (np.hstack([places, more[:, :column]]) == more[:, column, None]).any(axis=1)
+        new = np.flatnonzero(~known)
+        products[new, column] = np.einsum("ij,ij->i", block[new], unit[more[new, column]])
+    return products
+
+
+def _better(places: Places, best: Floats, start: int, values: Floats) -> tuple[Places, Floats]:
+    """The largest of those so far and of further values, whose places begin at `start`."""
+    number = places.shape[1]
+    found = _places_of_largest(values, min(number, values.shape[1]))
+    both = np.hstack([places, start + found])
+    values = np.hstack([best, np.take_along_axis(values, found, axis=1)])
+    top = _places_of_largest(values, number)
+    return np.take_along_axis(both, top, axis=1), np.take_along_axis(values, top, axis=1)
 
 
 def _places_of_largest(values: Floats, number: int) -> NDArray[np.int64]:
