@@ -173,6 +173,9 @@ class _Ordered:
     def compare(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int8]:
         return self.pictures.compare(self.order[some], self.order[others])
 
+    def seen(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        return rows[self.pictures.seen(self.order[rows])]
+
     def likeness(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
         return self.pictures.likeness(self.order[some], self.order[others])
 

@@ -94,6 +94,11 @@ class Pictures:
                 found[now] = np.where(agree(*copies), SAME, DIFFERENT)
         return found
 
+    def seen(self, places: NDArray[np.int64]) -> NDArray[np.bool]:
+        """Which images can be read."""
+        self._read(places)
+        return np.asarray(self._known[places] != _NONE)
+
     def likeness(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
         """How alike sketches of images are by place, 1 at best: (some, others).
 

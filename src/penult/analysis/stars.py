@@ -18,7 +18,7 @@ from penult.util.progress import Steps, show_nothing
 PIXELS_THRESHOLD = 0.5  # cosine from which on pictures are compared
 CANDIDATES = 10  # nearest kept rows whose pictures are compared, and as many of the block
 
-CROWDED = 0.8  # product of the last of these from which on sketches are looked at
+CROWDED = 0.85  # product of the last of these from which on sketches are looked at
 ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # rows that are compared with up to as many others in one product
 
@@ -31,6 +31,9 @@ class Sight(Protocol):
 
     def compare(self, some: Places, others: Places) -> NDArray[np.int8]:
         """Whether the pictures of pairs are the `SAME`, `DIFFERENT` or one is `UNREAD`."""
+
+    def seen(self, rows: Places) -> Places:
+        """Those of rows whose pictures can be read."""
 
     def likeness(self, some: Places, others: Places) -> Floats:
         """How alike the sketches of all these are, (some, others)."""
@@ -82,8 +85,9 @@ def assign(
         block = unit[start : start + BLOCK].copy()
         here = np.arange(start, start + len(block))
         places, products = _nearest(block, unit[:count], CANDIDATES if sight else 1, least)
-        if sight and count:
-            likest = _likest(here, block, kept[:count], unit[:count], products, sight)
+        crowded = np.flatnonzero(products.min(axis=1) >= CROWDED) if sight else here[:0]
+        if sight and len(seen := sight.seen(start + crowded) - start):
+            likest = _likest(seen, here, block, kept[:count], unit[:count], sight)
             products = np.hstack([products, _products_of_more(block, unit, likest, places)])
             places = np.hstack([places, likest])
         judge = _Judge(here, limit, least, sight)
@@ -141,8 +145,9 @@ class _Judge:
         """How alike sketches are, of rows that have many near ones; else minus infinity."""
         likeness = np.full_like(within, -np.inf)
         crowded = np.flatnonzero((possible & (within >= CROWDED)).sum(axis=1) > CANDIDATES)
-        if len(crowded):
-            likeness[crowded] = sight.likeness(self._here[crowded], self._here)
+        seen = sight.seen(self._here[crowded])
+        if len(seen):
+            likeness[seen - self._here[0]] = sight.likeness(seen, self._here)
         return likeness
 
     def ask(self, rows: Places, others: Places, products: Floats) -> _Kept:
@@ -209,30 +214,30 @@ def _nearest(
 
 
 def _likest(
-    here: Places, block: Floats, kept: Places, unit: Floats, products: Floats, sight: Sight
+    crowded: Places, here: Places, block: Floats, kept: Places, unit: Floats, sight: Sight
 ) -> Places:
     """Places of the kept rows whose sketches are likest, for those of a block that are crowded.
 
     Of the others it is the first of the kept rows, as often as there is room.
 
     Args:
+        crowded: Places in the block.
         here: The rows of the block.
         block: Their vectors.
         kept: The kept rows.
         unit: Their vectors.
-        products: With the nearest of them.
         sight: The pictures.
     """
     likest = np.zeros((len(block), CANDIDATES), np.int64)
-    crowded = np.flatnonzero(products.min(axis=1) >= CROWDED)
     places, best = likest[crowded], np.full((len(crowded), CANDIDATES), -np.inf, np.float32)
-    for start in range(0, len(kept) if len(crowded) else 0, BLOCK):
+    for start in range(0, len(kept), BLOCK):
         near = block[crowded] @ unit[start : start + BLOCK].T >= PIXELS_THRESHOLD
         columns = np.flatnonzero(near.any(axis=0))
         values = np.full(near.shape, -np.inf, np.float32)
         values[:, columns] = sight.likeness(here[crowded], kept[start + columns])
         values[~near] = -np.inf
-        places, best = _better(places, best, start, values)
+        rows = np.flatnonzero(values.max(axis=1) > best.min(axis=1))
+        places[rows], best[rows] = _better(places[rows], best[rows], start, values[rows])
     likest[crowded] = places
     return likest
 
