@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-    from penult.analysis.near_duplicates import Duplicates, Image
+    from penult.analysis.near_duplicates import Duplicates
     from penult.analysis.neighbours import IndexReport, Match, Metric
     from penult.extraction.classification import Classification
     from penult.extraction.verification import Verification
@@ -286,7 +286,8 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         return
     for group in duplicates.groups:
         for image in (group.keep, *group.drop):
-            mark = "keep" if image is group.keep else _why(image)
+            why = "same" if image.exact else "features" if image.features_alone else ""
+            mark = "keep" if image is group.keep else why
             size = f"{image.width}×{image.height}"
             print(
                 f"{mark:8}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
@@ -307,11 +308,6 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         f"{sum(image.exact for image in dropped):,} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
     )
-
-
-def _why(image: "Image") -> str:
-    """Why an image is to drop, where it isn't for pixels."""
-    return "same" if image.exact else "features" if image.features_alone else ""
 
 
 def _facts(d: "Description") -> dict[str, Any]:
