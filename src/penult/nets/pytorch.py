@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+import numpy as np
+
 from penult.graph import (
     BatchNorm,
     Constant,
@@ -10,9 +12,15 @@ from penult.graph import (
     conv,
     dense,
     fold_batch_norm,
+    global_avg_pool,
+    multiply,
     plain,
+    reflect,
+    reshape,
+    sigmoid,
 )
 from penult.graph import batch_norm as normalise_map
+from penult.graph import group_norm as normalise_groups
 from penult.graph import layer_norm as normalise_tokens
 from penult.graph.ops import Padding
 
@@ -63,6 +71,54 @@ def conv_bias(
 def batch_norm(x: Value, name: str, *, epsilon: float) -> Value:
     """Normalise a map by the moving averages, where no convolution stands before."""
     return normalise_map(x, _norm(name, x.shape[0], epsilon))
+
+
+def group_norm(x: Value, name: str, *, groups: int, epsilon: float) -> Value:
+    """Normalise groups of a map's channels."""
+    channels = x.shape[0]
+    variables = (Variable(f"{name}.{part}", (channels,)) for part in ("weight", "bias"))
+    scale, bias = (
+        Constant((channels, 1, 1), (each,), lambda array: array.reshape(-1, 1, 1))
+        for each in variables
+    )
+    return normalise_groups(x, scale, bias, groups=groups, epsilon=epsilon)
+
+
+def squeeze_excite(x: Value, squeeze: str, excite: str, width: int, *, act: Activation) -> Value:
+    """Weigh a map's channels by what two convolutions make of their means (arXiv:1709.01507).
+
+    Args:
+        x: (channels, height, width).
+        squeeze: The first convolution, to so many channels as `width` says.
+        excite: The second.
+        width: Of the vector between them.
+        act: What is applied to this vector.
+    """
+    channels = x.shape[0]
+    mean = reshape(global_avg_pool(x), -1, channels, 1, 1, layout="NCHW")
+    squeezed = act(conv_bias(mean, squeeze, width, 1))
+    return multiply(x, sigmoid(conv_bias(squeezed, excite, channels, 1)))
+
+
+def channel_attention(x: Value, name: str, kernel: int) -> Value:
+    """Weigh each of a map's channels by the means of its neighbours (ECA, arXiv:1910.03151)."""
+    channels = x.shape[0]
+    weight = Variable(f"{name}.weight", (1, 1, kernel))
+    line = reshape(global_avg_pool(x), -1, 1, channels, 1, layout="NCHW")
+    column = Constant((1, 1, kernel, 1), (weight,), lambda array: array[..., np.newaxis])
+    side = kernel // 2
+    mixed = conv(line, column, padding=((side, side), (0, 0)))
+    return multiply(x, sigmoid(reshape(mixed, -1, channels, 1, 1, layout="NCHW")))
+
+
+def blur_pool(x: Value) -> Value:
+    """Halve a map by 1-2-1 filters, mirrored at its edges (arXiv:1904.11486)."""
+    channels = x.shape[0]
+    row = np.array([0.25, 0.5, 0.25])
+    kernel = Constant(
+        (channels, 1, 3, 3), (), lambda: np.tile(np.outer(row, row), (channels, 1, 1, 1))
+    )
+    return conv(reflect(x, 1), kernel, stride=2, padding="VALID", groups=channels)
 
 
 def layer_norm(x: Value, name: str, *, epsilon: float) -> Value:

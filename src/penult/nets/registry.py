@@ -51,8 +51,14 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("embeddings.patch_embeddings.weight", "vision_transformer_files"),
     ("encoder.layers.encoder_layer_0.ln_1.weight", "vision_transformer_files"),
     ("blocks.0.attn.qkv.weight", "vision_transformer_files"),
+    ("resnet.embedder.embedder.convolution.weight", "resnet_files"),
+    ("embedder.embedder.convolution.weight", "resnet_files"),
+    ("layer1.0.conv1.weight", "resnet_files"),
 )
-DESIGNS = {"vision_transformer": "VisionTransformer"}  # of families that are read off tensors
+DESIGNS = {
+    "resnet": "ResNet",
+    "vision_transformer": "VisionTransformer",
+}  # of families that are read off tensors
 GROUP = "penult.networks"
 DEFAULT = "efficientnet_lite0"
 
