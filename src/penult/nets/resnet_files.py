@@ -34,8 +34,8 @@ def read(shapes: Shapes, card: Card) -> ResNet | None:
     second = names.block(min(1, len(stages) - 1), 0)
     pooled = not hugging and f"{names.shortcut(second, pooled=True)[1]}.weight" in shapes
     halving = shapes.get(f"{names.shortcut(second, pooled=pooled)[0]}.weight")
-    attention, attended = _attention(shapes, names, len(stages))
     try:
+        attention, attended = _attention(shapes, names, len(stages))
         found = ResNet(
             library="transformers" if hugging else "timm",
             prefix="resnet." if names.prefix else "",
@@ -128,7 +128,10 @@ def _by_config(found: ResNet, config: Mapping[str, Any]) -> ResNet:
 def _by_name(found: ResNet, card: Card) -> ResNet:
     """Add what torchvision's or timm's name of the network says."""
     kinds: tuple[Literal["", "avg", "blur"], ...] = ("", "avg", "blur")
-    alike = {title(each): each for kind in kinds for each in [replace(found, antialias=kind)]}
+    alike: dict[str, ResNet] = {}
+    for kind in kinds:
+        each = replace(found, antialias=kind)
+        alike.setdefault(title(each), each)  # not all names tell
     plain, *_ = alike
     if card.library == "torchvision" or (card.library != "timm" and plain in TORCHVISION):
         alike = {plain: replace(found, library="torchvision")}
