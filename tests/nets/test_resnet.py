@@ -1,5 +1,7 @@
 """What is particular to ResNets: what tensors tell of them, and what they don't."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from penult.errors import NetworkError, UsageError
 from penult.graph import images, variables
 from penult.nets import pytorch
 from penult.nets.design import Card, design_of, document
-from penult.nets.registry import DESIGNS, read
+from penult.nets.registry import DESIGNS, read_designs
 from penult.nets.resnet import ResNet, title
 from penult.onnx.writer import to_onnx
 
@@ -81,47 +83,50 @@ DESIGN_BY_NAME = {
 @pytest.mark.parametrize("name", DESIGN_BY_NAME)
 def test_tensors_alone_tell(name):
     design = DESIGN_BY_NAME[name]
-    assert read(shapes_of(design), Card()) == {"": design}
+    assert read_designs(shapes_of(design), Card()) == {"": design}
     assert design.name == name
-    assert design_of(document(design), DESIGNS) == design
+    assert design_of(json.loads(json.dumps(document(design))), DESIGNS) == design
+    assert json.loads(json.dumps(document(design))) == document(design)
 
 
 def test_prefixes_and_strange_heads_are_no_matter():
     shapes = shapes_of(changed(classes=0))
     moco = {f"module.encoder_q.{name}": shape for name, shape in shapes.items()}
     moco |= {"module.encoder_q.fc.0.weight": (8, 16), "queue": (8, 32), "epoch": ()}
-    assert read(moco, Card()) == {"module.encoder_q.": changed(classes=0)}
+    assert read_designs(moco, Card()) == {"module.encoder_q.": changed(classes=0)}
 
 
 def test_other_families_with_such_names_are_not_read():
     shapes = shapes_of(PLAIN)
-    assert read(shapes | {"layer1.0.convs.0.weight": (8, 8, 3, 3)}, Card()) == {}  # Res2Net
-    assert read(shapes | {"conv1.weight": (64, 3, 3, 3)}, Card()) == {}  # for CIFAR: other strides
-    assert read(shapes | {"layer1.0.conv1.weight": ()}, Card()) == {}
+    assert read_designs(shapes | {"layer1.0.convs.0.weight": (8, 8, 3, 3)}, Card()) == {}  # Res2Net
+    assert (
+        read_designs(shapes | {"conv1.weight": (64, 3, 3, 3)}, Card()) == {}
+    )  # for CIFAR: other strides
+    assert read_designs(shapes | {"layer1.0.conv1.weight": ()}, Card()) == {}
 
 
 def test_other_channels_than_three_are_refused():
     with pytest.raises(NetworkError, match=r"^conv1 takes 12 channels rather than 3$"):
-        read(shapes_of(PLAIN) | {"conv1.weight": (64, 12, 7, 7)}, Card())
+        read_designs(shapes_of(PLAIN) | {"conv1.weight": (64, 12, 7, 7)}, Card())
 
 
 def test_antialiasing_is_asked_for():
     shapes = shapes_of(changed(**DEEP, stages=NARROW))
     with pytest.raises(UsageError, match=r"-m timm/resnet50d, -m timm/resnetaa50d$"):
-        read(shapes, Card())
-    (found,) = read(shapes, Card("timm", "resnetaa50d")).values()
+        read_designs(shapes, Card())
+    (found,) = read_designs(shapes, Card("timm", "resnetaa50d")).values()
     assert (found.antialias, found.name) == ("avg", "timm/resnetaa50d")
-    (found,) = read(shapes, Card("timm", "resnet50d")).values()
+    (found,) = read_designs(shapes, Card("timm", "resnet50d")).values()
     assert found.antialias == ""
 
 
 def test_a_name_can_contradict_the_tensors():
     with pytest.raises(NetworkError, match=r"^the tensors are of resnet18, not of resnet34 as"):
-        read(shapes_of(PLAIN), Card("torchvision", "resnet34"))
+        read_designs(shapes_of(PLAIN), Card("torchvision", "resnet34"))
 
 
 def test_a_library_has_its_own_layers():
-    (found,) = read(shapes_of(PLAIN), Card("timm", "resnet18")).values()
+    (found,) = read_designs(shapes_of(PLAIN), Card("timm", "resnet18")).values()
     layers = [*found.architecture().build(images(64), 10)]
     assert found.name == "timm/resnet18"
     assert layers[:4] == ["bn1", "act1", "maxpool", "layer1.0.bn1"]
@@ -132,12 +137,12 @@ def test_settings_of_transformers_count():
     design = changed(library="transformers", prefix="resnet.", stages=NARROW)
     shapes = shapes_of(design)
     settings = {"downsample_in_bottleneck": True, "downsample_in_first_stage": True}
-    (found,) = read(shapes, Card("transformers", "resnet", settings)).values()
+    (found,) = read_designs(shapes, Card("transformers", "resnet", settings)).values()
     assert (found.stride_in_1x1, found.first_stride) == (True, 2)
     with pytest.raises(NetworkError, match=r"hidden_act 'gelu' isn't supported$"):
-        read(shapes, Card("transformers", "resnet", {"hidden_act": "gelu"}))
+        read_designs(shapes, Card("transformers", "resnet", {"hidden_act": "gelu"}))
     with pytest.raises(NetworkError, match=r"says depths '\[2, 2\]', but the tensors \[3, 4, 6, 3"):
-        read(shapes, Card("transformers", "resnet", {"depths": [2, 2]}))
+        read_designs(shapes, Card("transformers", "resnet", {"depths": [2, 2]}))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 from penult.graph import Value, add, avg_pool, global_avg_pool, max_pool, relu
 from penult.images import preprocess
 from penult.images.geometry import ShorterSide
-from penult.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, Scaled, Transform
+from penult.images.preprocess import Transform
 from penult.nets import pytorch
 from penult.nets.resnet_published import TIMM
 from penult.nets.spec import Architecture, Layers
@@ -168,13 +168,11 @@ class ResNet:
         """Make the preprocessing that its library takes where no file says another."""
         if self.library == "torchvision":
             return preprocess.torchvision(size)
-        scaled = Scaled(255, IMAGENET_MEAN, IMAGENET_STD)
         if self.library == "transformers":
             geometry = ShorterSide(size, int(size / 0.875), "bicubic", "down", "down")
-            return Transform(geometry, scaled)
+            return Transform(geometry, preprocess.IMAGENET)
         _, percent = TIMM.get(title(self), (224, 87.5))
-        shorter = int(size * 100 / percent)
-        return Transform(ShorterSide(size, shorter, "bicubic", "down", "nearest"), scaled)
+        return preprocess.shorter_side(size, percent / 100, "bicubic", preprocess.IMAGENET)
 
 
 def resnet(images: Value, classes: int, *, design: ResNet) -> Layers:
