@@ -51,11 +51,14 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("embeddings.patch_embeddings.weight", "vision_transformer_files"),
     ("encoder.layers.encoder_layer_0.ln_1.weight", "vision_transformer_files"),
     ("blocks.0.attn.qkv.weight", "vision_transformer_files"),
+    ("visual.attnpool.positional_embedding", "clip_resnet"),
+    ("attnpool.positional_embedding", "clip_resnet"),
     ("resnet.embedder.embedder.convolution.weight", "resnet_files"),
     ("embedder.embedder.convolution.weight", "resnet_files"),
     ("layer1.0.conv1.weight", "resnet_files"),
 )
 DESIGNS = {
+    "clip_resnet": "ClipResNet",
     "resnet": "ResNet",
     "vision_transformer": "VisionTransformer",
 }  # of families that are read off tensors
