@@ -115,13 +115,13 @@ def reshape(x: Value, *shape: int, layout: Layout = "") -> Value:
     return Value("Reshape", (x, target), shape[1:], layout=layout, dtype=x.dtype)
 
 
-def reflect(x: Value, margin: int) -> Value:
-    """Pad a map on all sides with its own mirror image, the edge not repeated."""
+def pad(x: Value, margin: int, *, mode: Literal["constant", "reflect"] = "constant") -> Value:
+    """Pad a map on all sides: with zeros, or its own mirror image without the edge."""
     channels, *sizes = x.shape
     pads = [0, 0, margin, margin] * 2
     amounts = Value("Constant", (), (len(pads),), {"value_ints": pads}, dtype="int64")
     shape = (channels, *(size + 2 * margin for size in sizes))
-    return Value("Pad", (x, amounts), shape, {"mode": "reflect"}, layout=x.layout)
+    return Value("Pad", (x, amounts), shape, {"mode": mode}, layout=x.layout)
 
 
 def group_norm(x: Value, scale: Constant, bias: Constant, *, groups: int, epsilon: float) -> Value:

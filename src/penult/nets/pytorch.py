@@ -14,8 +14,8 @@ from penult.graph import (
     fold_batch_norm,
     global_avg_pool,
     multiply,
+    pad,
     plain,
-    reflect,
     reshape,
     sigmoid,
 )
@@ -118,7 +118,7 @@ def blur_pool(x: Value) -> Value:
     kernel = Constant(
         (channels, 1, 3, 3), (), lambda: np.tile(np.outer(row, row), (channels, 1, 1, 1))
     )
-    return conv(reflect(x, 1), kernel, stride=2, padding="VALID", groups=channels)
+    return conv(pad(x, 1, mode="reflect"), kernel, stride=2, padding="VALID", groups=channels)
 
 
 def layer_norm(x: Value, name: str, *, epsilon: float) -> Value:

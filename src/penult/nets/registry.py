@@ -53,11 +53,13 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("blocks.0.attn.qkv.weight", "vision_transformer_files"),
     ("visual.attnpool.positional_embedding", "clip_resnet"),
     ("attnpool.positional_embedding", "clip_resnet"),
+    ("stages.0.blocks.0.norm1.weight", "bit"),
     ("resnet.embedder.embedder.convolution.weight", "resnet_files"),
     ("embedder.embedder.convolution.weight", "resnet_files"),
     ("layer1.0.conv1.weight", "resnet_files"),
 )
 DESIGNS = {
+    "bit": "Bit",
     "clip_resnet": "ClipResNet",
     "resnet": "ResNet",
     "vision_transformer": "VisionTransformer",
