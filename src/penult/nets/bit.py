@@ -106,11 +106,11 @@ class Bit:
 
     def preprocess(self, size: int) -> Transform:
         """Make the preprocessing that timm takes for its first weights of the network."""
-        _, share, kernel = PUBLISHED.get(self._title, (224, 7 / 8, "bicubic"))
+        _, share, kernel = VARIANTS.get(self._title, (224, 7 / 8, "bicubic"))
         return preprocess.shorter_side(size, share, kernel, preprocess.HALF)
 
 
-PUBLISHED: Mapping[str, tuple[int, float, Kernel]] = {  # size, its share of the image, kernel
+VARIANTS: Mapping[str, tuple[int, float, Kernel]] = {  # size, its share of the image, kernel
     "resnetv2_50x1_bit": (224, 7 / 8, "bicubic"),
     "resnetv2_50x3_bit": (448, 1, "bilinear"),
     "resnetv2_101x1_bit": (448, 1, "bilinear"),
@@ -268,9 +268,9 @@ def read(shapes: Shapes, card: Card) -> Bit | None:
     ):
         return None
     title, said = found.name.removeprefix("timm/"), card.architecture
-    if said in PUBLISHED and said != title:
+    if said in VARIANTS and said != title:
         raise NetworkError(f"the tensors are of {title}, not of {said} as is said beside them")
-    return replace(found, size=PUBLISHED[title][0]) if title in PUBLISHED else found
+    return replace(found, size=VARIANTS[title][0]) if title in VARIANTS else found
 
 
 def _stages(shapes: Shapes) -> Iterator[tuple[int, int, int]]:

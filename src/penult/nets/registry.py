@@ -57,10 +57,15 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("resnet.embedder.embedder.convolution.weight", "resnet_files"),
     ("embedder.embedder.convolution.weight", "resnet_files"),
     ("layer1.0.conv1.weight", "resnet_files"),
+    ("trunk_output.block1.block1-0.f.a.0.weight", "regnet"),
+    ("s1.b1.conv1.conv.weight", "regnet"),
+    ("regnet.embedder.embedder.convolution.weight", "regnet"),
+    ("embedder.embedder.convolution.weight", "regnet"),
 )
 DESIGNS = {
     "bit": "Bit",
     "clip_resnet": "ClipResNet",
+    "regnet": "RegNet",
     "resnet": "ResNet",
     "vision_transformer": "VisionTransformer",
 }  # of families that are read off tensors
