@@ -64,7 +64,10 @@ def test_other_sizes_are_refused():
         pretrained(TINY).layers(size=96)
 
 
-@pytest.mark.parametrize("changes", [{"blocks": [1, 1]}, {"heads": 0}, {"heads": 7}, {"width": 0}])
+@pytest.mark.parametrize(
+    "changes",
+    [{"blocks": [1, 1]}, {"blocks": [10**9] * 4}, {"heads": 0}, {"heads": 7}, {"width": 0}],
+)
 def test_an_absurd_document_is_refused(changes):
     with pytest.raises(ValueError, match=r"can't be"):
         design_of(document(TINY) | changes, DESIGNS)

@@ -80,7 +80,14 @@ def test_settings_of_transformers_count():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"blocks": [1]}, {"groups": [0, 2, 3]}, {"squeezed": [[1], [1], [1]]}, {"stem": 0}]
+    "changes",
+    [
+        {"blocks": [1]},
+        {"blocks": [10**9] * 3},
+        {"groups": [0, 2, 3]},
+        {"squeezed": [[1], [1], [1]]},
+        {"stem": 0},
+    ],
 )
 def test_an_absurd_document_is_refused(changes):
     with pytest.raises(ValueError, match=r"^that can't be a RegNet$"):

@@ -99,6 +99,9 @@ def test_other_families_with_such_names_are_not_read():
         read_designs(shapes | {"conv1.weight": (64, 3, 3, 3)}, Card()) == {}
     )  # for CIFAR: other strides
     assert read_designs(shapes | {"layer1.0.conv1.weight": ()}, Card()) == {}
+    narrow = shapes_of(changed(stages=NARROW))
+    del narrow["layer1.0.conv2.weight"]
+    assert read_designs(narrow, Card()) == {}
 
 
 def test_other_channels_than_three_are_refused():
@@ -142,7 +145,8 @@ def test_settings_of_transformers_count():
 
 
 @pytest.mark.parametrize(
-    "changes", [{"groups": 0}, {"stem": (64, 64)}, {"stages": ((),)}, {"attention": "se"}]
+    "changes",
+    [{"groups": 0}, {"stem": (64, 64)}, {"stages": ()}, {"stages": ((),)}, {"attention": "se"}],
 )
 def test_an_absurd_document_is_refused(changes):
     with pytest.raises(ValueError, match=r"^that can't be a ResNet$"):

@@ -75,7 +75,13 @@ class Bit:
     def __post_init__(self) -> None:
         counts = {len(each) for each in (self.blocks, self.channels, self.inner)}
         numbers = [*self.stem, *self.blocks, *self.channels, *self.inner]
-        if len(counts) > 1 or not self.blocks or len(self.stem) not in {1, 3} or min(numbers) < 1:
+        if (
+            len(counts) > 1
+            or not self.blocks
+            or len(self.stem) not in {1, 3}
+            or min(numbers) < 1
+            or max(self.blocks) > MOST_BLOCKS
+        ):
             raise ValueError("that can't be a pre-activation ResNet")
         if self.norm == "group" and any(each % GROUPS for each in (*self.channels, *self.inner)):
             raise ValueError(f"all channels must be multiples of {GROUPS}")
@@ -269,7 +275,7 @@ def read(shapes: Shapes, card: Card) -> Bit | None:
         return None
     title, said = found.name.removeprefix("timm/"), card.architecture
     if said in VARIANTS and said != title:
-        raise NetworkError(f"the tensors are of {title}, not of {said} as is said beside them")
+        raise NetworkError(f"the tensors are of {title}, not of {said} as is said")
     return replace(found, size=VARIANTS[title][0]) if title in VARIANTS else found
 
 

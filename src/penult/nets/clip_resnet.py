@@ -73,7 +73,8 @@ class ClipResNet:
     features: int
 
     def __post_init__(self) -> None:
-        if len(self.blocks) != STAGES or min([*self.blocks, self.width, self.features]) < 1:
+        numbers = [*self.blocks, self.width, self.features]
+        if len(self.blocks) != STAGES or min(numbers) < 1 or max(self.blocks) > MOST_BLOCKS:
             raise ValueError("that can't be CLIP's ResNet")
         if self.heads < 1 or REDUCTION * self.width % self.heads:
             raise ValueError(f"heads can't be {self.heads}")

@@ -134,6 +134,7 @@ class RegNet:
         if (
             len(stages) > 1
             or not self.blocks
+            or max(self.blocks) > MOST_BLOCKS
             or min([self.stem, *self.blocks, *self.widths, *self.groups, *inside]) < 1
             or any(w % g for w, g in zip(self.widths, self.groups, strict=True))
             or (self.squeezed and [len(each) for each in self.squeezed] != [2] * len(self.blocks))
@@ -269,9 +270,7 @@ def read(shapes: Shapes, card: Card) -> RegNet | None:
         return found
     others = {name for row in VARIANTS.values() for name in row[:2]}
     if (said := card.architecture) and said in others - {found.title}:
-        raise NetworkError(
-            f"the tensors are of {found.title}, not of {said} as is said beside them"
-        )
+        raise NetworkError(f"the tensors are of {found.title}, not of {said} as is said")
     return replace(found, size=384) if found.title in LARGER else found
 
 

@@ -126,7 +126,7 @@ class ResNet:
         blocks = [block for stage in self.stages for block in stage]
         widths = [*self.stem, *(width for block in blocks for width in block)]
         if not (
-            all(self.stages)
+            all((self.stages, *self.stages))
             and {len(block) for block in blocks} <= {2, 3}
             and len(self.stem) in {1, 3}
             and min([*widths, *self.attended, self.groups, self.shortcut_kernel]) > 0

@@ -54,7 +54,7 @@ def read(shapes: Shapes, card: Card) -> ResNet | None:
             first_stride=1,
             stride_in_1x1=False,
         )
-    except (ValueError, IndexError, ZeroDivisionError):
+    except (ValueError, LookupError, ZeroDivisionError):
         return None
     return _by_config(found, card.config) if hugging else _by_name(found, card)
 
@@ -138,7 +138,7 @@ def _by_name(found: ResNet, card: Card) -> ResNet:
     if (name := card.architecture) in alike:
         return _sized(alike[name])
     if name in TIMM or name in TORCHVISION:
-        raise NetworkError(f"the tensors are of {plain}, not of {name} as is said beside them")
+        raise NetworkError(f"the tensors are of {plain}, not of {name} as is said")
     known = [each for each in alike if each in TIMM]
     if len(known) > 1 and not name:
         choices = ", ".join(f"-m timm/{each}" for each in known)
