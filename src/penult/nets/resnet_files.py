@@ -1,11 +1,11 @@
 """ResNets read off the tensors of a file; see `penult.nets.resnet`."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
 from penult.errors import NetworkError, UsageError
+from penult.graph import images, variables
 from penult.nets.design import Card, Shapes
 from penult.nets.resnet import Names, ResNet, Stages, title
 from penult.nets.resnet_published import TIMM, TORCHVISION
@@ -29,11 +29,12 @@ def read(shapes: Shapes, card: Card) -> ResNet | None:
     names = Names("transformers", hugging[0]) if hugging else Names("timm")
     stem = _stem(shapes, names)
     stages = tuple(_stages(shapes, names))
-    if not stem or not stages or any(map(STRANGE.match, shapes)):
+    if not stem or not stages:
         return None
     second = names.block(min(1, len(stages) - 1), 0)
     pooled = not hugging and f"{names.shortcut(second, pooled=True)[1]}.weight" in shapes
     halving = shapes.get(f"{names.shortcut(second, pooled=pooled)[0]}.weight")
+    config = card.config if hugging else {}
     try:
         attention, attended = _attention(shapes, names, len(stages))
         found = ResNet(
@@ -51,19 +52,29 @@ def read(shapes: Shapes, card: Card) -> ResNet | None:
             attended=attended,
             antialias="",
             norm="batch" if f"{names.stem()[1]}.running_mean" in shapes else "group",
-            first_stride=1,
-            stride_in_1x1=False,
+            first_stride=2 if config.get("downsample_in_first_stage") is True else 1,
+            stride_in_1x1=config.get("downsample_in_bottleneck") is True,
         )
     except (ValueError, LookupError, ZeroDivisionError):
         return None
-    return _by_config(found, card.config) if hugging else _by_name(found, card)
+    if not _explains(found, shapes):
+        return None
+    if not hugging:
+        return _by_name(found, card)
+    _compare(found, config)
+    return found
 
 
-STRANGE = re.compile(  # what no block of a ResNet has
-    r"(layer\d+\.|(resnet\.)?encoder\.)"
-    r"(?!.*\.(conv[123]|bn[123]|downsample\.[012]|convolution|normalization|se\.(fc1|fc2|conv))"
-    r"\.(weight|bias|running_mean|running_var|num_batches_tracked)$)"
-)
+def _explains(design: ResNet, shapes: Shapes) -> bool:
+    """Whether the file has all that the network needs, and in its stages nothing else."""
+    graph = design.architecture().build(images(design.size), design.classes)
+    needed = {each.name: each.shape for each in variables(graph.values())}
+    stages = tuple(f"{design.names.stage(stage)}." for stage in range(len(design.stages)))
+    return all(shapes.get(name) == shape for name, shape in needed.items()) and all(
+        name in needed or name.endswith(".num_batches_tracked")
+        for name in shapes
+        if name.startswith(stages)
+    )
 
 
 def _stem(shapes: Shapes, names: Names) -> tuple[int, ...]:
@@ -111,18 +122,13 @@ def _attention(
     return "", ()
 
 
-def _by_config(found: ResNet, config: Mapping[str, Any]) -> ResNet:
-    """Add what transformers' settings say."""
+def _compare(found: ResNet, config: Mapping[str, Any]) -> None:
+    """Compare transformers' settings with what the tensors tell."""
     if (act := config.get("hidden_act", "relu")) != "relu":
         raise NetworkError(f"config.json: a ResNet with hidden_act {quoted(act)} isn't supported")
     depths = [len(stage) for stage in found.stages]
     if (said := config.get("depths", depths)) != depths:
         raise NetworkError(f"config.json says depths {quoted(said)}, but the tensors {depths}")
-    return replace(
-        found,
-        first_stride=2 if config.get("downsample_in_first_stage") is True else 1,
-        stride_in_1x1=config.get("downsample_in_bottleneck") is True,
-    )
 
 
 def _by_name(found: ResNet, card: Card) -> ResNet:
