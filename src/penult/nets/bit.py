@@ -31,8 +31,8 @@ from penult.graph import (
 )
 from penult.graph.values import Array
 from penult.images import preprocess
-from penult.images.geometry import Kernel
 from penult.images.preprocess import Transform
+from penult.images.resampling import Kernel
 from penult.nets import pytorch
 from penult.nets.design import Card, Shapes
 from penult.nets.spec import Architecture, Layers
