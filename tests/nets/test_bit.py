@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 
 from penult.errors import NetworkError
-from penult.graph import Variable, images, variables
+from penult.graph import Variable, images, plain, variables
 from penult.nets.bit import Bit, standardised
 from penult.nets.design import Card, design_of, document
 from penult.nets.registry import DESIGNS, read_designs
 
 BIT = Bit(
     library="timm",
+    prefix="",
     size=224,
     classes=5,
     stem=(64,),
@@ -42,6 +43,11 @@ DESIGN_BY_NAME = {
     "timm/resnetv2_50": changed(norm="batch", is_standardised=False),
     "timm/resnetv2_34d": changed(**DEEP, norm="batch", has_bottlenecks=False),
     "timm/resnetv2_50d_gn": changed(**DEEP),
+    "transformers/resnetv2_50x1_bit": changed(library="transformers", prefix="bit.", size=448),
+    "transformers/resnetv2_50x2_bit": changed(
+        library="transformers", stem=(128,), size=448, classes=0
+    ),
+    "google/resnetv2_50x1_bit": changed(library="google"),
 }
 
 
@@ -73,7 +79,7 @@ def test_an_absurd_document_is_refused(changes):
 
 def test_each_filter_has_mean_0_and_deviation_1():
     kernel = np.random.default_rng(1).normal(7, 3, (4, 2, 3, 3)).astype(np.float32)
-    found = standardised(Variable("w", kernel.shape)).compute(kernel)
+    found = standardised(plain(Variable("w", kernel.shape)), 1e-8).compute(kernel)
     assert found.dtype == np.float64
     np.testing.assert_allclose(found.mean((1, 2, 3)), 0, atol=1e-12)
     np.testing.assert_allclose(found.std((1, 2, 3)), 1, rtol=1e-8)
