@@ -1,6 +1,7 @@
 """What is particular to pre-activation ResNets: BiT's kernels, and which norm a file has."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -57,6 +58,14 @@ def test_tensors_alone_tell(name):
     assert read_designs(shapes_of(design), Card()) == {"": design}
     assert design.name == name
     assert design_of(json.loads(json.dumps(document(design))), DESIGNS) == design
+
+
+@pytest.mark.parametrize("library", ["timm", "transformers", "google"])
+def test_another_head_is_no_classifier(library):
+    design = changed(library=library, size=448 if library == "transformers" else 224)
+    head = design.architecture().classifier
+    shapes = {name: shape for name, shape in shapes_of(design).items() if name != head}
+    assert read_designs(shapes, Card()) == {"": replace(design, classes=0)}
 
 
 def test_other_norms_are_not_read():

@@ -92,6 +92,11 @@ def test_prefixes_and_strange_heads_are_no_matter():
     assert read_designs(moco, Card()) == {"module.encoder_q.": changed(classes=0)}
 
 
+@pytest.mark.parametrize("head", [{"fc.weight": (10, 99)}, {"fc.bias": ()}, {"fc.bias": (9,)}])
+def test_another_head_is_no_classifier(head):
+    assert read_designs(shapes_of(PLAIN) | head, Card()) == {"": changed(classes=0)}
+
+
 def test_other_families_with_such_names_are_not_read():
     shapes = shapes_of(PLAIN)
     assert read_designs(shapes | {"layer1.0.convs.0.weight": (8, 8, 3, 3)}, Card()) == {}  # Res2Net

@@ -108,7 +108,7 @@ class Bit:
             build=_Builder(self).build,
             embedding=names.pooled[-1],
             logits=names.logits if self.classes else None,
-            classifier=f"{names.head}{names.kernel}" if self.classes else None,
+            classifier=f"{names.head}{names.bias}" if self.classes else None,
             paper="https://arxiv.org/abs/1912.11370",
             source=names.source,
         )

@@ -66,7 +66,7 @@ def _read(shapes: Shapes, place: Place) -> Bit | None:
             library=library,
             prefix=prefix,
             size=224,
-            classes=shapes.get(f"{names.head}{names.kernel}", (0,))[last],
+            classes=_classes(shapes, names, stages[-1][1]),
             stem=tuple(shapes[f"{each}{names.kernel}"][last] for each in stem),
             blocks=tuple(blocks for blocks, _, _ in stages),
             channels=tuple(channels for _, channels, _ in stages),
@@ -79,6 +79,14 @@ def _read(shapes: Shapes, place: Place) -> Bit | None:
     except (LookupError, ValueError):
         return None
     return found if _explains(found, shapes) else None
+
+
+def _classes(shapes: Shapes, names: Names, features: int) -> int:
+    """Count the classes; 0 where the head is another one than the network's."""
+    (classes,) = shapes.get(f"{names.head}{names.bias}", ())[:1] or (0,)
+    convolution = (1, 1, features, classes) if names.is_transposed else (classes, features, 1, 1)
+    expected = convolution[:2] if names.has_linear_head else convolution
+    return classes if shapes.get(f"{names.head}{names.kernel}") == expected else 0
 
 
 def _stages(shapes: Shapes, names: Names, prefix: str) -> Iterator[tuple[int, int, int]]:

@@ -23,6 +23,7 @@ from penult.graph import batch_norm as normalise_map
 from penult.graph import group_norm as normalise_groups
 from penult.graph import layer_norm as normalise_tokens
 from penult.graph.ops import Padding
+from penult.nets.design import Shapes
 
 Window = int | tuple[int, int]  # of equal sides, or height and width
 Activation = Callable[[Value], Value]
@@ -132,6 +133,12 @@ def linear(x: Value, name: str, outputs: int, *, bias: bool = True) -> Value:
     """Apply a dense layer to a vector, or to each token."""
     kernel = plain(Variable(f"{name}.weight", (outputs, x.shape[-1])))
     return dense(x, kernel, plain(Variable(f"{name}.bias", (outputs,))) if bias else None)
+
+
+def classes_of(shapes: Shapes, name: str, features: int) -> int:
+    """Count the classes of a linear layer on so many features; 0 if a file has none such."""
+    (classes,) = shapes.get(f"{name}.bias", ())[:1] or (0,)
+    return classes if shapes.get(f"{name}.weight") == (classes, features) else 0
 
 
 def rows(variable: Variable, start: int, stop: int) -> Constant:

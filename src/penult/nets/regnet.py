@@ -293,7 +293,7 @@ def _read(shapes: Shapes, place: Place, config: Mapping[str, Any]) -> RegNet | N
             library=library,
             prefix=prefix,
             size=224,
-            classes=shapes.get(f"{names.classifier}.weight", (0,))[0],
+            classes=pytorch.classes_of(shapes, names.classifier, stages[-1][1]),
             stem=shapes[f"{prefix}{names.stem}.{names.conv}.weight"][0],
             blocks=tuple(blocks for blocks, *_ in stages),
             widths=tuple(width for _, width, *_ in stages),

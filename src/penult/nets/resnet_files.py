@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from penult.errors import NetworkError, UsageError
 from penult.graph import images, variables
+from penult.nets import pytorch
 from penult.nets.design import Card, Shapes
 from penult.nets.resnet import Names, ResNet, Stages, title
 from penult.nets.resnet_published import TIMM, TORCHVISION
@@ -41,7 +42,7 @@ def read(shapes: Shapes, card: Card) -> ResNet | None:
             library="transformers" if hugging else "timm",
             prefix="resnet." if names.prefix else "",
             size=224,
-            classes=shapes.get(f"{names.classifier}.weight", (0,))[0],
+            classes=pytorch.classes_of(shapes, names.classifier, stages[-1][0][-1]),
             stem=stem,
             stem_pool="conv" if "maxpool.0.weight" in shapes else "max",
             stages=stages,
