@@ -77,7 +77,9 @@ def test_a_fact_of_another_type_is_named(recipe, fact, value):
 
 
 def test_a_choice_that_there_is_not_is_refused(recipe):
-    with pytest.raises(StoreError, match=r"'t.lance': pool must be avg, .* or cls, not 'min': "):
+    with pytest.raises(
+        StoreError, match=r"'t.lance': pool must be avg, .* or cls.avg, not 'min': "
+    ):
         Recipe.read(recipe.layers, stored(recipe) | {"pool": "min"}, FILE)
 
 

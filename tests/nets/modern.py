@@ -6,7 +6,7 @@ The weights are stand-ins that `weights_by_torch_name` makes for any tensor of a
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from runpy import run_path
@@ -63,20 +63,7 @@ class Reference:
 
     def write(self, path: Path) -> Path:
         """Write the file as safetensors, with stand-in weights."""
-        header, arrays, at = {}, [], 0
-        for name, shape in self.shapes.items():
-            array = self.weight(name)
-            dtype = {"float16": "F16", "float32": "F32"}[str(array.dtype)]
-            end = at + array.nbytes
-            header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
-            arrays.append(array)
-            at = end
-        text = json.dumps(header).encode()
-        with path.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for array in arrays:
-                file.write(array.tobytes())
-        return path
+        return write_safetensors(path, {name: self.weight(name) for name in self.shapes})
 
     @cached_property
     def inputs(self) -> np.ndarray:
@@ -106,6 +93,21 @@ class Reference:
         """What the library computed."""
         with np.load(self.folder / f"golden/{self.name}.npz") as arrays:
             return dict(arrays)
+
+
+def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Write a file of tensors."""
+    header, at = {}, 0
+    for name, array in arrays.items():
+        dtype = {"float16": "F16", "float32": "F32"}[str(array.dtype)]
+        offsets = [at, at := at + array.nbytes]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays.values():
+            file.write(array.tobytes())
+    return path
 
 
 def build(design: Design, size: int | None = None):

@@ -233,13 +233,21 @@ def export(
 
 def fetched(model: str | None, weights: "str | Path | None") -> None:
     """Fetch published weights before they are needed, with a bar, and say how they were checked."""
-    from penult.nets import PublishedWeights, get
+    from penult.hub import resolve
+    from penult.model.repositories import is_known, is_repository
+    from penult.nets import PublishedWeights, lookup
 
-    if model and not weights and isinstance(get(model).weights, PublishedWeights):
+    if not model or weights:
+        return
+    spec = lookup(model)
+    if spec and isinstance(spec.weights, PublishedWeights):
         with DownloadProgress(model) as progress:
             download = penult.download(model, progress.show)
         if download.first_use:
             show.downloaded(model, download)
+    elif not spec and is_known(model) and not is_repository(Path(model)):
+        with DownloadProgress(model) as progress:
+            resolve(model, progress=progress.show, tell=show.say)
 
 
 def opened(table: Path) -> "Features":

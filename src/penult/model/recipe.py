@@ -6,6 +6,7 @@ of it again. What becomes part of it is one field here; what callers may choose 
 `ModelOptions` too.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import wraps
@@ -68,6 +69,7 @@ class Recipe:
         device: What it computes on.
         precision: The type of the numbers that it computes with.
         weights: Where the weights file is; it may lie elsewhere on another machine.
+        revision: The commit of the hub's repository that it is of, if it is.
         limits: What an image may take.
     """
 
@@ -86,6 +88,7 @@ class Recipe:
     device: str = ""
     precision: str = ""
     weights: Path = field(compare=False)
+    revision: str = field(default="", compare=False)
     limits: Limits = field(default_factory=Limits, compare=False)
 
     def __post_init__(self) -> None:
@@ -119,6 +122,7 @@ class Recipe:
             preprocessing=_preprocessing(network, options.get("preprocess"), options.get("size")),
             decode=options.get("decode", "exact"),
             weights=network.path,
+            revision=network.revision,
             limits=Limits.of(
                 options.get("max_pixels"), options.get("max_bytes"), options.get("max_seconds")
             ),
@@ -171,7 +175,11 @@ class Recipe:
     @property
     def weights_notes(self) -> dict[str, str]:
         """The notes on where the weights are, which may have moved since they were taken."""
-        return {"weights": self.weights.name, "weights_path": str(self.weights.resolve())}
+        return {
+            "weights": self.weights.name,
+            "weights_path": str(self.weights.resolve()),
+            "revision": self.revision,
+        }
 
     def differences(self, asked: "Recipe") -> list[str]:
         """Say where another recipe differs, each difference for the end of a message."""
@@ -227,6 +235,7 @@ _PLAIN = [
     if each.compare and name not in {"layers", "preprocessing"}
 ]
 _STORED: dict[str, Any] = {"network": str, "weights_path": str, "weights_sha256": str}
+_STORED |= {"revision": str}
 _STORED |= {n: str if n in _CHOICES else _NAMES[n].type for n in _PLAIN if n not in _STORED}
 _STORED |= {"transform": dict, "settings": dict}
 
@@ -237,6 +246,12 @@ def _preprocessing(
     if isinstance(asked, str | Path):
         return choose(asked, network.size, size)
     made = asked or network.preprocessing
+    if network.is_assumed and not asked:
+        warnings.warn(
+            f"{quoted(network.path)}: nothing says how its input is made; assumed is '{made}' "
+            "(--preprocess says another)",
+            stacklevel=2,
+        )
     if made is None:
         raise UsageError(
             f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "

@@ -85,7 +85,15 @@ def group_norm(x: Value, name: str, *, groups: int, epsilon: float) -> Value:
     return normalise_groups(x, scale, bias, groups=groups, epsilon=epsilon)
 
 
-def squeeze_excite(x: Value, squeeze: str, excite: str, width: int, *, act: Activation) -> Value:
+def squeeze_excite(
+    x: Value,
+    squeeze: str,
+    excite: str,
+    width: int,
+    *,
+    act: Activation,
+    gate: Activation = sigmoid,
+) -> Value:
     """Weigh a map's channels by what two convolutions make of their means (arXiv:1709.01507).
 
     Args:
@@ -94,11 +102,12 @@ def squeeze_excite(x: Value, squeeze: str, excite: str, width: int, *, act: Acti
         excite: The second.
         width: Of the vector between them.
         act: What is applied to this vector.
+        gate: What is applied to the second's result.
     """
     channels = x.shape[0]
     mean = reshape(global_avg_pool(x), -1, channels, 1, 1, layout="NCHW")
     squeezed = act(conv_bias(mean, squeeze, width, 1))
-    return multiply(x, sigmoid(conv_bias(squeezed, excite, channels, 1)))
+    return multiply(x, gate(conv_bias(squeezed, excite, channels, 1)))
 
 
 def channel_attention(x: Value, name: str, kernel: int) -> Value:

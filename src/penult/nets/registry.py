@@ -64,14 +64,22 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("s1.b1.conv1.conv.weight", "regnet"),
     ("regnet.embedder.embedder.convolution.weight", "regnet"),
     ("embedder.embedder.convolution.weight", "regnet"),
+    ("conv_stem.weight", "mbconv_timm"),
+    ("features.1.0.block.0.0.weight", "mbconv_torchvision"),
+    ("features.1.block.0.0.weight", "mbconv_torchvision"),
+    ("features.1.conv.0.0.weight", "mbconv_torchvision"),
+    ("layers.8.0.layers.0.weight", "mbconv_torchvision"),
+    ("mobilenet_v2.conv_stem.first_conv.convolution.weight", "mbconv_transformers"),
+    ("conv_stem.first_conv.convolution.weight", "mbconv_transformers"),
 )
-DESIGNS = {
+DESIGNS = {  # of families that are read off tensors
     "bit": "Bit",
     "clip_resnet": "ClipResNet",
+    "mbconv": "MobileConvolutions",
     "regnet": "RegNet",
     "resnet": "ResNet",
     "vision_transformer": "VisionTransformer",
-}  # of families that are read off tensors
+}
 GROUP = "penult.networks"
 DEFAULT = "efficientnet_lite0"
 
