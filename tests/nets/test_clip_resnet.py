@@ -17,6 +17,7 @@ TINY = ClipResNet(
     classes=0,
     blocks=(2, 1, 1, 1),
     width=2,
+    pool="attention",
     heads=1,
     features=5,
 )
@@ -36,6 +37,46 @@ def test_the_image_tower_may_stand_alone():
     alone = {name.removeprefix("visual."): shape for name, shape in SHAPES.items()}
     (found,) = read_designs(alone, Card()).values()
     assert found.base == ""
+
+
+def changed(**changes: object) -> ClipResNet:
+    return ClipResNet(**{**{n: getattr(TINY, n) for n in TINY.__dataclass_fields__}, **changes})
+
+
+def shapes_of(design: ClipResNet) -> dict[str, tuple[int, ...]]:
+    graph = design.architecture().build(images(design.size), design.classes)
+    return {v.name: v.shape for v in variables(graph.values())}
+
+
+TIMM = {"library": "timm", "base": "", "features": 64}
+RN50 = {"blocks": (3, 4, 6, 3), "width": 64, "size": 224, "heads": 32, "features": 2048}
+DESIGN_BY_NAME = {
+    "timm/resnet2-1-1-1x2_clip": changed(**TIMM, classes=5),
+    "timm/resnet50_clip": changed(**{**TIMM, **RN50}, classes=0),
+    "timm/resnet50_clip_gap": changed(**{**TIMM, **RN50}, pool="avg", classes=7),
+    "timm/resnet2-1-1-1x2_clip_gap": changed(**TIMM, size=224, pool="avg"),
+    "open_clip/RN50": changed(**RN50),
+}
+
+
+@pytest.mark.parametrize("name", DESIGN_BY_NAME)
+def test_each_kind_is_told_by_tensors(name):
+    design = DESIGN_BY_NAME[name]
+    assert read_designs(shapes_of(design), Card()) == {"": design}
+    assert design.name == name
+
+
+def test_positions_of_timm_are_resampled():
+    (layers,) = [pretrained(DESIGN_BY_NAME["timm/resnet2-1-1-1x2_clip"]).layers(size=96)]
+    assert (layers["stages.3"].shape, layers["head"].shape) == ((64, 3, 3), (5,))
+
+
+def test_other_networks_of_timm_with_such_blocks_are_not_read():
+    design = DESIGN_BY_NAME["timm/resnet50_clip_gap"]
+    assert read_designs(shapes_of(design) | {"head.norm.weight": (9,)}, Card()) == {}
+    assert read_designs(shapes_of(design), Card("timm", "resnet50_mlp")) == {}
+    with pytest.raises(NetworkError, match=r"are of resnet50_clip_gap, not of resnet101_clip as"):
+        read_designs(shapes_of(design), Card("timm", "resnet101_clip"))
 
 
 def test_settings_can_contradict_the_tensors():
@@ -59,7 +100,7 @@ def test_tensors_that_fit_no_such_network_are_not_read(name, shape):
 
 
 def test_other_sizes_are_refused():
-    message = "open_clip/RN-2-1-1-1x2 can't take 96×96: its attention knows places of 64×64 pixels"
+    message = "open_clip/RN2-1-1-1x2 can't take 96×96: its attention knows places of 64×64 pixels"
     with pytest.raises(NetworkError, match=message):
         pretrained(TINY).layers(size=96)
 

@@ -2,13 +2,15 @@
 
 Three convolutions at the beginning; maps are averaged before a convolution rather than that it
 has a stride; and an attention's answer to the mean of all places becomes the features. Names and
-numbers are those of open_clip/modified_resnet.py and of OpenAI's clip/model.py.
+numbers are those of open_clip/modified_resnet.py, which are OpenAI's, and of timm/models/byobnet.py
+with timm/layers/attention_pool2d.py.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isqrt
-from typing import Any
+from typing import Literal, NamedTuple
+
+import numpy as np
 
 from penult.errors import NetworkError
 from penult.graph import (
@@ -19,32 +21,94 @@ from penult.graph import (
     attention,
     avg_pool,
     global_avg_pool,
-    images,
     join_tokens,
     relu,
     reshape,
     to_tokens,
-    variables,
 )
+from penult.graph.values import Array
 from penult.images import preprocess
 from penult.images.preprocess import Transform
 from penult.nets import pytorch
-from penult.nets.design import Card, Shapes
+from penult.nets.positions import resample
 from penult.nets.spec import Architecture, Layers
-from penult.util.text import quoted
 
 EPSILON = 1e-5
 STAGES = 4
 REDUCTION = 32  # of the image's side, on the last map
 MOST_BLOCKS = 256  # of a stage; published ones have up to 36
-MOST_PIXELS = 4096  # of an image's side
 
-NAMES: Mapping[tuple[tuple[int, ...], int], str] = {  # by blocks a stage, and width
-    ((3, 4, 6, 3), 64): "RN50",
-    ((3, 4, 23, 3), 64): "RN101",
-    ((4, 6, 10, 6), 80): "RN50x4",
-    ((6, 8, 18, 8), 96): "RN50x16",
-    ((3, 15, 36, 10), 128): "RN50x64",
+Library = Literal["open_clip", "timm"]
+
+
+class Names(NamedTuple):
+    """A library's names; `{}` stands for a number, from 1 but for timm's stages and blocks."""
+
+    conv: str  # of the stem
+    norm: str
+    act: str  # a layer, likewise the following
+    pool: str
+    stage: str  # with its number from 0, and from 1
+    convs: tuple[str, str, str]  # below a block, likewise the following
+    norms: tuple[str, str, str]
+    acts: tuple[str, str]
+    shortcut: str  # the layer
+    shortcut_conv: str
+    shortcut_norm: str
+    places: str
+    queries: str
+    keys: str
+    values: str
+    projection: str
+    source: str
+
+
+NAMES: Mapping[Library, Names] = {
+    "open_clip": Names(
+        conv="conv{}",
+        norm="bn{}",
+        act="act{}",
+        pool="avgpool",
+        stage="layer{1}",
+        convs=(".conv1", ".conv2", ".conv3"),
+        norms=(".bn1", ".bn2", ".bn3"),
+        acts=(".act1", ".act2"),
+        shortcut=".downsample",
+        shortcut_conv=".downsample.0",
+        shortcut_norm=".downsample.1",
+        places="attnpool.positional_embedding",
+        queries="attnpool.q_proj",
+        keys="attnpool.k_proj",
+        values="attnpool.v_proj",
+        projection="attnpool.c_proj",
+        source="https://github.com/mlfoundations/open_clip/blob/main/src/open_clip/modified_resnet.py",
+    ),
+    "timm": Names(
+        conv="stem.conv{}.conv",
+        norm="stem.conv{}.bn",
+        act="stem.conv{}.bn",  # the norm's module applies ReLU too
+        pool="stem",
+        stage="stages.{0}",
+        convs=(".conv1_1x1.conv", ".conv2_kxk.conv", ".conv3_1x1.conv"),
+        norms=(".conv1_1x1.bn", ".conv2_kxk.bn", ".conv3_1x1.bn"),
+        acts=(".conv1_1x1.bn", ".conv2_kxk.bn"),
+        shortcut=".shortcut",
+        shortcut_conv=".shortcut.conv.conv",
+        shortcut_norm=".shortcut.conv.bn",
+        places="head.pos_embed",
+        queries="head.q",
+        keys="head.k",
+        values="head.v",
+        projection="head.proj",
+        source="https://github.com/huggingface/pytorch-image-models/blob/main/timm/models/byobnet.py",
+    ),
+}
+PUBLISHED: Mapping[tuple[tuple[int, ...], int], tuple[str, int]] = {  # by blocks and width
+    ((3, 4, 6, 3), 64): ("50", 224),
+    ((3, 4, 23, 3), 64): ("101", 224),
+    ((4, 6, 10, 6), 80): ("50x4", 288),
+    ((6, 8, 18, 8), 96): ("50x16", 384),
+    ((3, 15, 36, 10), 128): ("50x64", 448),
 }
 
 
@@ -53,22 +117,24 @@ class ClipResNet:
     """All that decides the graph of CLIP's image tower.
 
     Attributes:
-        library: Whose names its tensors and layers have: `open_clip`, and OpenAI.
+        library: Whose names its tensors and layers have: `open_clip`, and OpenAI, or `timm`.
         base: What stands before them: `visual.`, or nothing in a file of this tower alone.
-        size: Pixels of the square input, the only one that it takes.
-        classes: 0, as it has no classifier.
+        size: Pixels of the square input; open_clip's takes no other.
+        classes: Of timm's last layer, which is the projection after an attention; 0 without one.
         blocks: In each of the four stages.
         width: Channels of the stem and of the first stage's 3×3 convolutions.
+        pool: How the last map becomes a vector; averages are timm's.
         heads: Of the attention.
         features: Channels of what comes out.
     """
 
-    library: str
-    base: str
+    library: Library
+    base: Literal["", "visual."]
     size: int
     classes: int
     blocks: tuple[int, ...]
     width: int
+    pool: Literal["attention", "avg"]
     heads: int
     features: int
 
@@ -81,24 +147,39 @@ class ClipResNet:
 
     @property
     def name(self) -> str:
-        """What open_clip calls it, or one like it: `open_clip/RN50`."""
-        blocks = "-".join(map(str, self.blocks))
-        return f"open_clip/{NAMES.get((self.blocks, self.width), f'RN-{blocks}x{self.width}')}"
+        """What the library calls it, or one like it: `open_clip/RN50`, `timm/resnet50_clip`."""
+        known, _ = PUBLISHED.get((self.blocks, self.width), ("", 0))
+        kind = known or f"{'-'.join(map(str, self.blocks))}x{self.width}"
+        if self.library == "open_clip":
+            return f"open_clip/RN{kind}"
+        return f"timm/resnet{kind}_clip{'_gap' if self.pool == 'avg' else ''}"
+
+    @property
+    def classifier(self) -> str:
+        """The last linear layer: timm's name of the projection, or what stands for it."""
+        return NAMES[self.library].projection if self.pool == "attention" else "head.fc"
+
+    @property
+    def logits(self) -> str:
+        """What comes out of it."""
+        return "head" if self.pool == "attention" else "head.fc"
 
     def architecture(self) -> Architecture:
         """Say how it is built."""
+        names = NAMES[self.library]
         return Architecture(
             build=_Builder(self).build,
-            embedding="image_features",
-            logits=None,
-            classifier=None,
+            embedding="image_features" if self.library == "open_clip" else "pre_logits",
+            logits=self.logits if self.classes else None,
+            classifier=f"{self.classifier}.weight" if self.classes else None,
             paper="https://arxiv.org/abs/2103.00020",
-            source="https://github.com/mlfoundations/open_clip/blob/main/src/open_clip/modified_resnet.py",
+            source=names.source,
         )
 
     def preprocess(self, size: int) -> Transform:
-        """Make OpenAI's preprocessing."""
-        return preprocess.shorter_side(size, 1, "bicubic", preprocess.CLIP)
+        """Make OpenAI's preprocessing, or timm's, which sees a little less."""
+        share = 0.9 if self.library == "timm" else 1
+        return preprocess.shorter_side(size, share, "bicubic", preprocess.CLIP)
 
 
 class _Builder:
@@ -106,38 +187,52 @@ class _Builder:
 
     def __init__(self, design: ClipResNet) -> None:
         self.design = design
+        self.names = NAMES[design.library]
         self.layers: Layers = {}
 
     def build(self, images: Value, classes: int) -> Layers:
-        """Stem, four stages, attention; there are no classes."""
-        design, base = self.design, self.design.base
+        """Stem, four stages, and one vector of the last map."""
+        design, names, base = self.design, self.names, self.design.base
         layers = self.layers = {}
-        half = design.width // 2
-        x = self._conv(images, f"{base}conv1", f"{base}bn1", half, 3, stride=2)
-        x = layers[f"{base}act1"] = relu(x)
-        x = layers[f"{base}act2"] = relu(self._conv(x, f"{base}conv2", f"{base}bn2", half, 3))
-        x = self._conv(x, f"{base}conv3", f"{base}bn3", design.width, 3)
-        x = layers[f"{base}act3"] = relu(x)
-        x = layers[f"{base}avgpool"] = avg_pool(x, 2, stride=2)
+        x = images
+        for n, divisor in enumerate((2, 2, 1), start=1):
+            conv, norm = f"{base}{names.conv.format(n)}", f"{base}{names.norm.format(n)}"
+            x = self._conv(x, conv, norm, design.width // divisor, 3, stride=2 if n == 1 else 1)
+            x = layers[f"{base}{names.act.format(n)}"] = relu(x)
+        x = layers[f"{base}{names.pool}"] = avg_pool(x, 2, stride=2)
         for stage, blocks in enumerate(design.blocks):
+            at = f"{base}{names.stage.format(stage, stage + 1)}"
             for block in range(blocks):
                 stride = 2 if stage and not block else 1
-                x = self._block(x, f"{base}layer{stage + 1}.{block}", 2**stage, stride)
-            layers[f"{base}layer{stage + 1}"] = x
-        x = layers[f"{base}attnpool"] = layers["image_features"] = self._attend(x)
+                x = self._block(x, f"{at}.{block}", 2**stage * design.width, stride)
+            layers[at] = x
+        if design.library == "open_clip":
+            found = pytorch.linear(self._attend(x), f"{base}{names.projection}", design.features)
+            found = reshape(found, -1, design.features, layout="NC")
+            layers[f"{base}attnpool"] = layers["image_features"] = found
+            return layers
+        if design.pool == "avg":
+            x = global_avg_pool(x)
+        else:
+            x = reshape(self._attend(x), -1, design.features, layout="NC")
+        layers["pre_logits"] = x
+        if classes and design.classes:
+            layers[design.logits] = pytorch.linear(x, design.classifier, classes)
         return layers
 
-    def _block(self, x: Value, at: str, wider: int, stride: int) -> Value:
+    def _block(self, x: Value, at: str, width: int, stride: int) -> Value:
         """Reduce, filter, widen; add the input, projected where its size differs."""
-        width = wider * self.design.width
-        y = self.layers[f"{at}.act1"] = relu(self._conv(x, f"{at}.conv1", f"{at}.bn1", width, 1))
-        y = self.layers[f"{at}.act2"] = relu(self._conv(y, f"{at}.conv2", f"{at}.bn2", width, 3))
-        y = self._halve(y, stride)
-        y = self._conv(y, f"{at}.conv3", f"{at}.bn3", 4 * width, 1)
+        convs, norms, acts = (
+            [at + part for part in parts]
+            for parts in (self.names.convs, self.names.norms, self.names.acts)
+        )
+        y = self.layers[acts[0]] = relu(self._conv(x, convs[0], norms[0], width, 1))
+        y = self.layers[acts[1]] = relu(self._conv(y, convs[1], norms[1], width, 3))
+        y = self._conv(self._halve(y, stride), convs[2], norms[2], 4 * width, 1)
         if stride > 1 or x.shape[0] != 4 * width:
-            names = f"{at}.downsample.0", f"{at}.downsample.1"
-            x = self._conv(self._halve(x, stride), *names, 4 * width, 1)
-            self.layers[f"{at}.downsample"] = x
+            conv, norm = at + self.names.shortcut_conv, at + self.names.shortcut_norm
+            x = self._conv(self._halve(x, stride), conv, norm, 4 * width, 1)
+            self.layers[at + self.names.shortcut] = x
         y = self.layers[at] = relu(add(y, x))
         return y
 
@@ -153,76 +248,32 @@ class _Builder:
         return y
 
     def _attend(self, x: Value) -> Value:
-        """Ask with the mean of all places for what is in them, itself included."""
-        at, size = f"{self.design.base}attnpool", self.design.size
-        channels, *grid = x.shape
-        side = size // REDUCTION
-        if grid != [side, side]:
-            raise NetworkError(f"its attention knows places of {size}×{size} pixels only")
+        """Ask with the mean of all places for what is in them, itself included: one token."""
+        names, base = self.names, self.design.base
+        channels = x.shape[0]
         mean = reshape(global_avg_pool(x), -1, 1, channels, layout="NLC")
-        table = Variable(f"{at}.positional_embedding", (side**2 + 1, channels))
-        places = Constant(table.shape, (table,), lambda array: array)
-        first = Constant((1, channels), (table,), lambda array: array[:1])
+        places = self._places(x)
+        first = Constant(
+            (1, channels), places.variables, lambda *arrays: places.compute(*arrays)[:1]
+        )
         tokens = add(join_tokens(mean, to_tokens(x)), places)
-        query = pytorch.linear(add(mean, first), f"{at}.q_proj", channels)
+        query = pytorch.linear(add(mean, first), f"{base}{names.queries}", channels)
         keys, values = (
-            pytorch.linear(tokens, f"{at}.{each}_proj", channels) for each in ("k", "v")
+            pytorch.linear(tokens, f"{base}{each}", channels) for each in (names.keys, names.values)
         )
-        found = attention(query, keys, values, heads=self.design.heads)
-        features = self.design.features
-        found = pytorch.linear(found, f"{at}.c_proj", features)
-        return reshape(found, -1, features, layout="NC")
+        return attention(query, keys, values, heads=self.design.heads)
 
+    def _places(self, x: Value) -> Constant:
+        """What is added to the tokens: a row for the mean, then one for each place."""
+        channels, height, width = x.shape
+        side = self.design.size // REDUCTION
+        if self.design.library == "open_clip" and (height, width) != (side, side):
+            size = side * REDUCTION
+            raise NetworkError(f"its attention knows places of {size}×{size} pixels only")
+        table = Variable(f"{self.design.base}{self.names.places}", (side**2 + 1, channels))
 
-def read(shapes: Shapes, card: Card) -> ClipResNet | None:
-    """Read the network off the tensors of a file, both towers or the image's alone.
+        def compute(array: Array) -> Array:
+            resampled: Array = np.concatenate([array[:1], resample(array[1:], height, "antialias")])
+            return resampled
 
-    Raises:
-        NetworkError: The settings beside the file say another network than the tensors.
-    """
-    base = "visual." if "visual.attnpool.positional_embedding" in shapes else ""
-    places = shapes[f"{base}attnpool.positional_embedding"]
-    width = _first(shapes, f"{base}conv3.weight")
-    grid = isqrt(max(0, places[0] - 1)) if len(places) == 2 else 0
-    blocks = tuple(_blocks(shapes, f"{base}layer{stage + 1}") for stage in range(STAGES))
-    if not width or not 0 < grid <= MOST_PIXELS // REDUCTION:
-        return None
-    given = card.config.get("vision_cfg")
-    settings = given if isinstance(given, Mapping) else {}
-    _compare(settings, blocks, width, grid * REDUCTION)
-    head_width = settings.get("head_width", 64)
-    try:
-        found = ClipResNet(
-            library="open_clip",
-            base=base,
-            size=grid * REDUCTION,
-            classes=0,
-            blocks=blocks,
-            width=width,
-            heads=REDUCTION * width // head_width if type(head_width) is int else 0,
-            features=_first(shapes, f"{base}attnpool.c_proj.weight"),
-        )
-    except (ValueError, ZeroDivisionError):
-        return None
-    graph = found.architecture().build(images(found.size), 0)
-    needed = variables(graph.values())
-    return found if all(shapes.get(each.name) == each.shape for each in needed) else None
-
-
-def _first(shapes: Shapes, name: str) -> int:
-    return next(iter(shapes.get(name, ())), 0)
-
-
-def _blocks(shapes: Shapes, stage: str) -> int:
-    known = (f"{stage}.{block}.conv1.weight" in shapes for block in range(MOST_BLOCKS))
-    return next((count for count, known_ in enumerate(known) if not known_), MOST_BLOCKS)
-
-
-def _compare(settings: Mapping[str, Any], blocks: tuple[int, ...], width: int, size: int) -> None:
-    """Compare what open_clip_config.json says with the tensors."""
-    found = {"layers": [*blocks], "width": width, "image_size": size}
-    for name, value in found.items():
-        if (said := settings.get(name, value)) != value:
-            raise NetworkError(
-                f"open_clip_config.json says {name} {quoted(said)}, but the tensors {value}"
-            )
+        return Constant((height * width + 1, channels), (table,), compute)
