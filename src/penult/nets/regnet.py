@@ -14,7 +14,7 @@ from penult.graph import Value, add, global_avg_pool, images, relu, variables
 from penult.images import preprocess
 from penult.images.geometry import ShorterSide
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.design import Card, Shapes
 from penult.nets.regnet_published import LARGER, VARIANTS
 from penult.nets.spec import Architecture, Layers
@@ -170,7 +170,7 @@ class RegNet:
     def preprocess(self, size: int) -> Transform:
         """Make the preprocessing that its library takes where no file says another."""
         if self.library == "torchvision":
-            return preprocess.torchvision(size)
+            return torchvision.preprocess_for(self.title, size)
         if self.library == "transformers":
             geometry = ShorterSide(size, int(size / 0.875), "bicubic", "down", "down")
             return Transform(geometry, preprocess.IMAGENET)

@@ -19,7 +19,7 @@ from penult.graph import Value, add, avg_pool, global_avg_pool, max_pool, relu
 from penult.images import preprocess
 from penult.images.geometry import ShorterSide
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.resnet_published import TIMM
 from penult.nets.spec import Architecture, Layers
 
@@ -167,7 +167,7 @@ class ResNet:
     def preprocess(self, size: int) -> Transform:
         """Make the preprocessing that its library takes where no file says another."""
         if self.library == "torchvision":
-            return preprocess.torchvision(size)
+            return torchvision.preprocess_for(title(self), size)
         if self.library == "transformers":
             geometry = ShorterSide(size, int(size / 0.875), "bicubic", "down", "down")
             return Transform(geometry, preprocess.IMAGENET)

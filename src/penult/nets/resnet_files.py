@@ -9,7 +9,8 @@ from penult.graph import images, variables
 from penult.nets import pytorch
 from penult.nets.design import Card, Shapes
 from penult.nets.resnet import Names, ResNet, Stages, title
-from penult.nets.resnet_published import TIMM, TORCHVISION
+from penult.nets.resnet_published import TIMM
+from penult.nets.torchvision import networks
 from penult.util.text import quoted
 
 MOST_STAGES = 8
@@ -140,11 +141,11 @@ def _by_name(found: ResNet, card: Card) -> ResNet:
         each = replace(found, antialias=kind)
         alike.setdefault(title(each), each)  # not all names tell
     plain, *_ = alike
-    if card.library == "torchvision" or (card.library != "timm" and plain in TORCHVISION):
+    if card.library == "torchvision" or (card.library != "timm" and plain in networks()):
         alike = {plain: replace(found, library="torchvision")}
     if (name := card.architecture) in alike:
         return _sized(alike[name])
-    if name in TIMM or name in TORCHVISION:
+    if name in TIMM or name in networks():
         raise NetworkError(f"the tensors are of {plain}, not of {name} as is said")
     known = [each for each in alike if each in TIMM]
     if len(known) > 1 and not name:
