@@ -1,4 +1,4 @@
-"""The RegNets that torchvision and timm publish: names, sizes, accuracies."""
+"""The RegNets that torchvision and timm publish, by what tensors tell of them."""
 
 from collections.abc import Mapping
 
@@ -36,52 +36,3 @@ VARIANTS: Mapping[tuple[str, tuple[int, ...], tuple[int, ...]], tuple[str, str, 
     ("y", (2, 7, 17, 1), (528, 1056, 2904, 7392)): ("regnety_1280", "regnet_y_128gf", 100),
     ("y", (2, 7, 17, 1), (746, 1492, 4103, 10444)): ("regnety_2560", "", 100),
 }
-
-# at https://download.pytorch.org/models/NAME-DIGEST.pth, BSD-3-Clause; SWAG's are CC-BY-NC-4.0, at
-# NAME_swag-DIGEST.pth, and with a linear classifier NAME_lc_swag-DIGEST.pth
-PUBLISHED = [
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    ("regnet_x_400mf", "IMAGENET1K_V1", "adf1edd5", 256, "bilinear", 224, 72.834, 90.95),
-    ("regnet_x_400mf", "IMAGENET1K_V2", "62229a5f", 232, "bilinear", 224, 74.864, 92.322),
-    ("regnet_x_800mf", "IMAGENET1K_V1", "ad17e45c", 256, "bilinear", 224, 75.212, 92.348),
-    ("regnet_x_800mf", "IMAGENET1K_V2", "94a99ebd", 232, "bilinear", 224, 77.522, 93.826),
-    ("regnet_x_1_6gf", "IMAGENET1K_V1", "e3633e7f", 256, "bilinear", 224, 77.04, 93.44),
-    ("regnet_x_1_6gf", "IMAGENET1K_V2", "a12f2b72", 232, "bilinear", 224, 79.668, 94.922),
-    ("regnet_x_3_2gf", "IMAGENET1K_V1", "f342aeae", 256, "bilinear", 224, 78.364, 93.992),
-    ("regnet_x_3_2gf", "IMAGENET1K_V2", "7071aa85", 232, "bilinear", 224, 81.196, 95.43),
-    ("regnet_x_8gf", "IMAGENET1K_V1", "03ceed89", 256, "bilinear", 224, 79.344, 94.686),
-    ("regnet_x_8gf", "IMAGENET1K_V2", "2b70d774", 232, "bilinear", 224, 81.682, 95.678),
-    ("regnet_x_16gf", "IMAGENET1K_V1", "2007eb11", 256, "bilinear", 224, 80.058, 94.944),
-    ("regnet_x_16gf", "IMAGENET1K_V2", "ba3796d7", 232, "bilinear", 224, 82.716, 96.196),
-    ("regnet_x_32gf", "IMAGENET1K_V1", "9d47f8d0", 256, "bilinear", 224, 80.622, 95.248),
-    ("regnet_x_32gf", "IMAGENET1K_V2", "6eb8fdc6", 232, "bilinear", 224, 83.014, 96.288),
-    ("regnet_y_400mf", "IMAGENET1K_V1", "c65dace8", 256, "bilinear", 224, 74.046, 91.716),
-    ("regnet_y_400mf", "IMAGENET1K_V2", "e6988f5f", 232, "bilinear", 224, 75.804, 92.742),
-    ("regnet_y_800mf", "IMAGENET1K_V1", "1b27b58c", 256, "bilinear", 224, 76.42, 93.136),
-    ("regnet_y_800mf", "IMAGENET1K_V2", "58fc7688", 232, "bilinear", 224, 78.828, 94.502),
-    ("regnet_y_1_6gf", "IMAGENET1K_V1", "b11a554e", 256, "bilinear", 224, 77.95, 93.966),
-    ("regnet_y_1_6gf", "IMAGENET1K_V2", "0d7bc02a", 232, "bilinear", 224, 80.876, 95.444),
-    ("regnet_y_3_2gf", "IMAGENET1K_V1", "b5a9779c", 256, "bilinear", 224, 78.948, 94.576),
-    ("regnet_y_3_2gf", "IMAGENET1K_V2", "9180c971", 232, "bilinear", 224, 81.982, 95.972),
-    ("regnet_y_8gf", "IMAGENET1K_V1", "d0d0e4a8", 256, "bilinear", 224, 80.032, 95.048),
-    ("regnet_y_8gf", "IMAGENET1K_V2", "dc2b1b54", 232, "bilinear", 224, 82.828, 96.33),
-    ("regnet_y_16gf", "IMAGENET1K_SWAG_E2E_V1", "43afe44d", 384, "bicubic", 384, 86.012, 98.054),
-    ("regnet_y_16gf", "IMAGENET1K_SWAG_LINEAR_V1", "f3ec0043", 224, "bicubic", 224, 83.976, 97.244),
-    ("regnet_y_16gf", "IMAGENET1K_V1", "9e6ed7dd", 256, "bilinear", 224, 80.424, 95.24),
-    ("regnet_y_16gf", "IMAGENET1K_V2", "3e4a00f9", 232, "bilinear", 224, 82.886, 96.328),
-    ("regnet_y_32gf", "IMAGENET1K_SWAG_E2E_V1", "04fdfa75", 384, "bicubic", 384, 86.838, 98.362),
-    ("regnet_y_32gf", "IMAGENET1K_SWAG_LINEAR_V1", "e1583746", 224, "bicubic", 224, 84.622, 97.48),
-    ("regnet_y_32gf", "IMAGENET1K_V1", "4dee3f7a", 256, "bilinear", 224, 80.878, 95.34),
-    ("regnet_y_32gf", "IMAGENET1K_V2", "8db6d4b5", 232, "bilinear", 224, 83.368, 96.498),
-    ("regnet_y_128gf", "IMAGENET1K_SWAG_E2E_V1", "c8ce3e52", 384, "bicubic", 384, 88.228, 98.682),
-    (
-        "regnet_y_128gf",
-        "IMAGENET1K_SWAG_LINEAR_V1",
-        "cbe8ce12",
-        224,
-        "bicubic",
-        224,
-        86.068,
-        97.844,
-    ),
-]
