@@ -6,6 +6,7 @@ values; only `penult.onnx.writer` asks for weights, and only for those that the 
 depend on.
 """
 
+from penult.graph.maps import deviation_norm, interleave, response_norm, slice_map
 from penult.graph.ops import (
     BatchNorm,
     add,
@@ -31,6 +32,7 @@ from penult.graph.ops import (
     plain,
     relu,
     relu6,
+    reshape,
     sigmoid,
     silu,
     softmax,
@@ -66,6 +68,7 @@ __all__ = [
     "concat",
     "conv",
     "dense",
+    "deviation_norm",
     "embedding",
     "first_token",
     "flatten",
@@ -77,6 +80,7 @@ __all__ = [
     "hard_sigmoid",
     "hard_swish",
     "images",
+    "interleave",
     "join_vectors",
     "layer_norm",
     "local_response_norm",
@@ -91,10 +95,13 @@ __all__ = [
     "quick_gelu",
     "relu",
     "relu6",
+    "reshape",
+    "response_norm",
     "rotate",
     "sigmoid",
     "silu",
     "slice_channels",
+    "slice_map",
     "slice_tokens",
     "softmax",
     "tanh",

@@ -51,8 +51,19 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("embeddings.patch_embeddings.weight", "vision_transformer_files"),
     ("encoder.layers.encoder_layer_0.ln_1.weight", "vision_transformer_files"),
     ("blocks.0.attn.qkv.weight", "vision_transformer_files"),
+    ("visual.trunk.stages.0.blocks.0.conv_dw.weight", "convnext_files"),
+    ("stages.0.blocks.0.conv_dw.weight", "convnext_files"),
+    ("features.1.0.layer_scale", "convnext_files"),
+    ("convnext.embeddings.patch_embeddings.weight", "convnext_files"),
+    ("convnextv2.embeddings.patch_embeddings.weight", "convnext_files"),
+    ("encoder.stages.0.layers.0.dwconv.weight", "convnext_files"),
+    ("stages.0.layers.0.depthwise_conv.weight", "convnext_files"),
+    ("downsample_layers.0.0.weight", "convnext_files"),
 )
-DESIGNS = {"vision_transformer": "VisionTransformer"}  # of families that are read off tensors
+DESIGNS = {  # of families that are read off tensors
+    "convnext": "ConvNeXt",
+    "vision_transformer": "VisionTransformer",
+}
 GROUP = "penult.networks"
 DEFAULT = "efficientnet_lite0"
 

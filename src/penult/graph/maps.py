@@ -1,0 +1,68 @@
+"""Operations across the channels of maps, and parts of them."""
+
+import numpy as np
+
+from penult.graph.ops import add, multiply, reshape
+from penult.graph.values import Constant, Value
+
+
+def response_norm(x: Value, scale: Constant, bias: Constant) -> Value:
+    """Let channels compete by their lengths over the whole map (GRN, arXiv:2301.00808).
+
+    Args:
+        x: (height, width, channels).
+        scale: (channels,).
+        bias: Likewise.
+    """
+    lengths = _reduce("ReduceL2", x, 1, 2)
+    shares = _divide(lengths, add(_reduce("ReduceMean", lengths, 3), _number(1e-6)))
+    return add(multiply(x, add(multiply(shares, scale), _number(1))), bias)
+
+
+def deviation_norm(x: Value, scale: Constant, *, epsilon: float) -> Value:
+    """Divide each place's channels by their deviation, as timm's SimpleNorm does.
+
+    Args:
+        x: (…, channels), of which the mean stays.
+        scale: (channels,).
+        epsilon: Is added to the variance, which is the sum of squares / (channels - 1).
+    """
+    axis, channels = len(x.shape), x.shape[-1]
+    mean = _reduce("ReduceMean", x, axis)
+    distance = add(x, multiply(mean, _number(-1)))
+    variance = _reduce("ReduceMean", multiply(distance, distance), axis)
+    unbiased = add(multiply(variance, _number(channels / (channels - 1))), _number(epsilon))
+    deviation = Value("Sqrt", (unbiased,), unbiased.shape, layout=x.layout)
+    return multiply(_divide(x, deviation), scale)
+
+
+def slice_map(x: Value, start: int, stop: int) -> Value:
+    """Take the channels of a map (c, h, w) from `start` to before `stop`."""
+    bounds = (
+        Value("Constant", (), (1,), {"value_ints": [each]}, dtype="int64")
+        for each in (start, stop, 1)
+    )
+    return Value("Slice", (x, *bounds), (stop - start, *x.shape[1:]), layout=x.layout)
+
+
+def interleave(x: Value, groups: int) -> Value:
+    """Shuffle a map's channels: the first of each group, then the second of each, and so on."""
+    channels, *places = x.shape
+    apart = reshape(x, -1, groups, channels // groups, *places)
+    shape = (channels // groups, groups, *places)
+    turned = Value("Transpose", (apart,), shape, {"perm": [0, 2, 1, 3, 4]})
+    return reshape(turned, -1, channels, *places, layout=x.layout)
+
+
+def _reduce(op: str, x: Value, *axes: int) -> Value:
+    """Reduce axes to one place each; the batch is axis 0."""
+    shape = tuple(1 if axis in axes else side for axis, side in enumerate(x.shape, 1))
+    return Value(op, (x,), shape, {"axes": [*axes], "keepdims": 1}, layout=x.layout)
+
+
+def _divide(x: Value, y: Value) -> Value:
+    return Value("Div", (x, y), x.shape, layout=x.layout)
+
+
+def _number(value: float) -> Constant:
+    return Constant((), (), lambda: np.array(value))

@@ -1,0 +1,62 @@
+"""The ConvNeXts that timm and torchvision publish: names, sizes, accuracies."""
+
+from typing import NamedTuple
+
+from penult.images.preprocess import CLIP, HALF, IMAGENET, Scaled
+
+SIZES = {  # by blocks of each stage, and channels of the first, which each stage doubles
+    ((2, 2, 4, 2), 32): "zepto",
+    ((2, 2, 6, 2), 40): "atto",
+    ((2, 2, 6, 2), 48): "femto",
+    ((2, 2, 6, 2), 64): "pico",
+    ((2, 2, 8, 2), 80): "nano",
+    ((3, 3, 9, 3), 96): "tiny",
+    ((3, 3, 27, 3), 96): "small",
+    ((3, 3, 27, 3), 128): "base",
+    ((3, 3, 27, 3), 192): "large",
+    ((3, 3, 27, 3), 256): "xlarge",
+    ((3, 3, 27, 3), 352): "huge",
+    ((3, 4, 30, 3), 384): "xxlarge",
+}
+TESTS = {  # by blocks, channels and the last kernel
+    ((1, 2, 4, 2), (24, 32, 48, 64), 7): "test_convnext",
+    ((1, 1, 1, 1), (32, 64, 96, 128), 7): "test_convnext2",
+    ((1, 1, 1, 1), (32, 64, 96, 128), 3): "test_convnext3",
+}
+
+
+class Taken(NamedTuple):
+    """What timm's default weights of a network take."""
+
+    size: int  # pixels of the input
+    share: float  # of the image's shorter side; 0 if it is squashed
+    normalisation: Scaled = IMAGENET
+
+
+TIMM = {
+    name: taken
+    for taken, names in {
+        Taken(160, 0.95, HALF): "test_convnext test_convnext2 test_convnext3",
+        Taken(224, 0.875): "convnext_atto convnext_atto_ols convnext_femto convnext_femto_ols"
+        " convnext_pico convnext_base convnext_large convnext_xlarge convnextv2_atto"
+        " convnextv2_femto convnextv2_pico convnextv2_nano convnextv2_tiny convnextv2_small"
+        " convnextv2_base convnextv2_large",
+        Taken(224, 0.875, HALF): "convnext_zepto_rms",
+        Taken(224, 0.9, HALF): "convnext_zepto_rms_ols",
+        Taken(224, 0.95): "convnext_nano convnext_nano_ols convnext_pico_ols convnext_tiny"
+        " convnext_tiny_hnf convnext_small",
+        Taken(256, 1, CLIP): "convnext_xxlarge",
+        Taken(320, 1, CLIP): "convnext_large_mlp",
+        Taken(384, 0): "convnextv2_huge",
+    }.items()
+    for name in names.split()
+}
+
+PUBLISHED = [  # at https://download.pytorch.org/models/NAME-DIGEST.pth, BSD-3-Clause
+    # name, tag, digest, shorter side, kernel, size, top-1, top-5
+    ("convnext_tiny", "IMAGENET1K_V1", "983f1562", 236, "bilinear", 224, 82.52, 96.146),
+    ("convnext_small", "IMAGENET1K_V1", "0c510722", 230, "bilinear", 224, 83.616, 96.65),
+    ("convnext_base", "IMAGENET1K_V1", "6075fbad", 232, "bilinear", 224, 84.062, 96.87),
+    ("convnext_large", "IMAGENET1K_V1", "ea097f82", 232, "bilinear", 224, 84.414, 96.976),
+]
+TORCHVISION = {name: shorter for name, _, _, shorter, *_ in PUBLISHED}
