@@ -10,12 +10,12 @@ def response_norm(x: Value, scale: Constant, bias: Constant) -> Value:
     """Let channels compete by their lengths over the whole map (GRN, arXiv:2301.00808).
 
     Args:
-        x: (height, width, channels).
-        scale: (channels,).
+        x: (channels, height, width).
+        scale: (channels, 1, 1).
         bias: Likewise.
     """
-    lengths = _reduce("ReduceL2", x, 1, 2)
-    shares = _divide(lengths, add(_reduce("ReduceMean", lengths, 3), _number(1e-6)))
+    lengths = _reduce("ReduceL2", x, 2, 3)
+    shares = _divide(lengths, add(_reduce("ReduceMean", lengths, 1), _number(1e-6)))
     return add(multiply(x, add(multiply(shares, scale), _number(1))), bias)
 
 

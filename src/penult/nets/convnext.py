@@ -17,7 +17,7 @@ from penult.graph import (
     Value,
     Variable,
     add,
-    dense,
+    conv,
     deviation_norm,
     gelu,
     global_avg_pool,
@@ -138,29 +138,29 @@ class ConvNeXt:
 
     def preprocess(self, size: int) -> Transform:
         """As the library takes it where no file says another."""
+        name = self.name.partition("/")[2]
         match self.library:
             case "torchvision":
-                shorter = TORCHVISION.get(self.name.partition("/")[2], 232)
-                geometry = ShorterSide(
-                    size, size * shorter // 224, "bilinear", longer="down", corner="nearest"
-                )
+                shorter = size * TORCHVISION.get(name, 232) // 224
+                geometry = ShorterSide(size, shorter, "bilinear", longer="down", corner="nearest")
                 return Transform(geometry, preprocess.IMAGENET)
             case "open_clip":
                 return preprocess.shorter_side(size, 1, "bicubic", preprocess.CLIP)
-            case "transformers" if self.dialect == "dinov3":
-                return preprocess.squashed(size, "bilinear", preprocess.IMAGENET)
-            case "transformers" if size >= 384:
-                return preprocess.squashed(size, "bicubic", preprocess.IMAGENET)
             case "transformers":
-                geometry = ShorterSide(
-                    size, int(size / 0.875), "bicubic", longer="down", corner="down"
-                )
-                return Transform(geometry, preprocess.IMAGENET)
-        known = TIMM.get(self.name.partition("/")[2])
-        share, normalisation = known[1:] if known else (0.875, preprocess.IMAGENET)
+                return self._transformers(size)
+        share, normalisation = TIMM[name][1:] if name in TIMM else (0.875, preprocess.IMAGENET)
         if not share:
             return preprocess.squashed(size, "bicubic", normalisation)
         return preprocess.shorter_side(size, share, "bicubic", normalisation)
+
+    def _transformers(self, size: int) -> Transform:
+        """As ConvNextImageProcessor and DINOv3ViTImageProcessor do."""
+        if self.dialect == "dinov3":
+            return preprocess.squashed(size, "bilinear", preprocess.IMAGENET)
+        if size >= 384:
+            return preprocess.squashed(size, "bicubic", preprocess.IMAGENET)
+        geometry = ShorterSide(size, int(size / 0.875), "bicubic", longer="down", corner="down")
+        return Transform(geometry, preprocess.IMAGENET)
 
 
 class _Builder:
@@ -191,11 +191,16 @@ class _Builder:
     def _stem(self, images: Value) -> Value:
         design, names = self.design, self.names
         if design.patch:
-            conv, norm = map(self._full, names.stem)
-            patches = pytorch.conv_bias(
-                images, conv, design.widths[0], design.patch, stride=design.patch, padding="VALID"
+            patches, norm = map(self._full, names.stem)
+            x = pytorch.conv_bias(
+                images,
+                patches,
+                design.widths[0],
+                design.patch,
+                stride=design.patch,
+                padding="VALID",
             )
-            return self._norm_map(patches, norm)
+            return self._norm_map(x, norm)
         middle, filters = design.stem
         second = 2 if design.has_stem_activation else 1
         x = pytorch.conv_bias(images, self._full("stem.0"), middle, 3, stride=2)
@@ -205,40 +210,44 @@ class _Builder:
         return self._norm_map(x, self._full(f"stem.{second + 1}"))
 
     def _halve(self, x: Value, stage: int) -> Value:
-        norm, conv = (self._full(name, stage) for name in self.names.halving)
+        norm, halving = (self._full(name, stage) for name in self.names.halving)
         width = self.design.widths[stage]
         return pytorch.conv_bias(
-            self._norm_map(x, norm), conv, width, 2, stride=2, padding="VALID"
+            self._norm_map(x, norm), halving, width, 2, stride=2, padding="VALID"
         )
 
     def _block(self, x: Value, stage: int, block: int) -> Value:
-        """A depthwise convolution, then two dense layers on each place."""
+        """A depthwise convolution, then two dense layers on each place.
+
+        These are 1×1 convolutions here, which take ONNX Runtime 0.92 of the time of products.
+        """
         design, names = self.design, self.names
         at = self._full(names.block, stage, block)
         width, hidden, kernel = (
             numbers[stage] for numbers in (design.widths, design.hidden, design.kernels)
         )
         y = pytorch.conv_bias(x, f"{at}.{names.depthwise}", width, kernel, groups=width)
-        y = self._norm(to_nhwc(y), f"{at}.{names.norm}", design.epsilon)
-        y = ACTIVATIONS[design.activation](
-            dense(y, *self._dense(f"{at}.{names.fc1}", width, hidden))
-        )
+        y = self._norm_map(y, f"{at}.{names.norm}")
+        y = conv(y, *self._dense(f"{at}.{names.fc1}", width, hidden))
+        y = ACTIVATIONS[design.activation](y)
         if design.has_response_norm:
             y = response_norm(y, *(self._factors(f"{at}.{n}", hidden) for n in names.response))
         scale = f"{at}.{names.scale}" if design.has_scale else ""
-        y = dense(y, *self._dense(f"{at}.{names.fc2}", hidden, width, scale))
-        return add(x, transpose(y, "NCHW"))
+        return add(x, conv(y, *self._dense(f"{at}.{names.fc2}", hidden, width, scale)))
 
     def _dense(
         self, name: str, inputs: int, outputs: int, scale: str = ""
     ) -> tuple[Constant, Constant]:
         """Make kernel and bias, multiplied with the scale of each output where there is one."""
-        places = (1, 1) if self.design.is_convolutional else ()
-        kernel = Variable(f"{name}.weight", (outputs, inputs, *places))
+        design = self.design
+        kernel = Variable(
+            f"{name}.weight", (outputs, inputs, *((1, 1) if design.is_convolutional else ()))
+        )
         bias = Variable(f"{name}.bias", (outputs,))
+        shape = (outputs, inputs, 1, 1)
         if not scale:
-            return Constant((outputs, inputs), (kernel,), lambda array: array), plain(bias)
-        places = (1, 1) if self.design.dialect == "torchvision" else ()
+            return Constant(shape, (kernel,), lambda array: array), plain(bias)
+        places = (1, 1) if design.dialect == "torchvision" else ()
         factors = Variable(scale, (outputs, *places))
 
         def scaled(array: Array, factors: Array) -> Array:
@@ -246,16 +255,15 @@ class _Builder:
             return products
 
         return (
-            Constant((outputs, inputs), (kernel, factors), scaled),
+            Constant(shape, (kernel, factors), scaled),
             Constant((outputs,), (bias, factors), scaled),
         )
 
     def _factors(self, name: str, channels: int) -> Constant:
-        """Make factors or bias of the response norm, which are stored with axes of 1 before."""
+        """Make factors or bias of the response norm, which most store with axes of 1 before."""
         before = () if self.design.dialect == "timm" else (1, 1, 1)
-        return Constant(
-            (channels,), (Variable(name, (*before, channels)),), lambda array: array
-        )
+        variable = Variable(name, (*before, channels))
+        return Constant((channels, 1, 1), (variable,), lambda array: array)
 
     def _head(self, x: Value, layers: Layers) -> Value:
         """Make the features of the last map."""

@@ -109,7 +109,8 @@ class _Reader:
             widths=self.widths,
             hidden=tuple(shape[0] for shape in fc1),
             kernels=self.kernels,
-            norm="layer" if f"{self._in_block(0, self.names.norm)}.bias" in self.shapes
+            norm="layer"
+            if f"{self._in_block(0, self.names.norm)}.bias" in self.shapes
             else "deviation",
             activation=self._activation(title),
             epsilon=epsilon,
@@ -136,8 +137,7 @@ class _Reader:
             depth = next(
                 block
                 for block in range(MOST_BLOCKS + 1)
-                if f"{self._in_block(stage, self.names.depthwise, block)}.weight"
-                not in self.shapes
+                if f"{self._in_block(stage, self.names.depthwise, block)}.weight" not in self.shapes
                 or block == MOST_BLOCKS
             )
             if not depth:

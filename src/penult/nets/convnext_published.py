@@ -1,10 +1,14 @@
 """The ConvNeXts that timm and torchvision publish: names, sizes, accuracies."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from penult.images.preprocess import CLIP, HALF, IMAGENET, Scaled
 
-SIZES = {  # by blocks of each stage, and channels of the first, which each stage doubles
+Numbers = tuple[int, ...]
+SIZES: Mapping[
+    tuple[Numbers, int], str
+] = {  # by blocks of each stage, and channels of the first, which each stage doubles
     ((2, 2, 4, 2), 32): "zepto",
     ((2, 2, 6, 2), 40): "atto",
     ((2, 2, 6, 2), 48): "femto",
@@ -18,7 +22,7 @@ SIZES = {  # by blocks of each stage, and channels of the first, which each stag
     ((3, 3, 27, 3), 352): "huge",
     ((3, 4, 30, 3), 384): "xxlarge",
 }
-TESTS = {  # by blocks, channels and the last kernel
+TESTS: Mapping[tuple[Numbers, Numbers, int], str] = {  # by blocks, channels and the last kernel
     ((1, 2, 4, 2), (24, 32, 48, 64), 7): "test_convnext",
     ((1, 1, 1, 1), (32, 64, 96, 128), 7): "test_convnext2",
     ((1, 1, 1, 1), (32, 64, 96, 128), 3): "test_convnext3",
