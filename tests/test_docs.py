@@ -8,6 +8,7 @@ import pytest
 
 import penult
 from penult.cli.commands import app
+from penult.hub import SHORT
 from penult.nets import ours
 
 ROOT = Path(__file__).parents[1]
@@ -35,6 +36,12 @@ def test_every_network_is_in_the_readme_as_published(spec):
 )
 def test_every_command_is_in_the_readme(command):
     assert f"penult {command}" in README
+
+
+def test_every_short_name_of_the_hub_is_in_its_guide():
+    guide = (ROOT / "docs/guides/hub.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)` \| \[(.*)\]\(https://huggingface.co/(.*)\) \|", guide, re.M)
+    assert rows == [(short, name, name) for short, name in SHORT.items()]
 
 
 def test_every_module_is_on_the_map():

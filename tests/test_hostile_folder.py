@@ -97,7 +97,7 @@ def extracted(folder, model=None, table="t.lance", meanwhile=lambda: None, **opt
     out = folder.parent / table
     features = penult.extract(folder, model or Means(), out=out, progress=progress, **options)
     last = seen[-1]
-    assert last.listed == last.ok + last.failed + last.skipped
+    assert last.listed == last.done
     assert len(features) + len(features.failures) == last.listed
     return features, dict(zip(features.keys, features.numpy(), strict=True)), last
 

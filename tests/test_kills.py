@@ -157,3 +157,27 @@ def test_many_killed_runs_add_up_to_an_undisturbed_one(folder, seed):
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kill_at_each_named_point(folder, point, when):
     disturbed(folder, [{"point": point, "when": when, "count": n} for n in (1, 2, 1)])
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(
+    "point",
+    [
+        "penult.store.durable:sync",
+        "penult.store.durable:refresh",
+        "penult.store.durable:_sync_versions",
+        "lance:LanceDataset.commit",
+    ],
+)
+def test_a_rerun_on_a_moved_folder_may_be_killed(folder, point, when):
+    run(folder)
+    vectors = penult.open(folder.parent / "t.lance").numpy()
+    moved = folder.rename(folder.parent / "moved")
+    assert run(moved, point, when, count=1)
+    known = saved(folder.parent / "t.lance")
+    assert len({Path(row.path).parent for row in known.values()}) == 1  # all of them or none
+    assert not run(moved)
+    known = saved(folder.parent / "t.lance")
+    assert {key: row.path for key, row in known.items()} == {key: f"{moved}/{key}" for key in known}
+    np.testing.assert_array_equal(penult.open(folder.parent / "t.lance").numpy(), vectors)
+    assert len((folder.parent / "log").read_text().splitlines()) == IMAGES

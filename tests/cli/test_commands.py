@@ -99,8 +99,10 @@ def test_extract_prints_json(run, folder):
         "listed": 3,
         "ok": 3,
         "failed": 0,
+        "failed_before": 0,
         "skipped": 0,
         "moved": 0,
+        "renamed": 0,
         "removed": 0,
         "failures": {},
     }
@@ -114,6 +116,24 @@ def test_failed_images_are_named_and_set_the_exit_code(run, folder):
     assert "\x1b" not in result.stderr
     assert "3 computed, 1 failed" in result.stderr
     assert "odd\\x1b[31m.jpg: not_an_image" in run("info", "few.lance").stdout
+    again = run("extract", folder)
+    assert again.returncode == 1
+    assert "penult: odd\\x1b[31m.jpg: not_an_image: " in again.stderr
+    assert "0 computed, 0 failed, 1 failed before, 3 already there, in" in again.stderr
+    allowed = run("extract", folder, "--allow-failures", "--json")
+    assert allowed.returncode == 0
+    counts = json.loads(allowed.stdout)
+    assert [counts[name] for name in ("ok", "failed", "failed_before", "skipped")] == [0, 0, 1, 3]
+
+
+def test_failures_of_other_sources_are_no_failures_of_a_run(run, folder):
+    (folder / "sub").mkdir()
+    (folder / "espresso.jpg").rename(folder / "sub/espresso.jpg")
+    (folder / "empty.jpg").touch()
+    assert run("extract", folder, "-o", "t.lance", "--allow-failures").returncode == 0
+    result = run("extract", folder / "sub", "-o", "t.lance")
+    assert (result.returncode, result.stderr.count("\n")) == (0, 1)
+    assert "1 images: 1 computed, 0 failed, 0 already there, in" in result.stderr
 
 
 def test_many_failures_are_not_all_printed(run, folder):
@@ -171,6 +191,7 @@ def test_classify(run, folder):
     assert second.startswith("koala.jpg: koala ")
     assert third.startswith("tripod.jpg: tripod ")
     assert result.stderr == "penult: empty.png: empty: zero bytes\n"
+    assert run("classify", folder, "--allow-failures").returncode == 0
 
 
 def test_classify_prints_json_lines(run, folder):
@@ -197,7 +218,7 @@ def test_models_and_describe(run):
     text = run("describe", "efficientnet_lite0").stdout
     assert "pooled_features  (default)" in text
     assert "Apache-2.0" in text
-    assert "central 224/256 square, bicubic to 224, (x - 127) / 128" in text
+    assert "square 224/256 bicubic, scale 1, mean 127, std 128" in text
     layers = json.loads(run("describe", "efficientnet_lite0", "--json").stdout)["layers"]
     assert layers[0]["shape"] == [112, 112, 32]
 

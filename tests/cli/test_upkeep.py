@@ -58,6 +58,36 @@ def test_options_of_change_reach_the_run(run, folder):
     assert "1 already there, 1 gone and removed, in" in run("extract", folder, "--prune").stderr
 
 
+def test_a_library_that_has_moved_is_repaired(run, folder, tmp_path):
+    run("extract", "few", "-o", "t.lance")
+    folder.rename(tmp_path / "moved")
+    assert json.loads(run("verify", "t.lance", "--json").stdout)["compared"] == 0
+    result = run("extract", "moved", "-o", "t.lance")
+    assert "0 computed, 0 failed, 2 already there (2 moved), in" in result.stderr
+    verified = json.loads(run("verify", "t.lance", "--json").stdout)
+    assert (verified["compared"], verified["vanished"], verified["ok"]) == (2, [], True)
+    assert run("view", "t.lance", "--html", "v.html").stderr.endswith("v.html: 2 images\n")
+    assert (tmp_path / "v.html").read_text().count('<img src="data:image/jpeg') == 2
+    run("export", "t.lance", "fo", "--for", "fiftyone")
+    samples = json.loads((tmp_path / "fo/samples.json").read_text())["samples"]
+    names = ["espresso.jpg", "koala.jpg"]
+    assert [each["filepath"] for each in samples] == [f"{tmp_path}/moved/{each}" for each in names]
+    (tmp_path / "moved/koala.jpg").unlink()
+    result = run("extract", "moved", "-o", "t.lance", "--prune", "--json")
+    counts = json.loads(result.stdout)
+    assert (counts["skipped"], counts["moved"], counts["removed"]) == (1, 0, 1)
+
+
+def test_weights_that_have_moved_are_found_by_verify(run, folder, model, tmp_path):
+    shutil.copy(model.network.path, tmp_path / "a.pth")
+    run("extract", "few", "-w", "a.pth")
+    (tmp_path / "a.pth").rename(tmp_path / "b.pth")
+    assert "2 already there, in" in run("extract", "few", "-w", "b.pth").stderr
+    provenance = json.loads(run("info", "few.lance", "--json").stdout)["provenance"]
+    assert (provenance["weights"], provenance["weights_path"]) == ("b.pth", f"{tmp_path}/b.pth")
+    assert run("verify", "few.lance").returncode == 0
+
+
 def test_verify_prints_and_sets_the_exit_code(run, folder):
     run("extract", folder)
     (folder / "koala.jpg").unlink()

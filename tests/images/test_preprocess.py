@@ -104,9 +104,9 @@ def test_it_is_a_value_that_prints_as_one_line():
     written_out = Transform(CentralSquare(224, 32, "bicubic"), Scaled(1, 127, 128))
     assert efficientnet(224) == written_out
     assert hash(efficientnet(224)) != hash(efficientnet(240))
-    assert str(efficientnet(260)) == "central 260/292 square, bicubic to 260, (x - 127) / 128"
+    assert str(efficientnet(260)) == "square 260/292 bicubic, scale 1, mean 127, std 128"
     other = Transform(CentralSquare(8, 0, "bicubic"), Scaled(1, 0.5, 2))
-    assert str(other) == "central 8/8 square, bicubic to 8, (x - 0.5) / 2"
+    assert str(other) == "square 8/8 bicubic, scale 1, mean 0.5, std 2"
 
 
 def test_every_registered_kind_prepares_an_image_of_its_size():

@@ -7,7 +7,14 @@ import re
 import numpy as np
 import pytest
 
-from penult.images.geometry import CentralSquare, ShorterSide, Squash
+from penult.images.geometry import (
+    CentralSquare,
+    CropOrPad,
+    LongerSide,
+    ShorterSide,
+    Squash,
+    SquashAndCrop,
+)
 from penult.images.preprocess import PREPROCESSING, Scaled, Transform, name_of
 from penult.images.preprocess_document import document, read
 
@@ -15,7 +22,13 @@ CLIP = Transform(  # numbers of another library's preset
     ShorterSide(224, 224, "bicubic", longer="down", corner="down"),
     Scaled(255, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
 )
-OTHERS = [CLIP, Transform(CentralSquare(96, 0, "tf1_bilinear"), Scaled(127.5, 1))]
+OTHERS = [
+    CLIP,
+    Transform(CentralSquare(96, 0, "tf1_bilinear"), Scaled(127.5, 1)),
+    Transform(SquashAndCrop(96, 100, "torch_bicubic", "down"), Scaled(1, 1, 1, "bgr")),
+    Transform(LongerSide(96, 100, "lanczos", (1, 2, 3)), Scaled(255)),
+    Transform(CropOrPad(28, "before"), Scaled(255)),
+]
 EVERY = [*(make(size) for make in PREPROCESSING.values() for size in (32, 299)), *OTHERS]
 
 
@@ -38,11 +51,11 @@ def test_only_values_that_a_name_makes_have_a_name():
 
 def test_presets_of_other_libraries_print_as_one_line_with_all_numbers():
     assert str(CLIP) == (
-        "Pillow bicubic to shorter side 224, central 224 x 224, "
-        "(x / 255 - (0.48145466, 0.4578275, 0.40821073)) / (0.26862954, 0.26130258, 0.27577711)"
+        "resize 224 bicubic, crop 224 floor, scale 1/255, mean 0.48145466 0.4578275 0.40821073, "
+        "std 0.26862954 0.26130258 0.27577711"
     )
     assert str(Transform(Squash(96, "bicubic", 0.9), Scaled(255))) == (
-        "central 0.9 of each side, Pillow bicubic to 96 x 96, x from 0 to 1"
+        "central 0.9, squash 96 bicubic, scale 1/255"
     )
 
 
@@ -63,7 +76,12 @@ def test_a_central_part_is_cut_out_before_it_is_resized(kernel):
         ("geometry", "size", 8.0, "geometry.size is 8.0, expected a whole number from 1 to 4096"),
         ("geometry", "shorter", 8193, "geometry.shorter is 8193, expected a whole number from 1"),
         ("geometry", "shorter", 223, "geometry.shorter is 223, less than its size 224"),
-        ("geometry", "kernel", "box", "geometry.kernel is 'box', expected one of tf1_bilinear, "),
+        (
+            "geometry",
+            "kernel",
+            "cubic",
+            "geometry.kernel is 'cubic', expected one of tf1_bilinear, ",
+        ),
         ("geometry", "longer", None, "geometry.longer is None, expected one of down, nearest"),
         ("geometry", "kind", "blur", "geometry.kind is 'blur', expected one of central_square, "),
         ("geometry", "kind", ["squash"], "geometry.kind is ['squash'], expected one of "),
@@ -87,6 +105,29 @@ def test_a_field_that_cannot_be_is_named(part, field, value, message):
     value_of[part][field] = value
     with pytest.raises(ValueError, match=re.escape(f"preprocessing: {message}")):
         read(value_of)
+
+
+def test_a_field_with_a_default_may_be_missing():
+    lenet = document(PREPROCESSING["lenet"](28))
+    del lenet["geometry"]["odd"]
+    assert read(lenet) == PREPROCESSING["lenet"](28)
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "value", "message"),
+    [
+        ("squash_and_crop", "side", 95, "geometry.side is 95, less than its size 96"),
+        ("squash_and_crop", "side", 8193, "geometry.side is 8193, expected a whole number from 1"),
+        ("longer_side", "longer", "down", "geometry.longer is 'down', expected a whole number"),
+        ("longer_side", "fill", [0, 0], "geometry.fill is [0, 0], expected three, each a whole"),
+        ("longer_side", "fill", [0, 0, 256], "geometry.fill is [0, 0, 256], expected three, each"),
+    ],
+)
+def test_a_field_of_a_newer_kind_that_cannot_be_is_named(kind, field, value, message):
+    (found,) = (d for d in map(document, OTHERS) if d["geometry"]["kind"] == kind)
+    found["geometry"][field] = value
+    with pytest.raises(ValueError, match=re.escape(f"preprocessing: {message}")):
+        read(found)
 
 
 @pytest.mark.parametrize("value", [None, [], "vgg", {}, {"geometry": {}}, {"geometry": {}, 1: 2}])

@@ -168,19 +168,19 @@ def test_raw_squashes_the_whole_image_and_keeps_its_levels():
     [
         (
             inception(299),
-            "central 7/8 of each side, TF1 bilinear to 299 x 299, (x / 255 - 0.5) * 2",
+            "central 7/8, squash 299 tf1_bilinear, scale 1/255, mean 0.5, std 0.5",
         ),
         (
             vgg(231),
-            "TF1 bilinear to shorter side 256, central 231 x 231, x - (123.68, 116.78, 103.94)",
+            "resize 256 tf1_bilinear rounded, crop 231 floor, scale 1, mean 123.68 116.78 103.94",
         ),
         (
             vgg(299),
-            "TF1 bilinear to shorter side 299, central 299 x 299, x - (123.68, 116.78, 103.94)",
+            "resize 299 tf1_bilinear rounded, crop 299 floor, scale 1, mean 123.68 116.78 103.94",
         ),
-        (lenet(28), "grey, central 28 x 28 padded with 0, (x - 128) / 128"),
-        (cifarnet(32), "central 32 x 32 padded with 0, (x - mean) / max(std, 1 / sqrt(3072))"),
-        (raw(224), "Pillow bilinear to 224 x 224, x from 0 to 255"),
+        (lenet(28), "pad 28, grey, scale 1, mean 128, std 128"),
+        (cifarnet(32), "pad 32, standardise"),
+        (raw(224), "squash 224 bilinear, scale 1"),
     ],
 )
 def test_each_is_a_value_that_prints_as_one_line(kind, line):

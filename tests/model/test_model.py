@@ -243,7 +243,7 @@ def test_tensorflow_checkpoints_give_the_original_features(file):
 
 def test_raw_preprocessing_is_squashed_pixels():
     model = penult.load_model(preprocess="raw")
-    assert str(model.preprocessing) == "Pillow bilinear to 224 x 224, x from 0 to 255"
+    assert str(model.preprocessing) == "squash 224 bilinear, scale 1"
     assert model.classifier.preprocess == "raw"
     with pytest.raises(
         UsageError, match=r"preprocess must be one of efficientnet, inception, .* raw"

@@ -77,13 +77,43 @@ def test_a_fact_of_another_type_is_named(recipe, fact, value):
 
 
 def test_a_choice_that_there_is_not_is_refused(recipe):
-    with pytest.raises(StoreError, match=r"'t.lance': pool must be avg, .* or cls, not 'min': "):
+    with pytest.raises(
+        StoreError, match=r"'t.lance': pool must be avg, .* or cls.avg, not 'min': "
+    ):
         Recipe.read(recipe.layers, stored(recipe) | {"pool": "min"}, FILE)
 
 
 def test_a_preprocessing_of_another_size_is_refused(recipe):
     with pytest.raises(UsageError, match="makes images of 299 pixels, the network takes 224"):
         replace(recipe, preprocessing=inception(299))
+
+
+WORDS = "resize 256 bicubic, crop 224, mean 0.48 0.46 0.41, std 0.27 0.26 0.28"
+
+
+@pytest.mark.parametrize("size", [None, 192])
+def test_a_preprocessing_may_be_a_librarys_file(size, tmp_path):
+    file = tmp_path / "preprocessor_config.json"
+    file.write_text('{"image_processor_type": "BitImageProcessor", "size": {"shortest_edge": 256}}')
+    for asked in (file, str(file)):
+        made = penult.load_model(preprocess=asked, size=size).recipe.preprocessing
+        assert str(made.geometry) == (
+            "resize 219 bicubic, crop 192 floor" if size else "resize 256 bicubic, crop 224 floor"
+        )
+
+
+def test_a_preprocessing_may_be_said_in_words():
+    recipe = penult.load_model(preprocess=WORDS).recipe
+    stored_text = recipe.provenance["preprocessing"]
+    assert stored_text == WORDS.replace("mean", "scale 1/255, mean")
+    assert penult.load_model(preprocess=stored_text).recipe == recipe
+    assert penult.load_model(preprocess=recipe.preprocessing).recipe == recipe
+
+
+def test_words_of_another_size_say_what_to_do():
+    with pytest.raises(UsageError, match=r"of 32 pixels, the network takes 224: .* \(--size\)"):
+        penult.load_model(preprocess="squash 32 box")
+    assert penult.load_model(preprocess="squash 32 box", size=32).recipe.size == 32
 
 
 def test_a_preprocessing_may_be_said_as_a_value():

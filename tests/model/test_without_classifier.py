@@ -68,7 +68,7 @@ def test_it_is_inspected_and_described(weights):
 def test_its_preprocessing_needs_no_name(weights):
     model = penult.load_model(weights=weights, size=8)
     assert (model.preprocess, model.preprocessing) == ("custom", preprocess(8))
-    assert str(model.preprocessing) == "Pillow bicubic to 8 x 8, x / 127.5 - 1"
+    assert str(model.preprocessing) == "squash 8 bicubic, scale 1/127.5, mean 1"
 
 
 def test_its_table_is_computed_again(weights, photos, tmp_path):
@@ -76,7 +76,13 @@ def test_its_table_is_computed_again(weights, photos, tmp_path):
     assert penult.verify(tmp_path / "t.lance", n=2).ok
 
 
+def test_its_preprocessing_is_kept_in_an_onnx_file(weights, tmp_path):
+    made = penult.load_model(weights=weights, size=8)
+    converted = made.write_onnx(tmp_path / "b.onnx")
+    assert penult.load_model(weights=converted).preprocessing == made.preprocessing
+
+
 @pytest.mark.parametrize("name", ["custom", "clip"])
 def test_only_names_that_make_a_preprocessing_may_be_asked_for(weights, name):
-    with pytest.raises(UsageError, match=f"preprocess must be one of .*, raw, not '{name}'$"):
+    with pytest.raises(UsageError, match=f"preprocess must be one of .*, raw, .* not '{name}'$"):
         penult.load_model(weights=weights, preprocess=name)

@@ -6,7 +6,7 @@ The weights are stand-ins that `weights_by_torch_name` makes for any tensor of a
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache, cached_property
 from pathlib import Path
 from runpy import run_path
@@ -63,33 +63,20 @@ class Reference:
 
     def write(self, path: Path) -> Path:
         """Write the file as safetensors, with stand-in weights."""
-        header, arrays, at = {}, [], 0
-        for name, shape in self.shapes.items():
-            array = self.weight(name)
-            dtype = {"float16": "F16", "float32": "F32"}[str(array.dtype)]
-            end = at + array.nbytes
-            header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [at, end]}
-            arrays.append(array)
-            at = end
-        text = json.dumps(header).encode()
-        with path.open("wb") as file:
-            file.write(len(text).to_bytes(8, "little") + text)
-            for array in arrays:
-                file.write(array.tobytes())
-        return path
+        return write_safetensors(path, {name: self.weight(name) for name in self.shapes})
 
     @cached_property
     def inputs(self) -> np.ndarray:
-        """The three inputs behind the references, (3, height, width, channels)."""
-        kind, shape = self.manifest["batch"]["preprocess"], self.manifest["input_size"]
-        seeds = (7,) if kind else (7, 8, 9)
-        seeded = [np.random.Generator(np.random.PCG64(s)).uniform(-1, 1, shape) for s in seeds]
+        """The inputs behind the references, (n, height, width, channels)."""
+        batch, shape = self.manifest["batch"], self.manifest["input_size"]
         photos = []
-        if kind:
-            with np.load(self.folder / f"preprocess/{kind}.npz") as arrays:
+        if batch.get("preprocess"):
+            with np.load(self.folder / f"preprocess/{batch['preprocess']}.npz") as arrays:
                 photos = [arrays["img1"], arrays["img2"]]
-        batch = np.stack([*photos, *(each.astype(np.float32) for each in seeded)])
-        return np.ascontiguousarray(batch.transpose(0, 2, 3, 1))
+        seeds = batch.get("seeds", (7,) if photos else (7, 8, 9))
+        seeded = [np.random.Generator(np.random.PCG64(s)).uniform(-1, 1, shape) for s in seeds]
+        whole = np.stack([*photos, *(each.astype(np.float32) for each in seeded)])
+        return np.ascontiguousarray(whole.transpose(0, 2, 3, 1))
 
     def run(self, layers: list[str] | None = None) -> dict[str, np.ndarray]:
         """Compute layers, all by default, of the three inputs."""
@@ -106,6 +93,21 @@ class Reference:
         """What the library computed."""
         with np.load(self.folder / f"golden/{self.name}.npz") as arrays:
             return dict(arrays)
+
+
+def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
+    """Write a file of tensors."""
+    header, at = {}, 0
+    for name, array in arrays.items():
+        dtype = {"float16": "F16", "float32": "F32"}[str(array.dtype)]
+        offsets = [at, at := at + array.nbytes]
+        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for array in arrays.values():
+            file.write(array.tobytes())
+    return path
 
 
 def build(design: Design, size: int | None = None):
@@ -135,11 +137,12 @@ def prints(reference: Reference) -> Iterator[tuple[str, float]]:
     found = reference.run(names) if names else {}
     for name in names:
         print_ = known[name]
-        for row, key in ((0, "img1"), (2, "seeded")):
-            value = found[name][row]
-            assert value.size == np.prod(print_["shape"][1:]), name
-            places = np.abs(value.ravel()[print_["index"]] - print_[key]).max()
-            yield name, float(places / max(print_["std"]))
+        for row, key in ((0, "img1"), (-1, "seeded")):
+            if key in print_:
+                value = found[name][row]
+                assert value.size == np.prod(print_["shape"][1:]), name
+                places = np.abs(value.ravel()[print_["index"]] - print_[key]).max()
+                yield name, float(places / max(print_["std"]))
 
 
 def unused(reference: Reference) -> list[str]:

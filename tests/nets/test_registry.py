@@ -9,7 +9,7 @@ import pytest
 from penult import nets
 from penult.errors import UsageError
 from penult.graph import variables
-from penult.nets.registry import FAMILIES
+from penult.nets.registry import ANCHORS, DESIGNS, FAMILIES
 
 EVERY_NET = pytest.mark.parametrize("spec", nets.ours(), ids=lambda spec: spec.name)
 
@@ -84,9 +84,17 @@ def test_a_networks_name_begins_with_that_of_its_module(family):
 
 
 def test_every_family_is_in_the_registry():
-    files = {path.stem for path in Path(nets.__file__).parent.glob("*.py")}
-    shared = {"__init__", "pytorch", "registry", "slim", "spec", "speed"}
-    assert files - shared == set(FAMILIES)
+    modules = {name: import_module(f"penult.nets.{name}") for name in files()}
+    named = {name for name, module in modules.items() if hasattr(module, "PRETRAINED")}
+    assert named == set(FAMILIES)
+    readers = {name for name, module in modules.items() if hasattr(module, "read")}
+    assert readers == {family for _, family in ANCHORS}
+    assert all(hasattr(modules[family], name) for family, name in DESIGNS.items())
+
+
+def files():
+    paths = Path(nets.__file__).parent.glob("*.py")
+    return {path.stem for path in paths} - {"__init__", "registry"}
 
 
 @pytest.mark.parametrize("name", ["inception_v1", "mobilenet_v2_050_96"])

@@ -256,3 +256,14 @@ def test_power_cuts_leave_the_labels_of_one_finished_call(labelled, cut_at):
         writer.annotate(["000.jpg"], {"cluster": ints(1)})
         writer.compact(at_least=1)
     assert not list(labelled.glob("_versions/d*"))
+
+
+def test_renewed_rows_keep_their_values_and_get_new_ones(labelled):
+    with TableWriter.open(labelled) as writer:
+        files = [File(key, 7, 8, f"/new/{key}") for key in ("001.jpg", "005.jpg")]
+        writer.reassign([Reassignment(file.key, file) for file in files])
+        writer.annotate(["002.jpg"], {"x": np.ones(1, np.float32)})
+        assert writer.known()["001.jpg"].path == "/new/001.jpg"
+    assert labels(labelled) == {
+        "000.jpg": 0, "001.jpg": 10, "002.jpg": 20, "004.jpg": 40, "005.jpg": 50,
+    }  # fmt: skip

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from datetime import timedelta
 
+import lance
 import numpy as np
 import pytest
 
@@ -29,8 +30,8 @@ def test_what_is_appended_is_known_after_reopening(begin, make_row, make_failure
     with begin() as table:
         assert table.recovered is None
         assert table.known() == {
-            "001.jpg": (1001, 1_700_000_000_123_456_790, False, None),
-            "002.jpg": (1002, 1_700_000_000_123_456_791, True, None),
+            "001.jpg": (1001, 1_700_000_000_123_456_790, None, None, None),
+            "002.jpg": (1002, 1_700_000_000_123_456_791, "truncated", None, None),
         }
 
 
@@ -81,8 +82,9 @@ def test_rows_are_given_to_other_files_of_the_same_content(begin, make_row):
         assert table.reassign(asked) == {"new", "copy", "c"}
         known = dict(table.known())
         assert known.keys() == {"a", "c", "copy", "new"}
-        assert known["new"] == (7, 8, False, odd)
-        assert table.paths() == {"c": "/p/c", "copy": "/p/copy", "new": "/p/new"}
+        assert known["new"] == (7, 8, None, odd, "/p/new")
+        paths = {key: row.path for key, row in known.items()}
+        assert paths == {"a": None, "c": "/p/c", "copy": "/p/copy", "new": "/p/new"}
     with begin() as table:
         assert table.known() == known
     features = open_table(table.path)
@@ -280,31 +282,54 @@ def test_leftovers_of_killed_runs_go_with_the_old_versions(photos):
     assert not any((photos / name).exists() for name in names)
 
 
+@pytest.fixture
+def synced(monkeypatch):
+    """Tell of new files, by folder, how many versions there were when they were synced."""
+
+    def observe(table, change):
+        real, then = os.fsync, {}  # for each file by its number
+
+        def fsync(descriptor):
+            real(descriptor)
+            then.setdefault(os.fstat(descriptor).st_ino, len(versions(table.path)))
+
+        before = set(table.path.rglob("*"))
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", fsync)
+            change()
+        new = {file for file in set(table.path.rglob("*")) - before if file.is_file()}
+        return {
+            file.parent.name: {then[file.stat().st_ino], then[file.parent.stat().st_ino]}
+            for file in new
+        }
+
+    return observe
+
+
 def test_rows_are_synced_before_the_version_and_the_version_before_the_return(
-    monkeypatch, begin, make_row
+    synced, begin, make_row
 ):
-    real, synced = os.fsync, {}  # for each file by its number: the versions there were then
-
-    def fsync(descriptor):
-        real(descriptor)
-        synced.setdefault(os.fstat(descriptor).st_ino, len(versions(table.path)))
-
     with begin() as table:
         table.append([make_row(1), make_row(4)])
-        before = set(table.path.rglob("*"))
-        monkeypatch.setattr(os, "fsync", fsync)
-        table.append([make_row(2), make_row(3, key="001.jpg")])
-    new = {file for file in set(table.path.rglob("*")) - before if file.is_file()}
-    versions_then = {
-        file.parent.name: {synced[file.stat().st_ino], synced[file.parent.stat().st_ino]}
-        for file in new
-    }
-    assert versions_then == {
-        "data": {2},
-        "_deletions": {2},
-        "_transactions": {3},
-        "_versions": {3},
-    }
+        rows = [make_row(2), make_row(3, key="001.jpg")]
+        assert synced(table, lambda: table.append(rows)) == {
+            "data": {2},
+            "_deletions": {2},
+            "_transactions": {3},
+            "_versions": {3},
+        }
+
+
+def test_what_is_renewed_is_synced_likewise(synced, begin, make_row):
+    with begin() as table:
+        table.append([make_row(1), make_row(4)])
+        assert synced(table, lambda: refreshed(table, 1)) == {
+            "data": {2},
+            "_transactions": {3},
+            "_versions": {3},
+        }
+        notes = {"weights_path": "/new"}
+        assert synced(table, lambda: table.note(notes)) == {"_transactions": {4}, "_versions": {4}}
 
 
 def test_a_full_disk_is_one_line_and_costs_only_the_batch(begin, make_row):
@@ -370,3 +395,89 @@ def test_a_batch_with_a_bad_row_is_refused_and_the_table_stays_open(begin, make_
             table.append([make_row(1), bad])
         table.append([make_row(1)])
         assert list(table.known()) == ["001.jpg"]
+
+
+def refreshed(writer, *numbers):
+    """Move files of rows to another folder; return the keys that were renewed."""
+    files = [File(f"{i:03}.jpg", 1000 + i, 7, f"/new/{i:03}.jpg", f"d{i}") for i in numbers]
+    return writer.reassign([Reassignment(file.key, file) for file in files])
+
+
+def test_notes_are_renewed_one_by_one(tmp_path, layers, provenance, make_row):
+    path, notes = tmp_path / "t.lance", {"weights_path": "/old", "made": "then"}
+    with TableWriter.open_or_create(path, layers, provenance, notes) as writer:
+        writer.append([make_row(1)])
+        writer.annotate(["001.jpg"], {"x": np.ones(1, np.float32)})
+        before = versions(path)
+        writer.note({"weights_path": "/old"})
+        assert versions(path) == before
+        writer.note({"weights_path": "/new"})
+        assert len(versions(path)) == len(before) + 1
+        writer.append([make_row(2)])
+        writer.annotate(["002.jpg"], {"x": np.ones(1, np.float32)})
+    features = open_table(path)
+    assert features.provenance == provenance | notes | {"weights_path": "/new"}
+    assert features.facts(["x"])["x"].to_pylist() == [None, 1.0]
+    with TableWriter.open_or_create(path, layers, provenance, notes) as writer:
+        assert writer.kind.notes["weights_path"] == "/new"
+
+
+def test_what_is_known_of_files_is_renewed_without_writing_vectors(begin, make_row, make_failure):
+    layers = {"pool": (1 << 16,)}
+    with begin(layers=layers) as writer:
+        for start in (0, 3):
+            writer.append([make_row(start + i, path="/old", layers=layers) for i in range(3)])
+        writer.append([make_failure(9), make_row(4, path="/newer", layers=layers)])
+        writer.remove(["001.jpg"])
+        data, before = writer.path / "data", versions(writer.path)
+        old = set(data.iterdir())
+        assert refreshed(writer, 0, 1, 3, 4, 9) == {"000.jpg", "003.jpg", "004.jpg", "009.jpg"}
+        assert len(versions(writer.path)) == len(before) + 1
+        assert all(file.stat().st_size < 1 << 14 for file in set(data.iterdir()) - old)
+        known = dict(writer.known())
+    with begin(layers=layers) as writer:
+        assert writer.known() == known
+    assert {key: row.path for key, row in known.items()} == {
+        "000.jpg": "/new/000.jpg",
+        "002.jpg": "/old",
+        "003.jpg": "/new/003.jpg",
+        "004.jpg": "/new/004.jpg",
+        "005.jpg": "/old",
+        "009.jpg": "/new/009.jpg",
+    }
+    assert known["003.jpg"] == (1003, 7, None, "d3", "/new/003.jpg")
+    assert known["009.jpg"] == (1009, 7, "truncated", "d9", "/new/009.jpg")
+    features = open_table(writer.path)
+    assert features.numpy()[:, -1].tolist() == [0, 2, 3, 4, 5]
+    facts = features.facts(["width", "sha256"])
+    assert facts["width"].to_pylist() == [640] * 5
+    assert facts["sha256"].to_pylist() == ["d0", None, "d3", "d4", None]
+
+
+def test_renewed_rows_are_replaced_removed_and_compacted(begin, make_row):
+    with begin() as writer:
+        writer.append([make_row(i) for i in range(4)])
+        refreshed(writer, 0, 1, 2, 3)
+        writer.append([make_row(8, key="001.jpg")])
+        writer.remove(["002.jpg"])
+        refreshed(writer, 1)
+        writer.compact(at_least=1)
+        refreshed(writer, 1, 3)
+        writer.compact(at_least=1)
+        known = dict(writer.known())
+    assert list(known) == ["000.jpg", "001.jpg", "003.jpg"]
+    assert {row.path for row in known.values()} == {f"/new/{key}" for key in known}
+    assert open_table(writer.path).numpy()[:, 0].tolist() == [0, 8, 3]
+    with begin() as writer:
+        assert writer.known() == known
+
+
+def test_a_renewed_row_keeps_its_index(begin, make_row):
+    layers = {"pool": (8,)}
+    with begin(layers=layers) as writer:
+        writer.append([make_row(i, layers=layers) for i in range(300)])
+        writer.index("pool", "l2")
+        refreshed(writer, *range(200))
+        statistics = lance.dataset(writer.path).stats.index_stats("pool")
+    assert statistics["num_unindexed_rows"] == 0
+    assert statistics["num_indexed_rows"] == 300

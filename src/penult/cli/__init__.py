@@ -29,6 +29,7 @@ __all__ = ["app", "main"]
 def main() -> NoReturn:
     """Run the command line; an error is one line, with a traceback only under --debug."""
     warnings.filterwarnings("ignore", module="PIL")  # odd metadata; what fails is reported as such
+    warnings.showwarning = lambda message, *_, **__: say(str(message))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # None where it is closed
             stream.reconfigure(errors="backslashreplace")  # names that it has no letters for

@@ -48,6 +48,9 @@ Size = Annotated[
     typer.Option(help="Pixels of the network's square input; by default those of its training."),
 ]
 TablePath = Annotated[Path, typer.Argument(help="Table that `penult extract` made.")]
+AllowFailures = Annotated[
+    bool, typer.Option("--allow-failures", help="Exit with 0 although some images failed.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -77,8 +80,14 @@ def extract(
     ] = None,
     from_file: FromFile = None,
     retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Try images again that failed.")
+        bool,
+        typer.Option(
+            "--retry-failed",
+            help="Try all images again that failed, not only those that couldn't be read or took "
+            "too long.",
+        ),
     ] = False,
+    allow_failures: AllowFailures = False,
     checksum: Annotated[
         bool, typer.Option("--checksum", help="Tell changed and moved images by their content.")
     ] = False,
@@ -116,7 +125,7 @@ def extract(
     show.extracted(features, progress.counts, as_json=as_json)
     if profile:
         show.profile(progress.counts)
-    if features.failures:
+    if progress.counts.failures and not allow_failures:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -132,6 +141,7 @@ def classify(
     probe: Annotated[
         Path | None, typer.Option(help="Probe that `penult probe` saved: its classes, its model.")
     ] = None,
+    allow_failures: AllowFailures = False,
     as_json: AsJson = False,
 ) -> None:
     """Name the likeliest classes of images.
@@ -151,7 +161,7 @@ def classify(
     for result in results:
         show.classified(result, as_json=as_json)
         failed = failed or result.error is not None
-    if failed:
+    if failed and not allow_failures:
         raise typer.Exit(SOME_FAILED)
 
 
@@ -223,13 +233,21 @@ def export(
 
 def fetched(model: str | None, weights: "str | Path | None") -> None:
     """Fetch published weights before they are needed, with a bar, and say how they were checked."""
-    from penult.nets import PublishedWeights, get
+    from penult.hub import resolve
+    from penult.model.repositories import is_known, is_repository
+    from penult.nets import PublishedWeights, lookup
 
-    if model and not weights and isinstance(get(model).weights, PublishedWeights):
+    if not model or weights:
+        return
+    spec = lookup(model)
+    if spec and isinstance(spec.weights, PublishedWeights):
         with DownloadProgress(model) as progress:
             download = penult.download(model, progress.show)
         if download.first_use:
             show.downloaded(model, download)
+    elif not spec and is_known(model) and not is_repository(Path(model)):
+        with DownloadProgress(model) as progress:
+            resolve(model, progress=progress.show, tell=show.say)
 
 
 def opened(table: Path) -> "Features":

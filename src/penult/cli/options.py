@@ -34,7 +34,11 @@ class Declared:
         ),
     ] = None
     preprocess: Annotated[
-        str | None, typer.Option(help="Not the network's own preprocessing: raw pixels, say.")
+        str | None,
+        typer.Option(
+            help="Not the network's own preprocessing: a name, as raw, words, as 'squash 224 "
+            "bicubic, mean 0.5, std 0.5', or a preprocessor_config.json."
+        ),
     ] = None
     decode: Annotated[
         Literal["exact", "fast"],

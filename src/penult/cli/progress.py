@@ -1,4 +1,4 @@
-"""Progress on a terminal, on standard error; silent in a pipe."""
+"""Progress on a terminal, on standard error; silent in a pipe. What it comes to, in a sentence."""
 
 import sys
 from collections.abc import Callable
@@ -9,6 +9,19 @@ from penult.util.progress import Counts
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
+
+
+def sentence(counts: Counts) -> str:
+    """Sum up the counts of a run."""
+    before = f", {counts.failed_before} failed before" if counts.failed_before else ""
+    found = {"moved": counts.moved, "under another name": counts.renamed}
+    where = ", ".join(f"{count} {how}" for how, count in found.items() if count)
+    removed = f", {counts.removed} gone and removed" if counts.removed else ""
+    return (
+        f"{counts.listed} images: {counts.ok} computed, {counts.failed} failed{before}, "
+        f"{counts.skipped} already there{where and f' ({where})'}{removed}, "
+        f"in {counts.seconds:.1f} s ({counts.rate:.1f} images/s)"
+    )
 
 
 class _Bar:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
+from penult.cli.progress import sentence
 from penult.util.progress import Counts
 from penult.util.text import plural, printable
 
@@ -53,19 +54,23 @@ def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
                 "listed": counts.listed,
                 "ok": counts.ok,
                 "failed": counts.failed,
+                "failed_before": counts.failed_before,
                 "skipped": counts.skipped,
                 "moved": counts.moved,
+                "renamed": counts.renamed,
                 "removed": counts.removed,
                 "seconds": round(counts.seconds, 3),
                 "failures": failures,
             }
         )
         return
+    if not counts.failures:
+        failures = {}  # those of other sources
     for key, reason in list(failures.items())[:FAILURES_SHOWN]:
         say(f"{key}: {reason}")
     if len(failures) > FAILURES_SHOWN:
         say(f"… and {len(failures) - FAILURES_SHOWN} more: penult failures {features.path}")
-    say(f"{features.path}: {_sentence(counts)}")
+    say(f"{features.path}: {sentence(counts)}")
     share = counts.timings.reducible / (counts.timings.working or 1)
     if share > 0.5 and counts.seconds > HINT_SECONDS:
         option = "--decode fast is quicker and changes features a little, so it takes a new table"
@@ -93,7 +98,7 @@ def profile(counts: Counts) -> None:
 
 def interrupted(counts: Counts) -> None:
     """Say what an interrupted run leaves."""
-    done = f"; {_sentence(counts)}, all saved" if counts.listed else ""
+    done = f"; {sentence(counts)}, all saved" if counts.listed else ""
     say(f"stopped{done}; run the same command again to continue")
 
 
@@ -342,16 +347,6 @@ def _link(text: str, address: str | None) -> "Text | str":
 
 def _known(value: float | None, form: str) -> str:
     return "–" if value is None else form.format(value)
-
-
-def _sentence(counts: Counts) -> str:
-    moved = f" ({counts.moved} under another name)" if counts.moved else ""
-    removed = f", {counts.removed} gone and removed" if counts.removed else ""
-    return (
-        f"{counts.listed} images: {counts.ok} computed, {counts.failed} failed, "
-        f"{counts.skipped} already there{moved}{removed}, in {counts.seconds:.1f} s "
-        f"({counts.rate:.1f} images/s)"
-    )
 
 
 def _shape(shape: Sequence[int]) -> str:

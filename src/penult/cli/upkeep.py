@@ -15,7 +15,7 @@ from penult.cli.progress import Progress
 def failures(table: TablePath, as_json: AsJson = False) -> None:
     """List the images that have no features, each with its reason.
 
-    `penult extract --retry-failed` tries them again.
+    `penult extract` tries those again that couldn't be read or took too long, `--retry-failed` all.
 
     Example: penult failures photos.lance
     """

@@ -42,6 +42,7 @@ def fill(
     """
     changes = Changes(source, table.known(), checksum=checksum, retry_failed=retry_failed)
     counts, jobs = _reassign(table, changes)
+    table.note(model.recipe.weights_notes)
     if prune:
         counts.removed = _prune(table, changes, source)
     _compute(table, model, jobs, counts, progress or show_nothing)
@@ -49,16 +50,12 @@ def fill(
 
 def _reassign(table: TableWriter, changes: Changes) -> tuple[Counts, list[Job]]:
     """Keep the rows whose features are right for other files now; return what is to compute."""
-    counts = Counts(listed=len(changes.keys), skipped=changes.skipped)
-    asked = changes.reassignments(table.paths)
-    given = table.reassign(asked)
-    counts.skipped += len(given)
-    counts.moved = sum(each.file.key in given and not each.keeps_key for each in asked)
-    return counts, changes.remaining(given)
+    given = table.reassign(changes.reassignments(table.known()))
+    return changes.counts(given), changes.remaining(given)
 
 
 def _prune(table: TableWriter, changes: Changes, source: Source) -> int:
-    gone = changes.gone(table.paths(), source.covers)
+    gone = changes.gone(table.known(), source.covers)
     table.remove(gone)
     return len(gone)
 

@@ -155,6 +155,11 @@ def hard_sigmoid(x: Value) -> Value:
     return _apply("Mul", relu6(_apply("Add", x, _THREE)), _SIXTH)
 
 
+def exact_hard_sigmoid(x: Value) -> Value:
+    """Return min(max(x + 3, 0), 6) / 6, as PyTorch does."""
+    return _apply("HardSigmoid", x, alpha=1 / 6, beta=0.5)
+
+
 def hard_swish(x: Value) -> Value:
     """Return x · min(max(x + 3, 0), 6) / 6."""
     return _apply("HardSwish", x)

@@ -41,7 +41,9 @@ def _pool(name: str, layer: Value, pool: Pool, prefix: int) -> Value:
     if pool == "none":
         return transpose(layer, last)
     if pool in {"cls", "cls+avg"} and last != "NLC":
-        raise UsageError(f"layer {quoted(name)} is a map, so has no class token: another --pool")
+        raise UsageError(
+            f"layer {quoted(name)} is a map, so has no class token: choose another pool"
+        )
     places = _of_image(transpose(layer, last), prefix) if last == "NLC" else layer
     match pool:
         case "max":

@@ -5,7 +5,7 @@ saying which parser may run, `limits` what an image may take, and `colour` makin
 of pixel; `preprocess` makes the input a network expects.
 """
 
-from penult.images.decode import CODES, Decode, ImageLike, decode, load
+from penult.images.decode import CODES, TRANSIENT, Decode, ImageLike, decode, load
 from penult.images.limits import Limits
 from penult.images.names import as_key, from_key
 from penult.images.sources import (
@@ -20,6 +20,7 @@ from penult.images.sources import (
 
 __all__ = [
     "CODES",
+    "TRANSIENT",
     "Decode",
     "ImageFile",
     "ImageLike",

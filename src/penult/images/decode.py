@@ -46,6 +46,7 @@ CODES = {
     "unreadable": "the file is missing, isn't a file, or may not be read",
     "unsupported_format": "an image of a kind that isn't read",
 }
+TRANSIENT = frozenset({"changed", "timeout", "unreadable"})  # failures that may pass by themselves
 
 Decode: TypeAlias = Literal["exact", "fast"]
 ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]

@@ -1,25 +1,19 @@
 """Which pixels of an image a network sees, and how they become a square of its size.
 
 Each geometry is a value of plain numbers. Called with an image and a divisor it returns the square
-as float32 levels, (size, size, 3), divided: TensorFlow 1's kernel works on divided levels, as its
-programs convert before they resize; Pillow's kernels work on 8-bit levels, which are divided after.
+as float32 levels, (size, size, 3), divided. Its text is what `--preprocess` takes for it.
 """
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image
 
-from penult.images.bilinear import RGB, resize, taps
+from penult.images.bilinear import RGB
+from penult.images.resampling import Area, Floats, Kernel, cut, extent, levels, resample, whole
 
-Floats = NDArray[np.float32]
-Kernel = Literal["tf1_bilinear", "bilinear", "bicubic"]  # the latter two are Pillow's
 Rounding = Literal["down", "nearest"]  # nearest: a half goes to the even neighbour
-
-_RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_LONG = 16  # times the width: of longer images only the middle is resized
+Colour = tuple[int, int, int]  # red, green, blue, from 0 to 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +35,16 @@ class CentralSquare:
 
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
-        columns, rows = self._square(*_extent(rgb))
-        return _resize(rgb, columns, rows, self.size, self.kernel, divisor)
+        square, out = self._square(*extent(rgb)), whole(self.size, self.size)
+        return resample(rgb, square, (self.size, self.size), out, self.kernel, divisor)
 
-    def _square(self, width: int, height: int) -> tuple[range, range]:
-        """Columns and rows of the central square."""
+    def _square(self, width: int, height: int) -> Area:
         side = max(1, int(self.size / (self.size + self.margin) * min(width, height)))
         left, top = (width - side + 1) // 2, (height - side + 1) // 2
-        return range(left, left + side), range(top, top + side)
+        return Area(range(left, left + side), range(top, top + side))
 
     def __str__(self) -> str:
-        kernel = self.kernel if self.kernel in _RESAMPLING else _kernel_name(self.kernel)
-        return f"central {self.size}/{self.size + self.margin} square, {kernel} to {self.size}"
+        return f"square {self.size}/{self.size + self.margin} {self.kernel}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,20 +65,47 @@ class Squash:
 
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
-        columns, rows = map(self._middle, _extent(rgb))
-        return _resize(rgb, columns, rows, self.size, self.kernel, divisor)
+        middle, out = Area(*map(self._middle, extent(rgb))), whole(self.size, self.size)
+        return resample(rgb, middle, (self.size, self.size), out, self.kernel, divisor)
 
     def _middle(self, side: int) -> range:
         edge = int((side - side * self.fraction) / 2)
         return range(edge, side - edge)
 
     def __str__(self) -> str:
-        whole = f"{_kernel_name(self.kernel)} to {self.size} x {self.size}"
+        squash = f"squash {self.size} {self.kernel}"
         if self.fraction == 1:
-            return whole
+            return squash
         over, under = self.fraction.as_integer_ratio()
         ratio = f"{over}/{under}" if under <= 64 else f"{self.fraction}"
-        return f"central {ratio} of each side, {whole}"
+        return f"central {ratio}, {squash}"
+
+
+@dataclass(frozen=True, slots=True)
+class SquashAndCrop:
+    """The image resized to a square of `side`, then the central square of that.
+
+    So timm's `crop_mode` `squash` with a `crop_pct` below 1, and transformers' DeiT.
+    """
+
+    size: int
+    side: int
+    kernel: Kernel
+    corner: Rounding
+
+    @property
+    def shorter(self) -> int:
+        """The whole image's shorter side when it is resized."""
+        return self.side
+
+    def __call__(self, rgb: RGB, divisor: float) -> Floats:
+        """Make the square."""
+        middle = _central(self.side, self.size, self.corner)
+        resized, out = (self.side, self.side), Area(middle, middle)
+        return resample(rgb, whole(*extent(rgb)), resized, out, self.kernel, divisor)
+
+    def __str__(self) -> str:
+        return f"squash {self.side} {self.kernel}, {_crop(self.size, self.corner)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +124,10 @@ class ShorterSide:
 
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
-        extent = _extent(rgb)
-        narrow = min(extent)
-        width, height = resized = [self._length(side, narrow) for side in extent]
-        left, top = map(self._first, resized)
-        if self.kernel == "tf1_bilinear":
-            columns = taps(range(extent[0]), width, range(left, left + self.size))
-            rows = taps(range(extent[1]), height, range(top, top + self.size))
-            return resize(rgb, rows, columns, 1 / divisor)
-        return _levels(self._cut(_image(rgb), width, height, left, top), divisor)
+        sides = extent(rgb)
+        width, height = (self._length(side, min(sides)) for side in sides)
+        out = Area(*(_central(each, self.size, self.corner) for each in (width, height)))
+        return resample(rgb, whole(*sides), (width, height), out, self.kernel, divisor)
 
     def _length(self, side: int, narrow: int) -> int:
         if self.longer == "down":
@@ -121,84 +135,84 @@ class ShorterSide:
         scale = np.float32(self.shorter) / np.float32(narrow)
         return int(np.rint(np.float32(side) * scale))
 
-    def _first(self, length: int) -> int:
-        spare = length - self.size
-        return spare // 2 if self.corner == "down" else round(spare / 2)
+    def __str__(self) -> str:
+        rounded = " rounded" if self.longer == "nearest" else ""
+        return f"resize {self.shorter} {self.kernel}{rounded}, {_crop(self.size, self.corner)}"
 
-    def _cut(self, image: Image.Image, width: int, height: int, left: int, top: int) -> Image.Image:
-        right, bottom, kernel = left + self.size, top + self.size, _RESAMPLING[self.kernel]
-        if max(image.size) <= _LONG * min(image.size):
-            return image.resize((width, height), kernel).crop((left, top, right, bottom))
-        # off by one level here and there, where a kernel ends at another pixel
-        x, y = image.width / width, image.height / height
-        return image.resize(
-            (self.size, self.size), kernel, (left * x, top * y, right * x, bottom * y)
-        )
+
+@dataclass(frozen=True, slots=True)
+class LongerSide:
+    """The image resized to a longer side of `longer`, then its centre, padded with a colour.
+
+    So open_clip's `resize_mode` `longest` and timm's `crop_mode` `border`. An odd row or column of
+    the border goes to the right or the bottom.
+    """
+
+    size: int
+    longer: int
+    kernel: Kernel
+    fill: Colour
+
+    @property
+    def shorter(self) -> int:
+        """What a whole image's shorter side may become, at most."""
+        return self.longer
+
+    def __call__(self, rgb: RGB, divisor: float) -> Floats:
+        """Make the square."""
+        sides = extent(rgb)
+        ratio = max(sides) / self.longer
+        width, height = resized = [max(1, round(side / ratio)) for side in sides]
+        seen = Area(*(_central(side, min(side, self.size), "nearest") for side in resized))
+        made = resample(rgb, whole(*sides), (width, height), seen, self.kernel, divisor)
+        square = np.tile(levels(np.array(self.fill), divisor), (self.size, self.size, 1))
+        rows, columns, _ = made.shape
+        top, left = (self.size - rows) // 2, (self.size - columns) // 2
+        square[top : top + rows, left : left + columns] = made
+        return square
 
     def __str__(self) -> str:
-        return (
-            f"{_kernel_name(self.kernel)} to shorter side {self.shorter},"
-            f" central {self.size} x {self.size}"
-        )
+        fill = "" if self.fill == (0, 0, 0) else f" {' '.join(map(str, self.fill))}"
+        return f"fit {self.longer} {self.kernel}, pad {self.size}{fill}"
 
 
 @dataclass(frozen=True, slots=True)
 class CropOrPad:
     """The centre as it is, padded with black: `tf.image.resize_image_with_crop_or_pad`.
 
-    An odd row or column goes to the right or the bottom.
+    Of an odd border TensorFlow and torchvision put the larger half after the image, transformers'
+    older backend before it.
     """
 
     size: int
+    odd: Literal["after", "before"] = "after"
     shorter: ClassVar[None] = None  # it is never resized
 
     def __call__(self, rgb: RGB, divisor: float) -> Floats:
         """Make the square."""
-        image = _image(rgb)
-        # towards 0; negative when padding
-        left, top = (int((side - self.size) / 2) for side in image.size)
-        return _levels(image.crop((left, top, left + self.size, top + self.size)), divisor)
+        width, height = extent(rgb)
+        image = cut(rgb, whole(width, height))
+        left, top = map(self._first, (width, height))
+        part = Area(range(left, left + self.size), range(top, top + self.size))
+        return levels(cut(image, part), divisor)
+
+    def _first(self, side: int) -> int:
+        """Return the square's edge, negative when padding."""
+        spare = side - self.size
+        return spare // 2 if self.odd == "before" else int(spare / 2)
 
     def __str__(self) -> str:
-        return f"central {self.size} x {self.size} padded with 0"
+        return f"pad {self.size}{' before' if self.odd == 'before' else ''}"
 
 
-Geometry = CentralSquare | Squash | ShorterSide | CropOrPad
+Geometry = CentralSquare | Squash | SquashAndCrop | ShorterSide | LongerSide | CropOrPad
 
 
-def _resize(
-    rgb: RGB, columns: range, rows: range, size: int, kernel: Kernel, divisor: float
-) -> Floats:
-    """Resize a part of an image, of which the kernel sees no pixel outside."""
-    if kernel == "tf1_bilinear":
-        across, down = (taps(part, size, range(size)) for part in (columns, rows))
-        return resize(rgb, down, across, 1 / divisor)
-    if isinstance(rgb, Image.Image):
-        box = columns.start, rows.start, columns.stop, rows.stop
-        part = rgb if box == (0, 0, *rgb.size) else rgb.crop(box)
-    else:
-        part = Image.fromarray(rgb[rows.start : rows.stop, columns.start : columns.stop])
-    return _levels(part.resize((size, size), _RESAMPLING[kernel]), divisor)
+def _central(length: int, size: int, corner: Rounding) -> range:
+    spare = length - size
+    first = spare // 2 if corner == "down" else round(spare / 2)
+    return range(first, first + size)
 
 
-def _levels(image: Image.Image, divisor: float) -> Floats:
-    x: Floats = np.array(image, np.float32)
-    if divisor != 1:
-        x /= divisor
-    return x
-
-
-def _extent(rgb: RGB) -> tuple[int, int]:
-    """Width and height."""
-    if isinstance(rgb, Image.Image):
-        return rgb.size
-    height, width, _ = rgb.shape
-    return width, height
-
-
-def _image(rgb: RGB) -> Image.Image:
-    return rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb)
-
-
-def _kernel_name(kernel: Kernel) -> str:
-    return f"Pillow {kernel}" if kernel in _RESAMPLING else "TF1 bilinear"
+def _crop(size: int, corner: Rounding) -> str:
+    return f"crop {size}{' floor' if corner == 'down' else ''}"

@@ -1,27 +1,22 @@
 """What a network expects of its input, to the pixel, as values that can be compared and printed.
 
 A `Transform` holds every number. The functions in `PREPROCESSING` make one for a size, by the names
-that `--preprocess` takes; the numbers of other libraries' presets go into the same few classes.
+that `--preprocess` takes; `preprocess_text` reads what a transform prints, and `preprocess_files`
+the files in which other libraries keep theirs.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
 from penult.images.bilinear import RGB
-from penult.images.geometry import (
-    CentralSquare,
-    CropOrPad,
-    Floats,
-    Geometry,
-    Kernel,
-    ShorterSide,
-    Squash,
-)
+from penult.images.geometry import CentralSquare, CropOrPad, Geometry, ShorterSide, Squash
+from penult.images.resampling import Floats, Kernel
 
-Level = float | tuple[float, float, float]  # of all channels, or of red, green and blue
+Level = float | tuple[float, float, float]  # of all channels, or of each of three
+Order = Literal["rgb", "bgr"]
 
 VGG_MEAN = (123.68, 116.78, 103.94)  # of ImageNet
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -51,34 +46,27 @@ class Preprocessing(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scaled:
-    """(x / divisor - mean) / std, of levels from 0 to 255."""
+    """(x / divisor - mean) / std, of levels from 0 to 255 with the channels in some order."""
 
     divisor: float = 1
     mean: Level = 0
     std: Level = 1
+    order: Order = "rgb"  # in which the network gets them, and in which mean and std are
     channels: ClassVar[int] = 3
 
     def __call__(self, x: Floats) -> Floats:
         """Normalise levels that are divided already, in place."""
+        if self.order == "bgr":
+            x = x[:, :, ::-1]
         if self.mean != 0:
             x -= np.array(self.mean, np.float32)
         if self.std != 1:
             x /= np.array(self.std, np.float32)
         return x
 
-    def text(self, size: int) -> str:
-        """Say it as a formula."""
-        x = "x" if self.divisor == 1 else f"x / {_shown(self.divisor)}"
-        if (self.mean, self.std) == (IMAGENET_MEAN, IMAGENET_STD):
-            return f"({x} - mean) / std of ImageNet"
-        if (self.mean, self.std) == (0, 1):
-            return f"x from 0 to {_shown(255 / self.divisor)}"
-        shifted = f"{x} - {_shown(self.mean)}" if self.mean != 0 else x
-        if self.std == 1:
-            return shifted
-        if self.std == 0.5:
-            return f"({shifted}) * 2"
-        return f"({shifted}) / {_shown(self.std)}"
+    def __str__(self) -> str:
+        order = "bgr, " if self.order == "bgr" else ""
+        return f"{order}{_numbers(self.divisor, self.mean, self.std)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +82,8 @@ class Grey:
         """Make one channel of three, and normalise it."""
         return Scaled(1, self.mean, self.std)(_grey(x))
 
-    def text(self, size: int) -> str:
-        """Say it as a formula."""
-        return Scaled(1, self.mean, self.std).text(size)
+    def __str__(self) -> str:
+        return f"grey, {_numbers(1, self.mean, self.std)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +98,8 @@ class PerImage:
         deviation = max(x.std(dtype=np.float64), x.size**-0.5)  # of a plain image it is 0
         return (x - np.float32(x.mean(dtype=np.float64))) / np.float32(deviation)
 
-    def text(self, size: int) -> str:
-        """Say it as a formula."""
-        return f"(x - mean) / max(std, 1 / sqrt({3 * size**2}))"
+    def __str__(self) -> str:
+        return "standardise"
 
 
 Normalisation = Scaled | Grey | PerImage
@@ -141,8 +127,7 @@ class Transform:
         return self.normalisation(self.geometry(rgb, self.normalisation.divisor))
 
     def __str__(self) -> str:
-        grey = "grey, " if self.normalisation.channels == 1 else ""
-        return f"{grey}{self.geometry}, {self.normalisation.text(self.size)}"
+        return f"{self.geometry}, {self.normalisation}"
 
 
 IMAGENET = Scaled(255, IMAGENET_MEAN, IMAGENET_STD)
@@ -166,7 +151,7 @@ def efficientnet(size: int) -> Transform:
     """EfficientNet-Lite's, with Pillow's bicubic kernel, antialiased and on 8-bit pixels.
 
     >>> print(efficientnet(224))
-    central 224/256 square, bicubic to 224, (x - 127) / 128
+    square 224/256 bicubic, scale 1, mean 127, std 128
     """
     return Transform(CentralSquare(size, 32, "bicubic"), Scaled(1, 127, 128))
 
@@ -175,7 +160,7 @@ def inception(size: int) -> Transform:
     """TF-Slim's for the Inception, MobileNet and NASNet families and ResNet v2, as evaluated.
 
     >>> print(inception(299))
-    central 7/8 of each side, TF1 bilinear to 299 x 299, (x / 255 - 0.5) * 2
+    central 7/8, squash 299 tf1_bilinear, scale 1/255, mean 0.5, std 0.5
     """
     return Transform(Squash(size, "tf1_bilinear", 7 / 8), Scaled(255, 0.5, 0.5))
 
@@ -186,7 +171,7 @@ def vgg(size: int) -> Transform:
     TF-Slim refuses inputs of more than 256 pixels; here the shorter side becomes the input's.
 
     >>> print(vgg(224))
-    TF1 bilinear to shorter side 256, central 224 x 224, x - (123.68, 116.78, 103.94)
+    resize 256 tf1_bilinear rounded, crop 224 floor, scale 1, mean 123.68 116.78 103.94
     """
     shorter = max(256, size)
     return Transform(
@@ -199,7 +184,7 @@ def lenet(size: int) -> Transform:
     """TF-Slim's for LeNet: grey, cropped or padded with black, never resized.
 
     >>> print(lenet(28))
-    grey, central 28 x 28 padded with 0, (x - 128) / 128
+    pad 28, grey, scale 1, mean 128, std 128
     """
     return Transform(CropOrPad(size), Grey(128, 128))
 
@@ -208,23 +193,25 @@ def cifarnet(size: int) -> Transform:
     """TF-Slim's for CifarNet: cropped or padded with black, never resized.
 
     >>> print(cifarnet(32))
-    central 32 x 32 padded with 0, (x - mean) / max(std, 1 / sqrt(3072))
+    pad 32, standardise
     """
     return Transform(CropOrPad(size), PerImage())
 
 
-def torchvision(size: int) -> Transform:
+def torchvision(
+    size: int, *, crop: int = 224, shorter: int = 256, kernel: Kernel = "bilinear"
+) -> Transform:
     """That of torchvision's classifiers, and of most ONNX files exported from PyTorch.
 
-    As `torchvision.transforms._presets.ImageClassification` with its defaults, on Pillow images.
-    For other sizes than 224 the shorter side grows along, rounded: 342 for 299.
+    As `torchvision.transforms._presets.ImageClassification` on Pillow images, by default with its
+    own numbers. For other sizes than `crop` the shorter side grows along, rounded: 342 for 299.
 
     >>> print(torchvision(224))
-    Pillow bilinear to shorter side 256, central 224 x 224, (x / 255 - mean) / std of ImageNet
+    resize 256 bilinear, crop 224, scale 1/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225
     """
-    shorter = round(size * 256 / 224)
+    resized = round(size * shorter / crop)
     return Transform(
-        ShorterSide(size, shorter, "bilinear", longer="down", corner="nearest"),
+        ShorterSide(size, resized, kernel, longer="down", corner="nearest"),
         IMAGENET,
     )
 
@@ -233,7 +220,7 @@ def raw(size: int) -> Transform:
     """Plain pixels of the squashed image, as scripts that skip normalisation feed them.
 
     >>> print(raw(224))
-    Pillow bilinear to 224 x 224, x from 0 to 255
+    squash 224 bilinear, scale 1
     """
     return Transform(Squash(size, "bilinear"), Scaled())
 
@@ -263,6 +250,15 @@ def _grey(rgb: Floats) -> Floats:
     return np.floor(grey, out=grey)
 
 
+def _numbers(divisor: float, mean: Level, std: Level) -> str:
+    """Say them as `--preprocess` takes them."""
+    said = ["scale 1" if divisor == 1 else f"scale 1/{_shown(divisor)}"]
+    said += [f"mean {_shown(mean)}"] if mean != 0 else []
+    said += [f"std {_shown(std)}"] if std != 1 else []
+    return ", ".join(said)
+
+
 def _shown(level: Level) -> str:
-    """A number as it was written, or three in brackets."""
-    return repr(level).removesuffix(".0")
+    """Numbers as they were written."""
+    numbers = level if isinstance(level, tuple) else (level,)
+    return " ".join(repr(each).removesuffix(".0") for each in numbers)

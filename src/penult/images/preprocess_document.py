@@ -4,11 +4,11 @@
      "normalisation": {"kind": "scaled", "divisor": 255, "mean": [0.5, 0.5, 0.5], "std": 0.5}}
 
 Documents come from strangers' tables. So nothing but the kinds and fields named here is taken, and
-sizes are bounded, as an image of that size will be made.
+sizes are bounded, as an image of that size will be made. A field that has a default may be missing.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
+from collections.abc import Callable, Iterable, Mapping, Set
+from dataclasses import MISSING, asdict, fields
 from reprlib import repr as short
 from typing import Any, NamedTuple, cast, get_args
 
@@ -16,21 +16,25 @@ from penult.images.geometry import (
     CentralSquare,
     CropOrPad,
     Geometry,
-    Kernel,
+    LongerSide,
     Rounding,
     ShorterSide,
     Squash,
+    SquashAndCrop,
 )
-from penult.images.preprocess import Grey, Normalisation, PerImage, Scaled, Transform
+from penult.images.preprocess import Grey, Normalisation, Order, PerImage, Scaled, Transform
+from penult.images.resampling import Kernel
 from penult.util.text import printable
 
 MAX_SIZE = 4096  # pixels of a network's input
-MAX_SHORTER = 2 * MAX_SIZE
+MAX_RESIZED = 2 * MAX_SIZE  # of a side, before it is cropped
 
 GEOMETRIES: Mapping[str, type] = {
     "central_square": CentralSquare,
     "squash": Squash,
+    "squash_and_crop": SquashAndCrop,
     "shorter_side": ShorterSide,
+    "longer_side": LongerSide,
     "crop_or_pad": CropOrPad,
 }
 NORMALISATIONS: Mapping[str, type] = {"scaled": Scaled, "grey": Grey, "per_image": PerImage}
@@ -43,43 +47,59 @@ class Check(NamedTuple):
     holds: Callable[[Any], bool]
 
 
-def _whole(low: int, high: int) -> Check:
+def whole_number(low: int, high: int) -> Check:
+    """Check for a whole number within bounds."""
     return Check(
         f"a whole number from {low} to {high}", lambda x: type(x) is int and low <= x <= high
     )
 
 
-def _number(low: float, high: float) -> Check:
+def number(low: float, high: float) -> Check:
+    """Check for a number within bounds."""
     return Check(
         f"a number from {low:g} to {high:g}", lambda x: type(x) in {int, float} and low <= x <= high
     )
 
 
-def _level(low: float, high: float) -> Check:
-    expected, is_one = _number(low, high)
+def one_of(names: Iterable[str]) -> Check:
+    """Check for one of some words."""
+    known = tuple(names)
+    return Check(f"one of {', '.join(known)}", lambda x: type(x) is str and x in known)
+
+
+def three(each: Check) -> Check:
+    """Check for a list of three, each of which another check takes."""
     return Check(
-        f"{expected}, or three",
-        lambda x: is_one(x) or (type(x) in {list, tuple} and len(x) == 3 and all(map(is_one, x))),
+        f"three, each {each.expected}",
+        lambda x: type(x) in {list, tuple} and len(x) == 3 and all(map(each.holds, x)),
     )
 
 
-def _one_of(names: tuple[str, ...]) -> Check:
-    return Check(f"one of {', '.join(names)}", lambda x: type(x) is str and x in names)
+def one_or_three(each: Check) -> Check:
+    """Check for what another check takes, or a list of three of it."""
+    return Check(f"{each.expected}, or three", lambda x: each.holds(x) or three(each).holds(x))
 
 
-FIELDS: Mapping[str, Check] = {  # a field's name means the same in all classes
-    "size": _whole(1, MAX_SIZE),
-    "margin": _whole(0, MAX_SIZE),
-    "shorter": _whole(1, MAX_SHORTER),
-    "fraction": _number(1 / 16, 1),
-    "kernel": _one_of(get_args(Kernel)),
-    "longer": _one_of(get_args(Rounding)),
-    "corner": _one_of(get_args(Rounding)),
-    "divisor": _number(1e-6, 1e6),
-    "mean": _level(-1e6, 1e6),
-    "std": _level(1e-6, 1e6),
+FIELDS: Mapping[str, Check] = {  # a field's name means the same in all classes but some
+    "size": whole_number(1, MAX_SIZE),
+    "margin": whole_number(0, MAX_SIZE),
+    "shorter": whole_number(1, MAX_RESIZED),
+    "side": whole_number(1, MAX_RESIZED),
+    "fraction": number(1 / 16, 1),
+    "kernel": one_of(get_args(Kernel)),
+    "longer": one_of(get_args(Rounding)),
+    "corner": one_of(get_args(Rounding)),
+    "odd": one_of(("after", "before")),
+    "fill": three(whole_number(0, 255)),
+    "divisor": number(1e-6, 1e6),
+    "mean": one_or_three(number(-1e6, 1e6)),
+    "std": one_or_three(number(1e-6, 1e6)),
+    "order": one_of(get_args(Order)),
 }
-ONE_CHANNEL = {"mean": _number(-1e6, 1e6), "std": _number(1e-6, 1e6)}
+EXCEPTIONS: Mapping[type, Mapping[str, Check]] = {
+    LongerSide: {"longer": whole_number(1, MAX_RESIZED)},
+    Grey: {"mean": number(-1e6, 1e6), "std": number(1e-6, 1e6)},
+}
 
 
 def document(transform: Transform) -> dict[str, Any]:
@@ -87,7 +107,7 @@ def document(transform: Transform) -> dict[str, Any]:
 
     >>> from penult.images.preprocess import PREPROCESSING
     >>> document(PREPROCESSING["lenet"](28))["geometry"]
-    {'kind': 'crop_or_pad', 'size': 28}
+    {'kind': 'crop_or_pad', 'size': 28, 'odd': 'after'}
     """
     return {
         "geometry": _written(transform.geometry, GEOMETRIES),
@@ -104,9 +124,10 @@ def read(value: object) -> Transform:
     parts = _mapping("preprocessing", value, {"geometry", "normalisation"})
     geometry = cast("Geometry", _read("geometry", parts["geometry"], GEOMETRIES))
     normalisation = _read("normalisation", parts["normalisation"], NORMALISATIONS)
-    if isinstance(geometry, ShorterSide) and geometry.shorter < geometry.size:
+    resized = {ShorterSide: "shorter", SquashAndCrop: "side"}.get(type(geometry))
+    if resized and getattr(geometry, resized) < geometry.size:
         raise ValueError(
-            f"preprocessing: geometry.shorter is {geometry.shorter}, less than its size"
+            f"preprocessing: geometry.{resized} is {getattr(geometry, resized)}, less than its size"
             f" {geometry.size}"
         )
     return Transform(geometry, cast("Normalisation", normalisation))
@@ -120,22 +141,26 @@ def _written(part: Geometry | Normalisation, kinds: Mapping[str, type]) -> dict[
 
 def _read(name: str, value: object, kinds: Mapping[str, type]) -> object:
     kind = value.get("kind") if isinstance(value, dict) else None
-    _check(f"{name}.kind", kind, _one_of(tuple(kinds)))
+    _check(f"{name}.kind", kind, one_of(kinds))
     made = kinds[cast("str", kind)]
-    names = [field.name for field in fields(made)]
-    values = _mapping(name, value, {"kind", *names})
-    for field in names:
-        check = ONE_CHANNEL.get(field, FIELDS[field]) if made is Grey else FIELDS[field]
-        _check(f"{name}.{field}", values[field], check)
-    return made(**{n: tuple(v) if isinstance(v := values[n], list) else v for n in names})
+    checks = {**FIELDS, **EXCEPTIONS.get(made, {})}
+    known = {field.name: checks[field.name] for field in fields(made)}
+    optional = {field.name for field in fields(made) if field.default is not MISSING}
+    values = _mapping(name, value, {"kind", *known}, optional)
+    del values["kind"]
+    for field, given in values.items():
+        _check(f"{name}.{field}", given, known[field])
+    return made(**{n: tuple(v) if isinstance(v, list) else v for n, v in values.items()})
 
 
-def _mapping(name: str, value: object, keys: set[str]) -> dict[str, Any]:
-    if not isinstance(value, dict) or value.keys() != keys:
+def _mapping(
+    name: str, value: object, keys: set[str], optional: Set[str] = frozenset()
+) -> dict[str, Any]:
+    if not isinstance(value, dict) or not keys - optional <= value.keys() <= keys:
         raise ValueError(
             f"preprocessing: {name} must hold {', '.join(sorted(keys))}, not {_shown(value)}"
         )
-    return value
+    return dict(value)
 
 
 def _check(name: str, value: object, check: Check) -> None:

@@ -150,7 +150,7 @@ def recognise(
         return pretrained(design)
     fitting = candidates(checkpoint.shapes)
     if not fitting:
-        raise NetworkError(unknown(checkpoint))
+        raise NetworkError(unknown(checkpoint, card))
     sizes = {spec.size for spec in fitting}
     alike = len({spec.architecture for spec in fitting}) == 1 and len(sizes) == len(fitting)
     if size and alike:
@@ -173,8 +173,13 @@ def candidates(shapes: Shapes) -> list[Pretrained]:
     return _candidates(ours(), shapes) or _candidates(installed(), shapes)
 
 
-def unknown(checkpoint: Checkpoint) -> str:
+def unknown(checkpoint: Checkpoint, card: Card | None = None) -> str:
     """Say what a checkpoint that fits no network holds instead."""
+    if card and card.architecture:
+        return (
+            f"{quoted(checkpoint.path)} is {card.library}'s {quoted(card.architecture)}, which "
+            "isn't read; an ONNX file of it is (-w)"
+        )
     fits = {spec.name: _fit(spec, checkpoint.shapes) for spec in networks()}
     name, best = max(fits.items(), key=lambda item: item[1].share)
     if best.share:

@@ -1,6 +1,7 @@
 """What a model runs: a network of the registry with a checkpoint's weights, or an ONNX file."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -16,6 +17,7 @@ from penult.graph.pooling import Pool, pool_layers
 from penult.graph.products import products
 from penult.graph.winograd import winograd
 from penult.images.preprocess import PREPROCESSING, Transform
+from penult.images.preprocess_text import parse
 from penult.model.matching import (
     classes,
     fit,
@@ -25,8 +27,10 @@ from penult.model.matching import (
     select_below,
     with_averages,
 )
-from penult.nets import DEFAULT, Pretrained, card_named, class_names, get, lookup, made_again
+from penult.model.repositories import Brought, bring, is_known
+from penult.nets import DEFAULT, Pretrained, class_names, get, lookup, made_again
 from penult.onnx.file import OnnxFile
+from penult.onnx.origin import Origin
 from penult.onnx.writer import Read, to_onnx, write_onnx
 from penult.util.text import matching, nearest, quoted
 
@@ -48,6 +52,8 @@ class Network(Protocol):
         preprocessing: What it was trained with, for this size; None if nobody knows.
         features: The layers by default.
         settings: What makes the network again where its name alone doesn't; plain data.
+        revision: The commit of the hub's repository that the weights are of, if they are.
+        is_assumed: Whether the preprocessing is what most such networks take, as nothing says it.
     """
 
     name: str
@@ -59,6 +65,8 @@ class Network(Protocol):
     preprocessing: Transform | None
     features: Sequence[str]
     settings: Mapping[str, Any]
+    revision: str
+    is_assumed: bool
 
     @property
     def layers(self) -> Mapping[str, Shape]:
@@ -106,8 +114,11 @@ class CheckpointNetwork:
         *,
         prefix: str = "",
         exact: bool = False,
+        revision: str = "",
     ) -> None:
         self.spec = spec
+        self.revision = revision
+        self.is_assumed = spec.is_assumed
         self.prefix = prefix
         self.exact = exact
         self.checkpoint = checkpoint
@@ -174,9 +185,10 @@ class OnnxNetwork:
         self.prefix = ""
         self.exact = True
         self.settings: Mapping[str, Any] = {}
+        self.revision = ""
+        self.is_assumed = False
         self.size = file.checked_size(size)
-        make = PREPROCESSING.get(origin.preprocessing) if origin else None
-        self.preprocessing = make(self.size) if make else None
+        self.preprocessing = _preprocessing(origin, self.size) if origin else None
         self.features: Sequence[str] = file.features
 
     @cached_property
@@ -233,39 +245,57 @@ def load_network(
     """
     if size is not None and not 1 <= size <= MAX_SIZE:
         raise UsageError(f"size must be from 1 to {MAX_SIZE} pixels, not {size}")
-    if weights is None:
+    if weights is None and (model is None or lookup(model) or not is_known(model)):
         if ema or prefix:
             raise UsageError(
                 "published weights have no moving averages, nor copies: leave out --ema, --prefix"
             )
         spec = get(model or DEFAULT)
         return CheckpointNetwork(spec, published_checkpoint(spec), size, exact=exact)
-    if Path(weights).suffix == ".onnx":
+    if weights is not None and Path(weights).suffix == ".onnx":
         if model or ema or prefix:
             raise UsageError(f"{quoted(Path(weights))} is a network by itself: leave out -m, --ema")
         return OnnxNetwork(OnnxFile(weights), size)
-    checkpoint = open_checkpoint(weights)
+    brought = bring(model, weights)
+    checkpoint = open_checkpoint(brought.weights)
     if prefix:
         checkpoint = select_below(checkpoint, prefix)
     if ema:
         checkpoint = with_averages(checkpoint)
-    spec = _network_of(model, checkpoint, size, settings)
+    spec = _network_of(brought, checkpoint, size, settings)
     require_one_copy(spec, checkpoint)
-    return CheckpointNetwork(spec, checkpoint, size, prefix=prefix, exact=exact)
+    return CheckpointNetwork(
+        spec, checkpoint, size, prefix=prefix, exact=exact, revision=brought.revision
+    )
 
 
 def _network_of(
-    model: str | None,
-    checkpoint: Checkpoint,
-    size: int | None,
-    settings: Mapping[str, Any] | None,
+    brought: Brought, checkpoint: Checkpoint, size: int | None, settings: Mapping[str, Any] | None
 ) -> Pretrained:
-    """Find what network a file's weights are of: the one named, or the one that they tell."""
-    if model and settings:
-        return made_again(settings, model)
-    if model and (card := card_named(model)) and not lookup(model):
-        return recognise(checkpoint, size, card)
-    return get(model) if model else recognise(checkpoint, size)
+    """Find what network weights are of: the one named, or the one that they tell."""
+    name = brought.name
+    if name and settings:
+        spec = made_again(settings, name)
+    elif name and (lookup(name) or not (brought.card or is_known(name))):
+        spec = get(name)
+    else:
+        spec = recognise(checkpoint, size, brought.card)
+        spec = replace(spec, name=name or spec.name)
+    if brought.preprocess is None:
+        return spec
+    said = brought.preprocess
+    return replace(spec, size=said(None).size, preprocess=said, is_assumed=False)
+
+
+def _preprocessing(origin: Origin, size: int) -> Transform | None:
+    """Make what a file that Penult wrote says, if that is of this size."""
+    if origin.preprocessing in PREPROCESSING:
+        return PREPROCESSING[origin.preprocessing](size)
+    try:
+        said = parse(origin.preprocessing_text)
+    except UsageError:  # of an older version, or not Penult's at all
+        return None
+    return said if said.size == size else None
 
 
 def _logits(spec: Pretrained) -> str:

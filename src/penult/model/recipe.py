@@ -6,6 +6,7 @@ of it again. What becomes part of it is one field here; what callers may choose 
 `ModelOptions` too.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import wraps
@@ -17,8 +18,9 @@ from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast, get_arg
 from penult.errors import StoreError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, Limits
-from penult.images.preprocess import PREPROCESSING, Transform, name_of
+from penult.images.preprocess import Transform, name_of
 from penult.images.preprocess_document import document, read
+from penult.images.preprocess_files import CHOICES, choose
 from penult.model.network import Network
 from penult.util.text import describe, differences, quoted
 
@@ -36,7 +38,7 @@ class ModelOptions(TypedDict, total=False):
     layer: str | Sequence[str]
     pool: Pool
     size: int | None
-    preprocess: str | Transform | None
+    preprocess: str | Path | Transform | None
     decode: Decode
     ema: bool
     prefix: str
@@ -67,6 +69,7 @@ class Recipe:
         device: What it computes on.
         precision: The type of the numbers that it computes with.
         weights: Where the weights file is; it may lie elsewhere on another machine.
+        revision: The commit of the hub's repository that it is of, if it is.
         limits: What an image may take.
     """
 
@@ -85,6 +88,7 @@ class Recipe:
     device: str = ""
     precision: str = ""
     weights: Path = field(compare=False)
+    revision: str = field(default="", compare=False)
     limits: Limits = field(default_factory=Limits, compare=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +99,7 @@ class Recipe:
         if self.preprocessing.size != self.size:
             raise UsageError(
                 f"the preprocessing makes images of {self.preprocessing.size} pixels, "
-                f"the network takes {self.size}"
+                f"the network takes {self.size}: choose one size for both (--size)"
             )
 
     @classmethod
@@ -115,9 +119,10 @@ class Recipe:
             settings=network.settings,
             pool=options.get("pool", "avg"),
             size=network.size,
-            preprocessing=_preprocessing(network, options.get("preprocess")),
+            preprocessing=_preprocessing(network, options.get("preprocess"), options.get("size")),
             decode=options.get("decode", "exact"),
             weights=network.path,
+            revision=network.revision,
             limits=Limits.of(
                 options.get("max_pixels"), options.get("max_bytes"), options.get("max_seconds")
             ),
@@ -164,10 +169,16 @@ class Recipe:
     @property
     def notes(self) -> dict[str, Any]:
         """What is worth knowing but may differ: where the weights are, and versions."""
+        versions = {name: import_module(name).__version__ for name in LIBRARIES}
+        return {**self.weights_notes, "versions": versions}
+
+    @property
+    def weights_notes(self) -> dict[str, str]:
+        """The notes on where the weights are, which may have moved since they were taken."""
         return {
             "weights": self.weights.name,
             "weights_path": str(self.weights.resolve()),
-            "versions": {name: import_module(name).__version__ for name in LIBRARIES},
+            "revision": self.revision,
         }
 
     def differences(self, asked: "Recipe") -> list[str]:
@@ -224,20 +235,26 @@ _PLAIN = [
     if each.compare and name not in {"layers", "preprocessing"}
 ]
 _STORED: dict[str, Any] = {"network": str, "weights_path": str, "weights_sha256": str}
+_STORED |= {"revision": str}
 _STORED |= {n: str if n in _CHOICES else _NAMES[n].type for n in _PLAIN if n not in _STORED}
 _STORED |= {"transform": dict, "settings": dict}
 
 
-def _preprocessing(network: Network, asked: str | Transform | None) -> Transform:
-    if isinstance(asked, str):
-        if asked not in PREPROCESSING:
-            known = ", ".join(PREPROCESSING)
-            raise UsageError(f"preprocess must be one of {known}, not {quoted(asked)}")
-        return PREPROCESSING[asked](network.size)
+def _preprocessing(
+    network: Network, asked: str | Path | Transform | None, size: int | None
+) -> Transform:
+    if isinstance(asked, str | Path):
+        return choose(asked, network.size, size)
     made = asked or network.preprocessing
+    if network.is_assumed and not asked:
+        warnings.warn(
+            f"{quoted(network.path)}: nothing says how its input is made; assumed is '{made}' "
+            "(--preprocess says another)",
+            stacklevel=2,
+        )
     if made is None:
         raise UsageError(
             f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
-            f"one of {', '.join(PREPROCESSING)}; most from PyTorch take torchvision"
+            f"{CHOICES}; most from PyTorch take torchvision"
         )
     return made

@@ -80,6 +80,7 @@ def pretrained(design: Design, name: str | None = None) -> Pretrained:
         preprocess=design.preprocess,
         classes=design.classes,
         settings=document(design),
+        is_assumed=True,
     )
 
 

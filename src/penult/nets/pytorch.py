@@ -10,7 +10,11 @@ from penult.graph import (
     conv,
     dense,
     fold_batch_norm,
+    global_avg_pool,
+    multiply,
     plain,
+    reshape,
+    sigmoid,
 )
 from penult.graph import batch_norm as normalise_map
 from penult.graph import layer_norm as normalise_tokens
@@ -63,6 +67,31 @@ def conv_bias(
 def batch_norm(x: Value, name: str, *, epsilon: float) -> Value:
     """Normalise a map by the moving averages, where no convolution stands before."""
     return normalise_map(x, _norm(name, x.shape[0], epsilon))
+
+
+def squeeze_excite(
+    x: Value,
+    squeeze: str,
+    excite: str,
+    width: int,
+    *,
+    act: Activation,
+    gate: Activation = sigmoid,
+) -> Value:
+    """Weigh a map's channels by what two convolutions make of their means (arXiv:1709.01507).
+
+    Args:
+        x: (channels, height, width).
+        squeeze: The first convolution, to so many channels as `width` says.
+        excite: The second.
+        width: Of the vector between them.
+        act: What is applied to this vector.
+        gate: What is applied to the second's result.
+    """
+    channels = x.shape[0]
+    mean = reshape(global_avg_pool(x), -1, channels, 1, 1, layout="NCHW")
+    squeezed = act(conv_bias(mean, squeeze, width, 1))
+    return multiply(x, gate(conv_bias(squeezed, excite, channels, 1)))
 
 
 def layer_norm(x: Value, name: str, *, epsilon: float) -> Value:

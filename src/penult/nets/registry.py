@@ -51,6 +51,13 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("embeddings.patch_embeddings.weight", "vision_transformer_files"),
     ("encoder.layers.encoder_layer_0.ln_1.weight", "vision_transformer_files"),
     ("blocks.0.attn.qkv.weight", "vision_transformer_files"),
+    ("conv_stem.weight", "mbconv_timm"),
+    ("features.1.0.block.0.0.weight", "mbconv_torchvision"),
+    ("features.1.block.0.0.weight", "mbconv_torchvision"),
+    ("features.1.conv.0.0.weight", "mbconv_torchvision"),
+    ("layers.8.0.layers.0.weight", "mbconv_torchvision"),
+    ("mobilenet_v2.conv_stem.first_conv.convolution.weight", "mbconv_transformers"),
+    ("conv_stem.first_conv.convolution.weight", "mbconv_transformers"),
     ("visual.trunk.stages.0.blocks.0.conv_dw.weight", "convnext_files"),
     ("stages.0.blocks.0.conv_dw.weight", "convnext_files"),
     ("features.1.0.layer_scale", "convnext_files"),
@@ -62,6 +69,7 @@ ANCHORS: tuple[tuple[str, str], ...] = (
 )
 DESIGNS = {  # of families that are read off tensors
     "convnext": "ConvNeXt",
+    "mbconv": "MobileConvolutions",
     "vision_transformer": "VisionTransformer",
 }
 GROUP = "penult.networks"

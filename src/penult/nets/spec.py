@@ -80,6 +80,7 @@ class Pretrained:
     top1: float | None = None  # per cent, ILSVRC-2012 validation, single crop, as published
     top5: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    is_assumed: bool = False  # the preprocessing, of what most such networks take
 
     def layers(self, classes: int | None = None, size: int | None = None) -> Layers:
         """Build the graph; every layer is listed under its original name, in order.

@@ -115,7 +115,7 @@ class _Reader:
             heads=heads,
             hidden=hidden,
             mlp=kind,
-            activation=self._activation() if kind == "plain" else "silu",
+            activation=self._activation(width, patch, grid * (not tokens)),
             epsilon=self._epsilon(),
             patch=patch,
             grid=grid or size // patch,
@@ -161,7 +161,10 @@ class _Reader:
             kind = self.card.architecture or self._kind()
             tower = config.get("vision_config", config)
             given = tower if isinstance(tower, Mapping) else {}
-            return {**DEFAULTS.get(TOWERS.get(kind, kind), {}), **given}
+            defaults = DEFAULTS.get(TOWERS.get(kind, kind), {})
+            if not config:  # so the class's size says nothing of this file's
+                defaults = {k: v for k, v in defaults.items() if k != "image_size"}
+            return {**defaults, **given}
         tower = config.get("vision_cfg", config)
         return tower if isinstance(tower, Mapping) else {}
 
@@ -251,7 +254,10 @@ class _Reader:
             return "packed", last[-1]
         return "plain", rows(names.fc1)
 
-    def _activation(self) -> Activation:
+    def _activation(self, width: int, patch: int, grid: int) -> Activation:
+        """Of the MLPs; the grid is that of networks without a class token."""
+        if self._mlp()[0] != "plain":
+            return "silu"
         if self.library == "torchvision":
             return "gelu"
         if self.library == "transformers" and "hidden_act" in self.config:
@@ -261,13 +267,9 @@ class _Reader:
             raise NetworkError(f"the activation {quoted(name)} isn't known")
         if self.dialect in {"clip", "open_clip"}:
             return self._clip_activation()
-        return "quick_gelu" if "quickgelu" in self.card.architecture else self._timm_activation()
-
-    def _timm_activation(self) -> Activation:
-        width, _, patch, _ = self.shapes[f"{self.full(self.names.patches)}.weight"]
-        grid = self._positions(0, 0)[1] if self._positions_exist and not self._class_tokens() else 0
         is_tanh = grid and ((width, patch) in TANH or (width, grid * patch) == (1024, 512))
-        return "gelu_tanh" if is_tanh else "gelu"
+        quick = "quickgelu" in self.card.architecture
+        return "quick_gelu" if quick else "gelu_tanh" if is_tanh else "gelu"
 
     def _clip_activation(self) -> Activation:
         if "input_resolution" in self.shapes:  # OpenAI's own files hold it
@@ -317,10 +319,9 @@ class _Reader:
         named = self.config.get("global_pool", self.config.get("pool_type"))
         if named in ("token", "tok", "avg"):
             return "avg" if named == "avg" else "token"
-        is_average = self.has("fc_norm.weight") or not tokens or "lingbot" in self.card.architecture
-        if is_average or (self.is_timm and not self._positions_exist):
-            return "avg"
-        return "token"
+        is_dinov3 = self.is_timm and not self._positions_exist
+        is_average = is_dinov3 and "lingbot" not in self.card.architecture
+        return "avg" if is_average or self.has("fc_norm.weight") or not tokens else "token"
 
     def _norm(self) -> Any:  # noqa: ANN401 -- one of two texts
         is_clip = self.dialect == "clip" and not self.has("head.probe")
@@ -346,6 +347,8 @@ class _Reader:
     def _size(self, native: int, patch: int) -> int:
         given = self._number("image_size") if self.library != "timm" else None
         given = given or self._number("img_size")
+        if not given and self.library == "transformers" and (native, patch) == (378, 14):
+            return 384  # SigLIP's, of which the patches leave 6 pixels out
         if given and native and given // patch * patch != native:
             raise NetworkError(f"the settings beside the weights say {given} pixels, not {native}")
         return given or native or (256 if self.library == "timm" else 224)

@@ -5,7 +5,7 @@ syncs what a manifest names before that manifest exists, and the manifest before
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -91,6 +91,36 @@ def _replacement(dataset: "LanceDataset", batch: "pa.Table", remove: Collection[
     return transaction, [*operation.new_fragments, *operation.updated_fragments]
 
 
+def refresh(path: Path, dataset: "LanceDataset", facts: "pa.Table") -> "LanceDataset":
+    """Replace a few columns of rows in one version, on disk when this returns.
+
+    Only these columns are written, of whole fragments; vectors and their indexes stay as they are.
+
+    Args:
+        path: Folder of the table.
+        dataset: Its newest version.
+        facts: `key` of the rows, each once, and the columns; keys that have no row are passed over.
+    """
+    import lance
+    import pyarrow.compute as pc
+
+    fragments, fields = [], set[int]()
+    for fragment in dataset.get_fragments():
+        keys = fragment.to_table(columns=["key"])["key"]
+        places = pc.index_in(keys, value_set=facts["key"]).drop_null()
+        if len(places):
+            metadata, modified = fragment.update_columns(facts.take(places), "key")
+            fragments.append(metadata)
+            fields.update(modified)
+    sync(file for fragment in fragments for file, _ in files(path, fragment))
+    operation = lance.LanceOperation.Update(
+        updated_fragments=fragments, fields_modified=[*fields], update_mode="rewrite_columns"
+    )
+    after = lance.LanceDataset.commit(dataset, lance.Transaction(dataset.version, operation))
+    _sync_versions(path, dataset.version, after.version)
+    return after
+
+
 def annotate(
     path: Path, dataset: "LanceDataset", columns: "pa.Table", own: "pa.Schema"
 ) -> "LanceDataset":
@@ -113,6 +143,17 @@ def annotate(
             start += len(piece)
     sync(file for fragment in fragments for file, _ in files(path, fragment))
     operation = lance.LanceOperation.Merge(fragments, schema)
+    after = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
+    _sync_versions(path, dataset.version, after.version)
+    return after
+
+
+def describe(path: Path, dataset: "LanceDataset", facts: Mapping[str, str]) -> "LanceDataset":
+    """Replace entries of the schema's metadata, on disk when this returns."""
+    import lance
+
+    updates = lance.LanceOperation.UpdateMap(dict(facts))
+    operation = lance.LanceOperation.UpdateConfig(schema_metadata_updates=updates)
     after = lance.LanceDataset.commit(dataset, operation, read_version=dataset.version)
     _sync_versions(path, dataset.version, after.version)
     return after

@@ -72,7 +72,7 @@ class Kind:
 
     layers: dict[str, Shape]
     provenance: dict[str, Any]
-    notes: dict[str, Any]  # as of those who made the table: they are kept, and never compared
+    notes: dict[str, Any]  # as of those who made the table, or renewed one since; never compared
 
     @classmethod
     def of(
@@ -221,6 +221,14 @@ def _remedy(found: object) -> str:
     if type(found) is int and found < FORMAT:
         return "an earlier Penult made it: extract into another table"
     return "upgrade Penult"
+
+
+def file_facts(schema: "pa.Schema", files: Sequence[File]) -> "pa.Table":
+    """What is known of files, as columns of a table with a schema."""
+    import pyarrow as pa
+
+    columns = file_columns(files)
+    return pa.table(columns, schema=pa.schema([schema.field(name) for name in columns]))
 
 
 def with_files(rows: "pa.Table", files: Sequence[File]) -> "pa.Table":

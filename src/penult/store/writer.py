@@ -3,7 +3,9 @@
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
+from sys import intern
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -11,7 +13,7 @@ from penult.errors import StoreError
 from penult.store import columns as added
 from penult.store import durable
 from penult.store.columns import Values
-from penult.store.layout import File, Kind, Row, Shape, column, with_files
+from penult.store.layout import DOCUMENT, File, Kind, Row, Shape, column, file_facts, with_files
 from penult.store.lock import Lock
 from penult.store.messages import wrap_errors
 from penult.store.versions import (
@@ -43,12 +45,21 @@ CHUNK = 1024  # rows that are given to other files, or removed, in one commit
 
 
 class Known(NamedTuple):
-    """What a table knows of an image's file, and whether the image failed."""
+    """What a table knows of an image's file, and how the image failed.
+
+    Attributes:
+        bytes: Size of the file.
+        mtime_ns: Its last change.
+        failure: The kind of failure, one of `penult.images.CODES`; None if the row has features.
+        sha256: Digest of its content, if that was asked for.
+        path: Where it was, written like a key, if the table says so.
+    """
 
     bytes: int
     mtime_ns: int
-    failed: bool
+    failure: str | None = None
     sha256: str | None = None
+    path: str | None = None
 
 
 class Reassignment(NamedTuple):
@@ -141,12 +152,6 @@ class TableWriter:
         """For each key in the table, what later runs compare its file with."""
         return MappingProxyType(self._known)
 
-    def paths(self) -> dict[str, str]:
-        """For each key where its file was, if the table says so."""
-        with wrap_errors(f"{quoted(self.path)}: can't read paths"):
-            table = self._dataset.to_table(columns=["key", "path"], filter="path IS NOT NULL")
-        return dict(zip(table["key"].to_pylist(), table["path"].to_pylist(), strict=True))
-
     def append(self, rows: Sequence[Row]) -> None:
         """Save rows in one commit; a row whose key is in the table takes the old one's place.
 
@@ -168,11 +173,24 @@ class TableWriter:
         Returns:
             The keys that have a row now.
         """
-        given: set[str] = set()
+        given = self._refresh([each.file for each in asked if each.keeps_key])
+        others = [each for each in asked if not each.keeps_key]
         rows = min(CHUNK, self._fragment_rows)  # maps take much memory
-        for start in range(0, len(asked), rows):
-            given |= self._reassign(asked[start : start + rows])
+        for start in range(0, len(others), rows):
+            given |= self._reassign(others[start : start + rows])
         return given
+
+    def _refresh(self, asked: Sequence[File]) -> set[str]:
+        """Renew what is known of rows' own files, in one commit that writes no vectors."""
+        files = [file for file in asked if file.key in self._known]
+        if files:
+            with self._writing(f"can't renew what is known of {len(files)} files"):
+                facts = file_facts(self._dataset.schema, files)
+                self._dataset = durable.refresh(self.path, self._dataset, facts)
+        for file in files:
+            failure = self._known[file.key].failure
+            self._known[file.key] = _known(file, failure)
+        return {file.key for file in files}
 
     def _reassign(self, asked: Sequence[Reassignment]) -> set[str]:
         with wrap_errors(f"{quoted(self.path)}: can't read rows"):
@@ -192,6 +210,15 @@ class TableWriter:
         """Remove rows, as durably as `append` adds them."""
         for start in range(0, len(keys), CHUNK):
             self._commit(self.kind.schema().empty_table(), [], keys[start : start + CHUNK])
+
+    def note(self, notes: Mapping[str, Any]) -> None:
+        """Renew notes on what makes the features, as durably as `append`; the others stay."""
+        kind = replace(self.kind, notes=self.kind.notes | dict(notes))
+        if kind != self.kind:
+            with self._writing("can't renew its notes"):
+                facts = {DOCUMENT.decode(): kind.document}
+                self._dataset = durable.describe(self.path, self._dataset, facts)
+            self.kind = kind
 
     def annotate(self, keys: Sequence[str], columns: Mapping[str, Values]) -> int:
         """Add columns, or replace added ones: a value a key, and null in all other rows.
@@ -230,9 +257,8 @@ class TableWriter:
             self._dataset = durable.commit(
                 self.path, self._dataset, batch, replace=replace, remove=remove
             )
-        failed = batch["error"].is_valid().to_pylist()
-        for file, has_failed in zip(files, failed, strict=True):
-            self._known[file.key] = Known(file.bytes, file.mtime_ns, has_failed, file.sha256)
+        for file, error in zip(files, batch["error"].to_pylist(), strict=True):
+            self._known[file.key] = _known(file, _code(error))
         for key in remove:
             self._known.pop(key, None)
         self._small += 1
@@ -303,21 +329,28 @@ class TableWriter:
 
 
 def _is_valid(asked: Reassignment, digests: Mapping[str, str | None]) -> bool:
-    """Whether a row is still there, and, if another file gets it, still of the same content."""
-    if asked.key not in digests:
-        return False
-    return asked.keeps_key or asked.file.sha256 == digests[asked.key]
+    """Whether a row is still there and of the same content as the file that gets it."""
+    return asked.key in digests and asked.file.sha256 == digests[asked.key]
+
+
+def _known(file: File, failure: str | None) -> Known:
+    return Known(file.bytes, file.mtime_ns, failure, file.sha256, file.path)
+
+
+def _code(error: str | None) -> str | None:
+    """The kind of a failure, which its reason begins with."""
+    return error and intern(error.partition(":")[0])
 
 
 def _load(dataset: "LanceDataset") -> tuple[Kind, dict[str, Known]]:
     import pyarrow as pa
 
     kind = Kind.read(dataset.schema)
-    table = dataset.to_table(columns=["key", "bytes", "mtime", "sha256", "error"])
+    table = dataset.to_table(columns=["key", "path", "bytes", "mtime", "sha256", "error"])
     mtimes = table["mtime"].cast(pa.int64()).to_pylist()
-    failed = table["error"].is_valid().to_pylist()
-    digests = table["sha256"].to_pylist()
-    values = map(Known, table["bytes"].to_pylist(), mtimes, failed, digests)
+    failures = map(_code, table["error"].to_pylist())
+    digests, paths = table["sha256"].to_pylist(), table["path"].to_pylist()
+    values = map(Known, table["bytes"].to_pylist(), mtimes, failures, digests, paths)
     known = dict(zip(table["key"].to_pylist(), values, strict=True))
     if len(known) != len(table):
         raise StoreError(f"{len(table) - len(known)} keys occur twice: delete this table")

@@ -28,14 +28,16 @@ def extract(
     """Compute the features of images and store them in a table, one row an image.
 
     Run it again to continue: images that the table has are left alone unless their size or time of
-    change did. An image that fails costs its row only; see `Features.failures`.
+    change did; those whose folder has moved are found where they are now. An image that fails costs
+    its row only, see `Features.failures`, and is tried again if it couldn't be read or took too
+    long.
 
     Args:
         sources: Files, folders (searched recursively) and globs.
         model: A model, or a network's name.
         out: The table, a folder; by default named after the first source, in the current folder.
         from_file: A text file with a path a line; `-` is standard input.
-        retry_failed: Try images again that failed, although they haven't changed.
+        retry_failed: Try all images again that failed, although they haven't changed.
         checksum: Read all files to tell by their content whether they changed. What has moved, or
             was copied, since a run with `checksum` keeps its features under its new name.
         prune: Remove the rows of files that have gone from the folders and patterns in `sources`.

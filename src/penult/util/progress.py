@@ -39,13 +39,18 @@ class Timings:
 
 @dataclass(slots=True)
 class Counts:
-    """Numbers of images; listed = ok + failed + skipped when a run has ended."""
+    """Numbers of images; when a run has ended, all add up.
+
+    listed = ok + failed + failed_before + skipped
+    """
 
     listed: int = 0
     ok: int = 0
     failed: int = 0
+    failed_before: int = 0  # in an earlier run, and unchanged since
     skipped: int = 0  # in the table already, and unchanged since
-    moved: int = 0  # of these, found under another name by their content
+    moved: int = 0  # of these, in another place than before
+    renamed: int = 0  # of these, found under another name by their content
     removed: int = 0  # rows whose files have gone
     started: float = field(default_factory=monotonic)
     timings: Timings = field(default_factory=Timings)
@@ -58,9 +63,14 @@ class Counts:
             self.failed += 1
 
     @property
+    def failures(self) -> int:
+        """How many of the listed images have no features, as they failed now or before."""
+        return self.failed + self.failed_before
+
+    @property
     def done(self) -> int:
         """How many of the listed images need nothing more."""
-        return self.ok + self.failed + self.skipped
+        return self.ok + self.failures + self.skipped
 
     @property
     def seconds(self) -> float:

@@ -1,0 +1,16 @@
+"""Repositories of the Hugging Face hub by name, and folders as the hub keeps them."""
+
+from penult.hub.download import Fetched, fetch, resolve
+from penult.hub.folder import Repository, open_folder
+from penult.hub.names import SHORT, RepositoryName, parse
+
+__all__ = [
+    "SHORT",
+    "Fetched",
+    "Repository",
+    "RepositoryName",
+    "fetch",
+    "open_folder",
+    "parse",
+    "resolve",
+]

@@ -1,0 +1,67 @@
+"""Make the small references of tests/reference/modern from a folder of all: `make_modern.py ALL`.
+
+Of a network stay the tensors that images need, one input, made of a seed, and what the library made
+of it: features, logits, and 16 values of each module that is a layer of ours.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent / "nets"))
+
+import modern  # noqa: E402 -- the path is set above
+
+from penult.graph import variables  # noqa: E402
+
+NETWORKS = (
+    "open_clip/ViT-H-14_depth4",
+    "open_clip/coca_ViT-B-32",
+    "openai/ViT-B-32",
+    "timm/deit_base_distilled_patch16_224.fb_in1k_depth4",
+    "timm/vit_giant_patch14_dinov2.lvd142m_224_depth2",
+    "timm/vit_small_plus_patch16_dinov3.lvd1689m",
+    "torchvision/vit_b_16",
+    "transformers/chinese_clip_vit_base_patch16_depth4",
+    "transformers/dinov2_with_registers_small",
+    "transformers/dinov3_vits16plus",
+    "transformers/siglip_so400m_patch14_384_depth4",
+)
+LABELS = {"id2label", "label2id"}
+
+
+def shorten(name: str, folder: Path) -> None:
+    """Write one reference."""
+    reference = modern.Reference(name, folder)
+    manifest = reference.manifest
+    graph = modern.build(reference.design, manifest["input_size"][-1])
+    needed = {variable.name for variable in variables(graph.values())}
+    kept = {"input_resolution"} | needed
+    config = manifest.get("config")
+    short = {
+        "architecture": manifest["architecture"],
+        "config": config and {k: v for k, v in config.items() if k not in LABELS},
+        "input_size": manifest["input_size"],
+        "batch": {"seeds": [7 if manifest["batch"].get("preprocess") else 9]},
+        "state_dict": [each for each in manifest["state_dict"] if each[0] in kept],
+        "kept": [each for each in manifest["kept"] if each in needed],
+        "fingerprints": {
+            module: {key: print_[key] for key in ("shape", "std", "index", "seeded")}
+            for module, print_ in manifest["fingerprints"].items()
+            if module in graph
+        },
+    }
+    arrays = {k: v[2:3] for k, v in reference.golden().items() if k in {"features", "logits"}}
+    for part in ("manifests", "golden"):
+        (HERE / "modern" / part / name).parent.mkdir(parents=True, exist_ok=True)
+    path = HERE / f"modern/manifests/{name}.json"
+    path.write_text(json.dumps(short, separators=(",", ":")) + "\n", encoding="utf-8")
+    np.savez_compressed(HERE / f"modern/golden/{name}.npz", **arrays)
+
+
+if __name__ == "__main__":
+    for network in NETWORKS:
+        shorten(network, Path(sys.argv[1]))
