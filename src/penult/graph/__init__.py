@@ -6,7 +6,13 @@ values; only `penult.onnx.writer` asks for weights, and only for those that the 
 depend on.
 """
 
-from penult.graph.maps import deviation_norm, interleave, response_norm, slice_map
+from penult.graph.maps import (
+    adaptive_avg_pool,
+    deviation_norm,
+    interleave,
+    response_norm,
+    slice_map,
+)
 from penult.graph.ops import (
     BatchNorm,
     add,
@@ -62,6 +68,7 @@ __all__ = [
     "Constant",
     "Value",
     "Variable",
+    "adaptive_avg_pool",
     "add",
     "attention",
     "avg_pool",

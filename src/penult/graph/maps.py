@@ -3,7 +3,7 @@
 import numpy as np
 
 from penult.graph.ops import add, multiply, reshape
-from penult.graph.values import Constant, Value
+from penult.graph.values import Array, Constant, Value
 
 
 def response_norm(x: Value, scale: Constant, bias: Constant) -> Value:
@@ -52,6 +52,33 @@ def interleave(x: Value, groups: int) -> Value:
     shape = (channels // groups, groups, *places)
     turned = Value("Transpose", (apart,), shape, {"perm": [0, 2, 1, 3, 4]})
     return reshape(turned, -1, channels, *places, layout=x.layout)
+
+
+def adaptive_avg_pool(x: Value, side: int) -> Value:
+    """Average so that a map of side × side is left, as PyTorch's AdaptiveAvgPool2d does.
+
+    Where the sides don't divide, windows overlap: from floor(i · h / side) to
+    ceil((i + 1) · h / side).
+    """
+    channels, height, width = x.shape
+    if (height, width) == (side, side):
+        return x
+    rows = Value("MatMul", (_windows(side, height), x), (channels, side, width), layout=x.layout)
+    columns = _windows(side, width, turned=True)
+    return Value("MatMul", (rows, columns), (channels, side, side), layout=x.layout)
+
+
+def _windows(side: int, places: int, *, turned: bool = False) -> Constant:
+    """What each of the averages takes of each place, (side, places)."""
+
+    def compute() -> Array:
+        shares = np.zeros((side, places))
+        for i in range(side):
+            start, stop = i * places // side, -(-(i + 1) * places // side)
+            shares[i, start:stop] = 1 / (stop - start)
+        return shares.T if turned else shares
+
+    return Constant((places, side) if turned else (side, places), (), compute)
 
 
 def _reduce(op: str, x: Value, *axes: int) -> Value:

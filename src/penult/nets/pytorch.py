@@ -11,6 +11,7 @@ from penult.graph import (
     dense,
     fold_batch_norm,
     global_avg_pool,
+    max_pool,
     multiply,
     plain,
     reshape,
@@ -92,6 +93,12 @@ def squeeze_excite(
     mean = reshape(global_avg_pool(x), -1, channels, 1, 1, layout="NCHW")
     squeezed = act(conv_bias(mean, squeeze, width, 1))
     return multiply(x, gate(conv_bias(squeezed, excite, channels, 1)))
+
+
+def max_pool_up(x: Value, window: int, *, stride: int) -> Value:
+    """Take the largest of each window, the last of which may reach past the edge (ceil_mode)."""
+    down, across = (-max(size - window, 0) % stride for size in x.shape[1:])
+    return max_pool(x, window, stride=stride, padding=((0, down), (0, across)))
 
 
 def layer_norm(x: Value, name: str, *, epsilon: float) -> Value:

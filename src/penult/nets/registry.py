@@ -66,10 +66,24 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("encoder.stages.0.layers.0.dwconv.weight", "convnext_files"),
     ("stages.0.layers.0.depthwise_conv.weight", "convnext_files"),
     ("downsample_layers.0.0.weight", "convnext_files"),
+    ("features.0.weight", "alexnet"),
+    ("features.0.weight", "vgg_torchvision"),
+    ("features.0.weight", "squeezenet"),
+    ("features.conv0.weight", "densenet"),
+    ("inception3a.branch1.conv.weight", "googlenet"),
+    ("Mixed_5b.branch1x1.conv.weight", "inception_v3_torchvision"),
+    ("stage2.0.branch1.0.weight", "shufflenet_v2"),
 )
 DESIGNS = {  # of families that are read off tensors
+    "alexnet": "AlexNet",
     "convnext": "ConvNeXt",
+    "densenet": "DenseNet",
+    "googlenet": "GoogLeNet",
+    "inception_v3_torchvision": "InceptionV3",
     "mbconv": "MobileConvolutions",
+    "shufflenet_v2": "ShuffleNetV2",
+    "squeezenet": "SqueezeNet",
+    "vgg_torchvision": "Vgg",
     "vision_transformer": "VisionTransformer",
 }
 GROUP = "penult.networks"
