@@ -227,10 +227,13 @@ class _Reader:
 
     def _compare(self, title: str) -> None:
         """Hold the tensors against what is said beside them."""
-        named = self.card.architecture
+        named: object = self.card.architecture
         if self.library == "open_clip":
-            named = self.config.get("timm_model_name", "")
-        if (named in TIMM or named in TORCHVISION) and named != title:
+            named = self.config.get("timm_model_name")
+        elif self.library == "timm" and self.config:
+            named = None  # its arguments may make anything of it
+        known = isinstance(named, str) and (named in TIMM or named in TORCHVISION)
+        if known and named != title:
             raise NetworkError(f"the tensors are of {title}, not of {named} as is said beside them")
         if self.library != "transformers":
             return

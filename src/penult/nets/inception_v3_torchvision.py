@@ -180,10 +180,16 @@ class InceptionV3:
         )
 
         def step(x: Value, name: str, filters: int, **options: int) -> Value:
-            padding = None if name == "Conv2d_2b_3x3" else "VALID"
-            x = conv_bn_relu(x, name, filters, int(name[-1]), padding=padding, **options)
-            layers[name] = x
-            return x
+            is_padded = name == "Conv2d_2b_3x3"
+            layers[name] = conv_bn_relu(
+                x,
+                name,
+                filters,
+                int(name[-1]),
+                padding=None if is_padded else "VALID",
+                **options,
+            )
+            return layers[name]
 
         x = from_half(images) if self.library == "torchvision" else images
         x = step(x, "Conv2d_1a_3x3", 32, stride=2)
@@ -218,8 +224,14 @@ def _branch(x: Value, block: str, branch: Branch) -> Value:
 
 def _step(x: Value, block: str, step: Step) -> Value:
     name, filters, window, stride = step
-    padding = "VALID" if stride == 2 else None
-    return conv_bn_relu(x, f"{block}.{name}", filters, window, stride=stride, padding=padding)
+    return conv_bn_relu(
+        x,
+        f"{block}.{name}",
+        filters,
+        window,
+        stride=stride,
+        padding="VALID" if stride == 2 else None,
+    )
 
 
 def read(shapes: Shapes, card: Card) -> InceptionV3 | None:

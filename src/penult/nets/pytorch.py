@@ -97,7 +97,7 @@ def squeeze_excite(
 
 def max_pool_up(x: Value, window: int, *, stride: int) -> Value:
     """Take the largest of each window, the last of which may reach past the edge (ceil_mode)."""
-    down, across = (-max(size - window, 0) % stride for size in x.shape[1:])
+    down, across = ((window - size) % stride for size in x.shape[1:])
     return max_pool(x, window, stride=stride, padding=((0, down), (0, across)))
 
 
