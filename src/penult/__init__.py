@@ -42,10 +42,10 @@ if TYPE_CHECKING:
     from penult.extraction.classification import classify
     from penult.extraction.legacy import compute_features, load_features
     from penult.extraction.verification import Verification, verify
+    from penult.model.description import OnnxDescription, describe
     from penult.model.inspection import Inspection, inspect
     from penult.model.model import Model, load_model
     from penult.model.published import Download, download
-    from penult.nets import describe
     from penult.nets import find as models
     from penult.table.extract import extract
     from penult.table.features import Features
@@ -73,6 +73,7 @@ __all__ = [
     "MissingExtraError",
     "Model",
     "NetworkError",
+    "OnnxDescription",
     "Outlier",
     "PenultError",
     "Probe",
@@ -120,6 +121,7 @@ _LAZY = {
     "Map": ("penult.analysis.projection", "Map"),
     "Match": ("penult.analysis.neighbours", "Match"),
     "Model": ("penult.model.model", "Model"),
+    "OnnxDescription": ("penult.model.description", "OnnxDescription"),
     "Outlier": ("penult.analysis.outliers", "Outlier"),
     "Probe": ("penult.analysis.probe_file", "Probe"),
     "ProbeReport": ("penult.analysis.probes", "ProbeReport"),
@@ -129,7 +131,7 @@ _LAZY = {
     "cluster": ("penult.analysis.clusters", "cluster"),
     "compare": ("penult.analysis.comparison", "compare"),
     "compute_features": ("penult.extraction.legacy", "compute_features"),
-    "describe": ("penult.nets", "describe"),
+    "describe": ("penult.model.description", "describe"),
     "download": ("penult.model.published", "download"),
     "duplicates": ("penult.analysis.near_duplicates", "duplicates"),
     "export": ("penult.exports.export", "export"),

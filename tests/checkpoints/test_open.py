@@ -7,7 +7,7 @@ import pytest
 from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError
 
-FORMATS = "formats read: Keras, NumPy, PyTorch, safetensors, TensorFlow"
+FORMATS = "formats read: Keras, NumPy, PyTorch, safetensors, TensorFlow, ONNX"
 
 
 def test_a_missing_file_is_named_with_the_formats(tmp_path, refusal):

@@ -14,6 +14,7 @@ from penult.images.geometry import (
     ShorterSide,
     Squash,
     SquashAndCrop,
+    Stretch,
 )
 from penult.images.preprocess import PREPROCESSING, Scaled, Transform, name_of
 from penult.images.preprocess_document import document, read
@@ -24,6 +25,7 @@ CLIP = Transform(  # numbers of another library's preset
 )
 OTHERS = [
     CLIP,
+    Transform(Stretch(256, 128, "bicubic"), Scaled(255, 0.5, 0.5)),
     Transform(CentralSquare(96, 0, "tf1_bilinear"), Scaled(127.5, 1)),
     Transform(SquashAndCrop(96, 100, "torch_bicubic", "down"), Scaled(1, 1, 1, "bgr")),
     Transform(LongerSide(96, 100, "lanczos", (1, 2, 3)), Scaled(255)),
@@ -57,6 +59,18 @@ def test_presets_of_other_libraries_print_as_one_line_with_all_numbers():
     assert str(Transform(Squash(96, "bicubic", 0.9), Scaled(255))) == (
         "central 0.9, squash 96 bicubic, scale 1/255"
     )
+
+
+@pytest.mark.parametrize("kernel", ["bilinear", "bicubic", "tf1_bilinear"])
+def test_an_image_is_stretched_along_the_right_sides(kernel):
+    rgb = np.zeros((32, 64, 3), np.uint8)
+    rgb[16:] = 255  # the lower half
+    halves = Transform(Stretch(8, 2, kernel), Scaled(255))
+    assert halves.sides == (8, 2)
+    found = halves(rgb)
+    assert found.shape == (8, 2, 3)
+    assert (found[:3] == 0).all()
+    assert (found[5:] == 1).all()
 
 
 @pytest.mark.parametrize("kernel", ["bilinear", "bicubic"])

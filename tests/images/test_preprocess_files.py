@@ -19,6 +19,7 @@ from penult.images.preprocess_files import (
     read_file,
 )
 
+SQUARE = 32, 32  # the network's input
 CLIP = "mean 0.48145466 0.4578275 0.40821073, std 0.26862954 0.26130258 0.27577711"
 IMAGENET = "mean 0.485 0.456 0.406, std 0.229 0.224 0.225"
 HALF = "mean 0.5 0.5 0.5, std 0.5 0.5 0.5"
@@ -386,8 +387,8 @@ def test_a_file_is_told_by_what_it_holds(content, printed, tmp_path):
     path = tmp_path / "config.json"
     path.write_text(json.dumps(content), "utf-8")
     assert str(read_file(path).geometry) == printed
-    assert choose(str(path), 32, None) == choose(path, 32, None) == read_file(path)
-    assert choose(path, 96, 96).size == 96
+    assert choose(str(path), SQUARE, None) == choose(path, SQUARE, None) == read_file(path)
+    assert choose(path, (96, 96), 96).size == 96
 
 
 @pytest.mark.parametrize(
@@ -418,16 +419,16 @@ def test_a_file_that_is_none_is_refused_by_its_name(content, message, tmp_path):
 @pytest.mark.parametrize("name", ["missing.json", "."])
 def test_a_file_that_cannot_be_read_is_named(name, tmp_path):
     with pytest.raises(UsageError, match=r"' can't be read: (No such file|Is a directory)"):
-        choose(tmp_path / name, 32, None)
+        choose(tmp_path / name, SQUARE, None)
 
 
 @pytest.mark.parametrize("name", PREPROCESSING)
 def test_names_are_for_the_networks_size(name):
-    assert choose(name, 32, None) == PREPROCESSING[name](32)
+    assert choose(name, SQUARE, None) == PREPROCESSING[name](32)
 
 
 def test_words_say_their_own_size():
-    made = choose("squash 24 box, scale 1/255", 32, 32)
+    made = choose("squash 24 box, scale 1/255", SQUARE, 32)
     assert (made.size, made.normalisation) == (24, Scaled(255))
 
 
@@ -436,5 +437,5 @@ def test_a_name_that_there_is_not_is_refused_with_what_there_is(asked):
     with pytest.raises(
         UsageError, match=f"one of .*, raw, words such as .*, or .*, not '{asked}'$"
     ):
-        choose(asked, 32, None)
+        choose(asked, SQUARE, None)
     assert not Path(asked).exists()

@@ -17,6 +17,7 @@ from penult.images.geometry import (
     ShorterSide,
     Squash,
     SquashAndCrop,
+    Stretch,
 )
 from penult.images.preprocess import PREPROCESSING, Grey, PerImage, Scaled, Transform
 from penult.images.preprocess_text import _FORMS, parse
@@ -38,6 +39,7 @@ SQUASH = Squash(28, "box")
             ShorterSide(8, 9, "tf1_bilinear", *["nearest"] * 2),
         ),
         ("squash 224 torch_bicubic", Squash(224, "torch_bicubic")),
+        ("squash 256x128 bicubic", Stretch(256, 128, "bicubic")),
         ("central 7/8, squash 299 lanczos", Squash(299, "lanczos", 7 / 8)),
         ("central 0.9, squash 299 hamming", Squash(299, "hamming", 0.9)),
         ("squash 213 nearest, crop 192", SquashAndCrop(192, 213, "nearest", "nearest")),

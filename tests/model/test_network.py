@@ -1,5 +1,6 @@
 """Networks from checkpoints and from ONNX files, which are to be used alike."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -89,6 +90,40 @@ def test_a_file_of_another_program_is_a_network_of_its_own(foreign):
     np.testing.assert_allclose(maps.features(PHOTOS), model.features(PHOTOS), rtol=1e-5)
     assert model.logits(PHOTOS).shape == (2, 5)
     assert model.classes == ["0", "1", "2", "3", "4"]
+
+
+def _anonymous(path):
+    """The same file as another program might have written it, without its origin."""
+    model = onnx.load(path)
+    model.ClearField("metadata_props")
+    path.unlink()
+    onnx.save(model, path)
+    return path
+
+
+@pytest.mark.parametrize("name", ["NET.ONNX", "network", "net.bin"])
+def test_the_content_says_that_a_file_is_onnx(model, tmp_path, name):
+    whole = penult.load_model("mobilenet_v1_025", weights=CHECKPOINT, layer="Logits")
+    path = _anonymous(whole.write_onnx(tmp_path / name))
+    found = penult.load_model(weights=path, preprocess="inception")  # its classifier is a 1x1 conv
+    assert list(found.outputs.values()) == [(256,)]
+    expected = model.features(PHOTOS, "AvgPool_1a")
+    np.testing.assert_allclose(found.features(PHOTOS), expected, rtol=1e-5, atol=1e-6)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.features(PHOTOS), found.features(PHOTOS))
+
+
+def test_an_output_taken_for_want_of_a_classifier_is_said_and_recorded(tmp_path):
+    headless = penult.load_model("mobilenet_v1_025", weights=CHECKPOINT, layer="AvgPool_1a")
+    path = _anonymous(headless.write_onnx(tmp_path / "net.onnx"))
+    note = "no classifier was found at its end, so its own output 'AvgPool_1a' is taken"
+    with pytest.warns(UserWarning, match=rf"net\.onnx': {note}") as warned:
+        found = penult.load_model(weights=path, preprocess="inception")
+    assert warned[0].filename == __file__
+    assert found.recipe.notes["note"].startswith(note)
+    asked = penult.load_model(weights=path, preprocess="inception", layer="AvgPool_1a")
+    assert "note" not in asked.recipe.notes
+    np.testing.assert_array_equal(asked.features(PHOTOS), found.features(PHOTOS))
 
 
 def test_a_file_of_another_program_needs_to_be_told_the_preprocessing(foreign):

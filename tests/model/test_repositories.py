@@ -142,3 +142,15 @@ def test_a_card_named_wrongly_is_none():
     assert card_named("timm/") is None
     assert card_named("someone/model") is None
     assert card_named("timm/vit_small_patch16_224.augreg") == Card("timm", "vit_small_patch16_224")
+
+
+def test_vectors_are_divided_by_their_lengths_if_that_is_asked(tmp_path):
+    path = folder(tmp_path / "r", tensors(**CLIP), open_clip_config={"model_cfg": {}})
+    with (
+        penult.load_model(str(path)) as model,
+        penult.load_model(str(path), normalize=True) as unit,
+    ):
+        plain, normal = (each.features([PHOTO])[0] for each in (model, unit))
+        assert unit.recipe.normalize
+        assert model.recipe != unit.recipe
+    np.testing.assert_allclose(normal, plain / np.linalg.norm(plain), rtol=1e-5)

@@ -1,24 +1,25 @@
 import os
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+import penult
 from onnx import TensorProto, helper
 from penult.errors import CheckpointError, NetworkError
-from penult.onnx.file import OnnxFile
+from penult.onnx.file import OnnxFile, is_onnx
 
 from .onnx_models import KERNEL, classifier, convolution, node, onnx_model, tensor
+
+CHECKPOINTS = Path(__file__).parents[1] / "reference/checkpoints"
 
 
 @pytest.mark.parametrize(
     ("shape", "reason"),
     [
         (("n", 3, 6), r"takes an input of 3 dimensions, not images \(4\)"),
-        ((8, 3, 6, 6), "takes 8 images at once: export it for any number, or for 1"),
-        (("n", "c", 6, 6), "takes images of [?]×6×6, where 1 or 3 channels aren't clear"),
-        (("n", 3, 3, 3), "takes images of 3×3×3, where 1 or 3 channels aren't clear"),
-        (("n", 3, 6, 8), "takes images of 6×8 pixels; only squares are made"),
+        (("n", 3, 6, 5000), "takes images of 6×5000 pixels, more than 4096"),
     ],
 )
 def test_other_inputs_are_refused(opened, shape, reason):
@@ -26,7 +27,14 @@ def test_other_inputs_are_refused(opened, shape, reason):
         opened(classifier(), shape=shape)
 
 
-@pytest.mark.parametrize("dtype", ["FLOAT16", "UINT8", "STRING"])
+@pytest.mark.parametrize("shape", [("n", "c", 6, 6), ("n", 3, 3, 3)])
+def test_channels_that_nothing_tells_are_refused(opened, shape):
+    nodes = [node("Relu", ["x"], ["y"])]
+    with pytest.raises(CheckpointError, match=r"×.×., where 1 or 3 channels aren't clear"):
+        opened(nodes, "y", shape)
+
+
+@pytest.mark.parametrize("dtype", ["UINT8", "STRING"])
 def test_inputs_of_another_type_are_refused(opened, dtype):
     name = {"STRING": "something else"}.get(dtype, dtype.lower())
     with pytest.raises(CheckpointError, match=f"takes {name}, not float32: export it in float32"):
@@ -34,7 +42,7 @@ def test_inputs_of_another_type_are_refused(opened, dtype):
 
 
 def two_inputs(model):
-    model.graph.input.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n"]))
+    model.graph.input.append(helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3, 6, 6]))
 
 
 def foreign_operator(model):
@@ -52,12 +60,6 @@ def loop(model):
     model.graph.node.append(node("If", ["c"], ["d"], then_branch=body, else_branch=body))
 
 
-def external(model):
-    weights = model.graph.initializer[0]
-    weights.data_location = TensorProto.EXTERNAL
-    weights.external_data.add(key="location", value="../../etc/passwd")
-
-
 def external_in_a_node(model):
     value = tensor(KERNEL, "value")
     value.external_data.add(key="location", value="*/_ORT_MEM_ADDR_/*")
@@ -70,6 +72,10 @@ def short(model):
 
 def negative(model):
     model.graph.initializer[0].dims[0] = -16
+
+
+def many_dimensions(model):
+    model.graph.initializer[0].dims[:] = [2**31 - 1] * 90_000
 
 
 def huge(model):
@@ -110,10 +116,10 @@ def no_operators(model):
         (foreign_operator, "uses the operator 'GlobalAveragePool' of 'com.example', not of ONNX"),
         (function, "has functions: inline them"),
         (loop, r"has control flow \('If'\): simplify it first"),
-        (external, "keeps 'kernel' in another file: save it as one file"),
-        (external_in_a_node, "keeps 'value' in another file"),
+        (external_in_a_node, "keeps 'value' of an operator in another file"),
         (short, "tensor 'kernel' has 1724 bytes where 1728 were expected; damaged or forged"),
         (negative, r"tensor 'kernel' of shape \(-16, 3, 3, 3\); damaged"),
+        (many_dimensions, "tensor 'kernel' of 90000 dimensions; damaged"),
         (huge, "tensor 'kernel' of 1099511627776 elements in .* bytes; damaged"),
         (text_weights, "has 't' of data type 8, which isn't read"),
         (sparse, "has sparse weights"),
@@ -136,7 +142,7 @@ def test_what_onnx_runtime_refuses_is_one_line(save, capfd):
         OnnxFile(save(model)).cut(["probabilities"])
     model = onnx_model(classifier())
     model.opset_import[0].version = 99
-    with pytest.raises(NetworkError, match=r"can't run it: ONNX Runtime only .* opset") as caught:
+    with pytest.raises(NetworkError, match=r"version 99 of ONNX's operators") as caught:
         OnnxFile(save(model)).cut(["probabilities"])
     assert str(caught.value).isprintable()
     assert capfd.readouterr() == ("", "")
@@ -152,6 +158,27 @@ def test_files_that_are_no_onnx_are_refused(tmp_path):
             OnnxFile(path)
     with pytest.raises(CheckpointError, match=r": a folder$"):
         OnnxFile(tmp_path)
+
+
+def test_only_onnx_begins_like_it(tmp_path, photos, save):
+    others = [*CHECKPOINTS.rglob("*"), *photos.iterdir(), tmp_path, tmp_path / "nowhere"]
+    assert len(others) > 20
+    assert not any(is_onnx(path) for path in others)
+    path = save(onnx_model(classifier()))
+    assert is_onnx(path)
+    for content in (b"\x08\x08\x12", b"\x08\x00\x3a\x00", b"\x08\x08\x1a", b"\x12\x00" * 200_000):
+        (tmp_path / "other").write_bytes(content)
+        assert not is_onnx(tmp_path / "other")
+
+
+def test_a_file_that_was_cut_is_damaged_whatever_its_name(tmp_path):
+    raw = onnx_model(classifier()).SerializeToString()
+    (tmp_path / "network").write_bytes(raw[: len(raw) // 2])
+    with pytest.raises(CheckpointError, match=r"network': a field of .* are left; damaged"):
+        penult.load_model(weights=tmp_path / "network")
+    (tmp_path / "net.onnx").write_bytes(b"<html>no such file</html>")
+    with pytest.raises(CheckpointError, match=r"begins with b'<html>no', .*: .*, ONNX$"):
+        penult.load_model(weights=tmp_path / "net.onnx")
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")

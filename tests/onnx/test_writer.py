@@ -9,6 +9,7 @@ from penult import graph
 from penult.engine import OnnxRuntime
 from penult.errors import UsageError
 from penult.graph import Constant, Value, Variable
+from penult.onnx.file import OnnxFile
 from penult.onnx.origin import Origin
 from penult.onnx.writer import to_onnx, write_onnx
 
@@ -113,13 +114,67 @@ def test_a_folder_that_is_not_there_is_named(tmp_path):
         write_onnx(tmp_path / "missing" / "x.onnx", layers(), read, {})
 
 
-def test_more_than_onnx_allows_is_refused_before_any_weights_are_read(tmp_path):
+@pytest.fixture
+def divided(tmp_path):
+    """The same, as if it were larger than ONNX allows: weights in a file of their own."""
+    path = tmp_path / "large.onnx"
+    write_onnx(path, layers(), read, ORIGIN.metadata(), limit=1000)
+    return path
+
+
+def test_more_than_onnx_allows_goes_into_a_file_beside_it(divided, written):
+    names = {each.name for each in divided.parent.iterdir()}
+    assert names == {"large.onnx", "large.onnx.data", "tiny.onnx"}
+    onnx.checker.check_model(divided, full_check=True)
+    one, two = onnx.load(written), onnx.load(divided)
+    for first, second in zip(one.graph.initializer, two.graph.initializer, strict=True):
+        expected = onnx.numpy_helper.to_array(first)
+        np.testing.assert_array_equal(onnx.numpy_helper.to_array(second), expected)
+    for each in onnx.load(divided, load_external_data=False).graph.initializer:
+        (offset,) = [int(pair.value) for pair in each.external_data if pair.key == "offset"]
+        assert offset % 4096 == 0
+
+
+def test_two_files_give_the_same_features_as_one(divided, written):
+    batch = np.random.default_rng(7).normal(size=(3, 9, 9, 3)).astype(np.float32)
+    one, two = ort.InferenceSession(written), ort.InferenceSession(divided)
+    ours = [OnnxFile(path) for path in (written, divided)]
+    assert ours[0].origin == ours[1].origin == ORIGIN
+    for name in layers():
+        expected = one.run([name], {"images": batch})[0]
+        np.testing.assert_array_equal(two.run([name], {"images": batch})[0], expected)
+        found, again = (OnnxRuntime(file.cut([name], "none")).run(batch)[name] for file in ours)
+        np.testing.assert_array_equal(found, again)
+        np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+
+
+def test_an_existing_pair_is_replaced_or_stays(divided):
+    before = [path.read_bytes() for path in (divided, divided.with_name("large.onnx.data"))]
+
+    def failing(variable: Variable) -> np.ndarray:
+        raise KeyError(variable.name)
+
+    with pytest.raises(KeyError):
+        write_onnx(divided, layers(), failing, {}, limit=1000)
+    after = [path.read_bytes() for path in (divided, divided.with_name("large.onnx.data"))]
+    assert after == before
+    write_onnx(divided, {"logits": layers()["logits"]}, read, {}, limit=100)
+    assert OnnxFile(divided).outputs == ("logits",)
+    assert len([*divided.parent.iterdir()]) == 2
+
+
+def test_a_network_of_more_than_two_gigabytes_is_not_one_file(tmp_path, monkeypatch):
     huge = graph.dense(
         graph.flatten(graph.images(64)), variable("w", 50_000, 64 * 64 * 3), variable("b", 50_000)
     )
-    with pytest.raises(UsageError, match=r"would have 24578\d+ bytes, but an ONNX file at most"):
-        write_onnx(tmp_path / "x.onnx", {"huge": huge}, lambda v: pytest.fail("read"), {})
-    assert not list(tmp_path.iterdir())
+    written = []
+    monkeypatch.setattr("penult.onnx.writer._write", lambda path, *_: written.append(path.name))
+    with pytest.raises(UsageError, match="can't write"):  # nothing was, for want of room
+        write_onnx(tmp_path / "x.onnx", {"huge": huge}, read, {})
+    assert [name.split(".tmp")[0].rpartition(".")[0] for name in written] == [
+        ".x.onnx.data",
+        ".x.onnx",
+    ]
 
 
 def test_one_constant_is_in_memory_at_a_time(tmp_path):

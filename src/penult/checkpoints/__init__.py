@@ -54,7 +54,7 @@ def open_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
         CheckpointError: It isn't there, isn't a weights file, or is damaged.
     """
     kinds = dict.fromkeys(each.name.partition(" (")[0] for each in FORMATS)
-    formats = f"formats read: {', '.join(kinds)}"
+    formats = f"formats read: {', '.join(kinds)}, ONNX"  # of which `penult.onnx` reads the last
     try:
         file = WeightsFile(*split_archive(locate(shards.index_of(Path(path)))))
     except (OSError, ValueError) as exc:

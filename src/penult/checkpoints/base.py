@@ -194,13 +194,17 @@ class Checkpoint(Mapping[str, Array]):
         Of several files, it is the SHA-256 of their SHA-256s, 32 bytes each, in `files`' order.
         """
         if self._digest is None:
-            import hashlib
-
-            first, *others = [file.sha256() for file in self.files]
-            digest = hashlib.sha256(first + b"".join(others)).digest() if others else first
-            self._digest = digest.hex()
+            self._digest = digest_of(self.files)
             self.unload()
         return self._digest
+
+
+def digest_of(files: Iterable[WeightsFile]) -> str:
+    """The SHA-256 of a file in hexadecimal; of several, that of their SHA-256s, 32 bytes each."""
+    import hashlib
+
+    first, *others = [file.sha256() for file in files]
+    return (hashlib.sha256(first + b"".join(others)).digest() if others else first).hex()
 
 
 def _check_name(file: WeightsFile, name: str) -> None:

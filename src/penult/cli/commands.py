@@ -1,12 +1,14 @@
 """The commands: each parses its arguments, makes one call of the Python API and prints."""
 
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
 import penult
-from penult.cli import show
+from penult.cli import show, show_networks
 from penult.cli.options import DECLARED, takes_options
 from penult.cli.progress import DownloadProgress, Progress
 from penult.errors import UsageError
@@ -172,14 +174,24 @@ def models(
 ) -> None:
     """List the networks; weights come from a package (pip) or from your own file (-w).
 
+    Then torchvision's weights, and short names for repositories of the Hugging Face hub; any other
+    repository goes by its own name, such as timm/resnet50.a1_in1k.
+
     Example: penult models '*lite*'
     """
-    show.models([penult.describe(spec.name) for spec in penult.models(pattern)], as_json=as_json)
+    from penult.nets import describe as describe_network  # which needn't know files, so no engine
+
+    described = [describe_network(spec.name) for spec in penult.models(pattern)]
+    others = [each for each in _of_libraries() if fnmatchcase(each["network"], pattern)]
+    show_networks.models(described, others, as_json=as_json)
 
 
 @app.command()
 def describe(
-    name: Annotated[str, typer.Argument(help="Network; see `penult models`.")],
+    name: Annotated[str | None, typer.Argument(help="Network; see `penult models`.")] = None,
+    weights: Annotated[
+        Path | None, typer.Option("--weights", "-w", help="Weights file, of ONNX too.")
+    ] = None,
     size: Size = None,
     as_json: AsJson = False,
 ) -> None:
@@ -187,7 +199,8 @@ def describe(
 
     Example: penult describe efficientnet_lite0
     """
-    show.description(penult.describe(name, size=size), as_json=as_json)
+    found = penult.describe(name, weights=weights, size=size)
+    show_networks.description(found, as_json=as_json)
 
 
 @app.command()
@@ -231,20 +244,38 @@ def export(
     show.say(f"{out}: {len(features)} images" + (f"; open it by: {words}" if words else ""))
 
 
+def _of_libraries() -> Iterator[dict[str, Any]]:
+    from penult.hub import SHORT
+    from penult.nets import torchvision
+
+    for each in torchvision.published():
+        yield {
+            "network": each.name,
+            "size": each.size,
+            "top1": each.top1,
+            "top5": each.top5,
+            "megabytes": each.megabytes,
+            "licence": each.licence,
+            "weights": each.weights.url,
+        }
+    for short, name in SHORT.items():
+        yield {"network": short, "weights": name}
+
+
 def fetched(model: str | None, weights: "str | Path | None") -> None:
     """Fetch published weights before they are needed, with a bar, and say how they were checked."""
     from penult.hub import resolve
     from penult.model.repositories import is_known, is_repository
-    from penult.nets import PublishedWeights, lookup
+    from penult.nets import PublishedWeights, lookup, torchvision
 
     if not model or weights:
         return
-    spec = lookup(model)
+    spec = torchvision.find(model) or lookup(model)
     if spec and isinstance(spec.weights, PublishedWeights):
         with DownloadProgress(model) as progress:
             download = penult.download(model, progress.show)
         if download.first_use:
-            show.downloaded(model, download)
+            show_networks.downloaded(model, download)
     elif not spec and is_known(model) and not is_repository(Path(model)):
         with DownloadProgress(model) as progress:
             resolve(model, progress=progress.show, tell=show.say)

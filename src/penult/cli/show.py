@@ -4,7 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, astuple
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from penult.cli.progress import sentence
@@ -15,22 +15,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.table import Table
-    from rich.text import Text
 
     from penult.analysis.near_duplicates import Duplicates
     from penult.analysis.neighbours import IndexReport, Match, Metric
     from penult.extraction.classification import Classification
     from penult.extraction.verification import Verification
-    from penult.model.inspection import Inspection
-    from penult.model.published import Download
-    from penult.nets import Description
     from penult.table.features import Features
 
 FAILURES_SHOWN = 5
-MISSING_SHOWN = 3
 TEXTS = {"network", "layer", "variable", "dtype", "role", "weights", "paper"}  # columns
 HINT_SECONDS = 10  # of a run that is long enough for a hint
-STATISTICS = ("mean", "std", "min", "max", "nonfinite")
 
 
 def say(message: str) -> None:
@@ -113,87 +107,6 @@ def classified(result: "Classification", *, as_json: bool) -> None:
         print(printable(f"{result.key}: {classes}"))
 
 
-def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
-    """Print a table of networks."""
-    if as_json:
-        print_json([_facts(d) for d in descriptions])
-        return
-    table = columns(
-        "network", "input", "width", "params", "mult-adds", "top-1", "top-5", "images/s", "MB",
-        "weights", "paper",
-    )  # fmt: skip
-    for d in descriptions:
-        spec, facts = d.spec, _facts(d)
-        paper = spec.architecture.paper
-        size = facts["weights_bytes"]
-        table.add_row(
-            spec.name,
-            f"{spec.size}×{spec.size}",
-            str(facts["width"]),
-            f"{facts['parameters'] / 1e6:.1f} M",
-            f"{facts['multiply_adds'] / 1e6:.0f} M",
-            _known(spec.top1, "{} %"),
-            _known(spec.top5, "{} %"),
-            _known(facts["images_per_second"], "{:.3g}"),
-            _known(size and size / 1e6, "{:.0f}"),
-            _link(spec.weights.kind if spec.weights else "-w FILE", facts["weights"]),
-            _link(paper.rpartition("/")[2], paper),
-        )
-    print_table(table)
-
-
-def description(d: "Description", *, as_json: bool) -> None:
-    """Print a network's facts and its layers."""
-    facts = _facts(d)
-    if as_json:
-        print_json(facts | {"layers": [asdict(layer) for layer in d.layers]})
-        return
-    _print_facts(facts)
-    table = columns("layer", "shape", "parameters", "multiply-adds")
-    for layer in d.layers:
-        mark = "  (default)" if layer.name == d.spec.architecture.embedding else ""
-        table.add_row(
-            layer.name + mark,
-            _shape(layer.shape),
-            f"{layer.parameters:,}",
-            f"{layer.multiply_adds:,}",
-        )
-    print_table(table)
-
-
-def inspection(inspection: "Inspection", *, as_json: bool) -> None:
-    """Print what a weights file holds: the facts first, then its variables."""
-    facts = asdict(inspection) | {"path": str(inspection.path)}
-    variables = facts.pop("variables")
-    if as_json:
-        print_json(facts | {"variables": variables})
-        return
-    facts["missing"] = "; ".join(inspection.missing[:MISSING_SHOWN]) or "nothing"
-    if len(inspection.missing) > MISSING_SHOWN:
-        facts["missing"] += f"; and {len(inspection.missing) - MISSING_SHOWN} more"
-    facts["networks"] = ", ".join(inspection.networks) or "none"
-    facts["prefixes"] = ", ".join(filter(None, inspection.prefixes)) or None
-    roles = Counter(variable.role for variable in inspection.variables)
-    facts["variables"] = ", ".join(f"{count} {role}" for role, count in roles.items())
-    _print_facts(facts)
-    with_statistics = any(variable.statistics for variable in inspection.variables)
-    table = columns("variable", "shape", "dtype", "role", *STATISTICS[: 5 * with_statistics])
-    for variable in inspection.variables:
-        values = variable.statistics
-        numbers = [f"{number:.4g}" for number in astuple(values)] if values else []
-        name, role = printable(variable.name), variable.role
-        table.add_row(name, _shape(variable.shape), variable.dtype, role, *numbers)
-    print_table(table)
-
-
-def downloaded(name: str, download: "Download") -> None:
-    """Say where published weights are, and how they were checked."""
-    checked = (
-        "recorded at this first use, since none was published" if download.first_use else "checked"
-    )
-    say(f"{name}: {download.path}, {download.digest} {checked}")
-
-
 def info(features: "Features", *, as_json: bool) -> None:
     """Print what a table holds and which images failed."""
     facts, failures = features.info, features.failures
@@ -203,7 +116,7 @@ def info(features: "Features", *, as_json: bool) -> None:
     made_by = facts.pop("provenance")
     made_by.pop("transform", None)  # its text is there too
     facts |= {name: facts[name] or None for name in ("columns", "indexes")}
-    _print_facts({**facts, "": "", **made_by})
+    print_facts({**facts, "": "", **made_by})
     for key, reason in failures.items():
         print(f"{printable(key)}: {printable(reason)}")
 
@@ -291,10 +204,11 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         return
     for group in duplicates.groups:
         for image in (group.keep, *group.drop):
-            mark = "keep" if image is group.keep else "same" if image.exact else ""
+            why = "same" if image.exact else "features" if image.features_alone else ""
+            mark = "keep" if image is group.keep else why
             size = f"{image.width}×{image.height}"
             print(
-                f"{mark:4}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
+                f"{mark:8}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
                 f"{printable(image.key)}"
             )
         print()
@@ -302,58 +216,25 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         unread = f"{duplicates.unread} files are gone, changed or unreadable"
         say(f"{unread}: their features alone decided")
     dropped, by_pixels = duplicates.dropped, duplicates.by_pixels
+    alone = duplicates.by_features_alone
     say(
         f"{table}: {plural(duplicates.images, 'image')}, "
         f"{plural(len(dropped), 'near-duplicate')} of {len(duplicates.groups):,} to keep "
-        f"({len(dropped) - by_pixels:,} by features, cosine {duplicates.threshold:g} and above; "
-        f"{by_pixels:,} by pixels), "
+        f"({len(dropped) - by_pixels - alone:,} by pixels and features, "
+        f"cosine {duplicates.threshold:g} and above; {by_pixels:,} by pixels; "
+        f"{alone:,} by features alone), "
         f"{sum(image.exact for image in dropped):,} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
     )
 
 
-def _facts(d: "Description") -> dict[str, Any]:
-    from penult.nets.speed import images_per_second
-
-    spec, weights, net = d.spec, d.spec.weights, d.spec.architecture
-    return {
-        "network": spec.name,
-        "input": (d.size, d.size, net.channels),
-        "features": net.embedding,
-        "width": d[net.embedding].shape[-1],
-        "parameters": d.whole.parameters,
-        "multiply_adds": d.whole.multiply_adds,
-        "preprocessing": str(spec.preprocess(d.size)),
-        "top1": spec.top1,
-        "top5": spec.top5,
-        "images_per_second": images_per_second().get(spec.name),
-        "classes": spec.classes or None,
-        "weights": weights.where if weights else None,
-        "weights_bytes": weights and weights.bytes,
-        "licence": weights.licence if weights else None,
-        "source": net.source,
-        "paper": net.paper,
-    }
-
-
-def _link(text: str, address: str | None) -> "Text | str":
-    """Show a few words that lead to an address where the terminal knows links; else the address."""
-    from rich.text import Text
-
-    if address is None or not sys.stdout.isatty():
-        return address or text
-    return Text(text, style=f"link {address}" if "://" in address else "")
-
-
-def _known(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)
-
-
-def _shape(shape: Sequence[int]) -> str:
+def shape_text(shape: Sequence[int]) -> str:
+    """Write a shape as people do."""
     return "×".join(map(str, shape))
 
 
-def _print_facts(facts: Mapping[str, Any]) -> None:
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print facts that are known, one a line."""
     for name, value in facts.items():
         if value is not None:
             print(f"{name:18}{printable(_text(value))}")
@@ -363,7 +244,7 @@ def _text(value: Any) -> str:  # noqa: ANN401 -- plain data
     """Names with their values, a shape, or whatever it is."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {_text(each)}" for name, each in value.items())
-    return _shape(value) if isinstance(value, list | tuple) else str(value)
+    return shape_text(value) if isinstance(value, list | tuple) else str(value)
 
 
 def print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import penult
-from penult.cli import show
+from penult.cli import show, show_networks
 from penult.cli.commands import AsJson, ModelName, app
 from penult.cli.options import takes_options
 from penult.cli.progress import DownloadProgress
@@ -31,7 +31,7 @@ def inspect(
 
     Example: penult inspect inception_v3.ckpt
     """
-    show.inspection(penult.inspect(weights, statistics=statistics), as_json=as_json)
+    show_networks.inspection(penult.inspect(weights, statistics=statistics), as_json=as_json)
 
 
 @app.command()
@@ -47,7 +47,7 @@ def download(
     for name in names:
         with DownloadProgress(name) as progress:
             download = penult.download(name, progress.show)
-        show.downloaded(name, download)
+        show_networks.downloaded(name, download)
 
 
 @app.command()
@@ -60,6 +60,8 @@ def convert(
     options: "ModelOptions",
 ) -> None:
     """Write a network up to some layers as a standard ONNX file, weights included.
+
+    Weights of more than 2 GB go into OUT.onnx.data beside it.
 
     Example: penult convert inception_v3.ckpt inception_v3.onnx -l AvgPool_1a -l Logits
     """

@@ -21,6 +21,7 @@ class Cut(NamedTuple):
     outputs: dict[str, tuple[int, ...]]  # the layers, in the model's order; shapes of one image
     name: str = "the network"  # what to call it in errors
     release: Callable[[], None] = lambda: None  # the engine calls it when it has the weights
+    precision: str = "float32"  # of the numbers that it computes with
 
 
 class Engine(Protocol):

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 ort.disable_telemetry_events()  # of versions that do not know ORT_DISABLE_TELEMETRY
 _PLACE = r"^\[ONNXRuntimeError\] : \d+ : \w+ : (/\S+:\d+ .*?\) )?"  # and the place in its source
+_DTYPES = {"tensor(float)": "float32", "tensor(float16)": "float16", "tensor(double)": "float64"}
 NOTHING = 4  # of ONNX Runtime's log levels: its errors are raised, so they needn't be printed too
 ort.set_default_logger_severity(NOTHING)
 
@@ -30,7 +31,7 @@ class OnnxRuntime:
     """ONNX Runtime on the processor: an `Engine` that gets ready in the background.
 
     Args:
-        cut: The model; of float32 inputs and weights all is computed in float32.
+        cut: The model; all is computed in the precision of its inputs and weights.
         once: Whether it is for one batch or none: ready sooner, but slower.
 
     Raises:
@@ -43,7 +44,7 @@ class OnnxRuntime:
         self.description: Mapping[str, str] = {
             "engine": "onnxruntime",
             "device": "cpu",
-            "precision": "float32",
+            "precision": cut.precision,
         }
         self._name = cut.name
         self._outputs = list(cut.outputs)
@@ -66,12 +67,13 @@ class OnnxRuntime:
         first = session.get_inputs()[0]
         batch = inputs if isinstance(inputs, Mapping) else {first.name: inputs}
         images = len(next(iter(batch.values())))
-        if first.shape[0] == 1 < images:  # exported without a batch dimension
-            single = [
-                self._run(session, {name: array[i : i + 1] for name, array in batch.items()})
-                for i in range(images)
+        fixed = first.shape[0]
+        if isinstance(fixed, int) and fixed != images:  # exported for so many images a call
+            calls = [
+                self._run(session, {n: _padded(a[i : i + fixed], fixed) for n, a in batch.items()})
+                for i in range(0, images, fixed)
             ]
-            results = [np.concatenate(rows) for rows in zip(*single, strict=True)]
+            results = [np.concatenate(rows)[:images] for rows in zip(*calls, strict=True)]
         else:
             results = self._run(session, batch)
         return dict(zip(self._outputs, results, strict=True))
@@ -82,7 +84,7 @@ class OnnxRuntime:
         return results
 
     def _build(self, once: bool) -> ort.InferenceSession:
-        model, weights, _, _, release = self._cuts.pop()
+        model, weights, _, _, release, _ = self._cuts.pop()
         options = ort.SessionOptions()
         options.log_severity_level = NOTHING
         options.intra_op_num_threads = 1
@@ -121,5 +123,11 @@ def _start(function: Callable[[], T]) -> Future[T]:
         pool.shutdown(wait=False)
 
 
+def _padded(array: Array, length: int) -> Array:
+    """Add zeros at the end of a batch that is too short."""
+    missing = length - len(array)
+    return np.concatenate([array, np.zeros_like(array[:1]).repeat(missing, 0)])
+
+
 def _dtype(declared: str) -> str:
-    return "float32" if declared == "tensor(float)" else declared
+    return _DTYPES.get(declared, declared)

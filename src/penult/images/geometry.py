@@ -1,7 +1,7 @@
-"""Which pixels of an image a network sees, and how they become a square of its size.
+"""Which pixels of an image a network sees, and how they become its input, mostly a square.
 
-Each geometry is a value of plain numbers. Called with an image and a divisor it returns the square
-as float32 levels, (size, size, 3), divided. Its text is what `--preprocess` takes for it.
+Each geometry is a value of plain numbers. Called with an image and a divisor it returns the input
+as float32 levels, (height, width, 3), divided. Its text is what `--preprocess` takes for it.
 """
 
 from dataclasses import dataclass
@@ -205,7 +205,34 @@ class CropOrPad:
         return f"pad {self.size}{' before' if self.odd == 'before' else ''}"
 
 
-Geometry = CentralSquare | Squash | SquashAndCrop | ShorterSide | LongerSide | CropOrPad
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The whole image, resized to what a network takes whose input is no square."""
+
+    height: int
+    width: int
+    kernel: Kernel
+
+    @property
+    def size(self) -> int:
+        """The height."""
+        return self.height
+
+    @property
+    def shorter(self) -> int:
+        """The whole image's shorter side at most, whichever it is."""
+        return max(self.height, self.width)
+
+    def __call__(self, rgb: RGB, divisor: float) -> Floats:
+        """Make the rectangle, (height, width, 3)."""
+        resized = self.width, self.height
+        return resample(rgb, whole(*extent(rgb)), resized, whole(*resized), self.kernel, divisor)
+
+    def __str__(self) -> str:
+        return f"squash {self.height}x{self.width} {self.kernel}"
+
+
+Geometry = CentralSquare | Squash | SquashAndCrop | ShorterSide | LongerSide | CropOrPad | Stretch
 
 
 def _central(length: int, size: int, corner: Rounding) -> range:

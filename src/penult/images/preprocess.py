@@ -6,13 +6,21 @@ the files in which other libraries keep theirs.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Protocol
 
 import numpy as np
 
+from penult.errors import UsageError
 from penult.images.bilinear import RGB
-from penult.images.geometry import CentralSquare, CropOrPad, Geometry, ShorterSide, Squash
+from penult.images.geometry import (
+    CentralSquare,
+    CropOrPad,
+    Geometry,
+    ShorterSide,
+    Squash,
+    Stretch,
+)
 from penult.images.resampling import Floats, Kernel
 
 Level = float | tuple[float, float, float]  # of all channels, or of each of three
@@ -114,8 +122,14 @@ class Transform:
 
     @property
     def size(self) -> int:
-        """Height and width of the input."""
+        """Height of the input, and width if it is a square."""
         return self.geometry.size
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Height and width of the input."""
+        made = self.geometry
+        return (made.height, made.width) if isinstance(made, Stretch) else (made.size, made.size)
 
     @property
     def shorter(self) -> int | None:
@@ -123,7 +137,7 @@ class Transform:
         return self.geometry.shorter
 
     def __call__(self, rgb: RGB) -> Floats:
-        """Make the input, (size, size, channels)."""
+        """Make the input, (height, width, channels)."""
         return self.normalisation(self.geometry(rgb, self.normalisation.divisor))
 
     def __str__(self) -> str:
@@ -236,10 +250,31 @@ PREPROCESSING: Mapping[str, Callable[[int], Transform]] = {  # by size of the in
 }
 
 
+def named(name: str, sides: tuple[int, int]) -> Transform:
+    """Make the preprocessing of a name for an input of (height, width).
+
+    If that is no square, the whole image is resized to it: what is cut off of squares isn't known
+    to be right there. Numbers and kernel are those of the name.
+
+    >>> print(named("torchvision", (256, 128)))
+    squash 256x128 bilinear, scale 1/255, mean 0.485 0.456 0.406, std 0.229 0.224 0.225
+
+    Raises:
+        UsageError: It never resizes, so it makes squares only.
+    """
+    height, width = sides
+    made = PREPROCESSING[name](height)
+    if height == width:
+        return made
+    if isinstance(made.geometry, CropOrPad):
+        raise UsageError(f"preprocessing {name} makes squares only, not {height}×{width}")
+    return replace(made, geometry=Stretch(height, width, made.geometry.kernel))
+
+
 def name_of(transform: Transform) -> str | None:
     """Return the name by which `--preprocess` makes this very value; None if there is none."""
-    named = (name for name, make in PREPROCESSING.items() if make(transform.size) == transform)
-    return next(named, None)
+    making = (name for name, make in PREPROCESSING.items() if make(transform.size) == transform)
+    return next(making, None)
 
 
 def _grey(rgb: Floats) -> Floats:

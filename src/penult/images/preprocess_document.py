@@ -21,6 +21,7 @@ from penult.images.geometry import (
     ShorterSide,
     Squash,
     SquashAndCrop,
+    Stretch,
 )
 from penult.images.preprocess import Grey, Normalisation, Order, PerImage, Scaled, Transform
 from penult.images.resampling import Kernel
@@ -36,6 +37,7 @@ GEOMETRIES: Mapping[str, type] = {
     "shorter_side": ShorterSide,
     "longer_side": LongerSide,
     "crop_or_pad": CropOrPad,
+    "stretch": Stretch,
 }
 NORMALISATIONS: Mapping[str, type] = {"scaled": Scaled, "grey": Grey, "per_image": PerImage}
 
@@ -82,6 +84,8 @@ def one_or_three(each: Check) -> Check:
 
 FIELDS: Mapping[str, Check] = {  # a field's name means the same in all classes but some
     "size": whole_number(1, MAX_SIZE),
+    "height": whole_number(1, MAX_SIZE),
+    "width": whole_number(1, MAX_SIZE),
     "margin": whole_number(0, MAX_SIZE),
     "shorter": whole_number(1, MAX_RESIZED),
     "side": whole_number(1, MAX_RESIZED),

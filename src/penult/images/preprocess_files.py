@@ -13,7 +13,14 @@ from typing import Any
 
 from penult.errors import UsageError
 from penult.images.geometry import Geometry, LongerSide, ShorterSide, Squash, SquashAndCrop
-from penult.images.preprocess import IMAGENET_MEAN, IMAGENET_STD, PREPROCESSING, Scaled, Transform
+from penult.images.preprocess import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    PREPROCESSING,
+    Scaled,
+    Transform,
+    named,
+)
 from penult.images.preprocess_config import (
     CLIP_MEAN,
     CLIP_STD,
@@ -137,12 +144,12 @@ def read_file(path: Path, size: int | None = None) -> Transform:
         raise UsageError(f"{quoted(path)} is no JSON: fetch it again") from exc
 
 
-def choose(asked: str | Path, size: int, asked_size: int | None) -> Transform:
+def choose(asked: str | Path, sides: tuple[int, int], asked_size: int | None) -> Transform:
     """Make the preprocessing that a caller asks for.
 
     Args:
         asked: A name, the preprocessing in words, or a library's file, by its ending .json.
-        size: The network's input, for names; words say their own.
+        sides: Height and width of the network's input, for names; words say their own.
         asked_size: What the caller says of it, for files.
 
     Raises:
@@ -151,7 +158,7 @@ def choose(asked: str | Path, size: int, asked_size: int | None) -> Transform:
     if isinstance(asked, Path) or asked.lower().endswith(".json"):
         return read_file(Path(asked), asked_size)
     if asked in PREPROCESSING:
-        return PREPROCESSING[asked](size)
+        return named(asked, sides)
     if asked.isidentifier():
         raise UsageError(f"preprocess must be {CHOICES}, not {quoted(asked)}")
     return parse(asked)

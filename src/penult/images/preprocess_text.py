@@ -6,6 +6,7 @@ First which pixels, one of
 
     resize 256 bicubic, crop 224         shorter side to 256, the centre of that
     squash 224 bicubic                   all of the image, the ratio of its sides is lost
+    squash 256x128 bicubic               the same, for an input of that height and width
     squash 256 bicubic, crop 224         the centre of that
     central 7/8, squash 224 bicubic      the centre of the image, squashed
     square 224/256 bicubic               7/8 of the shorter side, squared, cut out, resized to 224
@@ -34,6 +35,7 @@ from penult.images.geometry import (
     ShorterSide,
     Squash,
     SquashAndCrop,
+    Stretch,
 )
 from penult.images.preprocess import Grey, Level, Normalisation, PerImage, Scaled, Transform
 from penult.images.preprocess_document import document, read
@@ -118,6 +120,10 @@ def _shorter_side(said: Mapping[str, Words]) -> Geometry:
 
 def _squash(said: Mapping[str, Words]) -> Geometry:
     size, kernel = _take("squash", said, 2)
+    height, by, width = size.partition("x")
+    if by and "central" not in said:
+        sides = _whole("squash", height), _whole("squash", width)
+        return Stretch(*sides, _kernel("squash", kernel))
     over, under = _ratio("central", *_take("central", said, 1)) if "central" in said else (1, 1)
     return Squash(_whole("squash", size), _kernel("squash", kernel), over / under)
 

@@ -10,10 +10,14 @@ import numpy as np
 
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.checkpoints.base import Array
+from penult.errors import NetworkError, UsageError
 from penult.graph import variables
+from penult.model.description import OnnxDescription, describe_onnx
 from penult.model.matching import AVERAGE, candidates, classes, copies, fit, unknown
-from penult.nets import Card, read_designs
+from penult.model.repositories import bring, is_known
+from penult.nets import Card, Pretrained, read_designs
 from penult.nets.design import pretrained
+from penult.onnx.file import OnnxFile, is_onnx
 
 Role = Literal["network", "average", "slot", "counter", "left over"]
 
@@ -63,6 +67,7 @@ class Inspection:
         classes: Of its classifier; None if it has none.
         missing: What the network lacks up to its classifier; why none fits if none does.
         variables: All tensors, moving averages that lie apart at the end.
+        onnx: Of an ONNX file, its inputs, outputs and layers, and which would be the features.
     """
 
     path: Path
@@ -74,6 +79,7 @@ class Inspection:
     classes: int | None
     missing: tuple[str, ...]
     variables: tuple[Variable, ...]
+    onnx: OnnxDescription | None = None
 
     def of(self, role: Role) -> list[Variable]:
         """List the variables that have a role."""
@@ -81,10 +87,10 @@ class Inspection:
 
 
 def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
-    """Tell what a weights file holds, without running anything.
+    """Tell what a weights file holds, without computing any features.
 
     Args:
-        path: The file, or whatever `load_model` takes.
+        path: The file, or whatever `load_model` takes; a folder or a repository of the hub too.
         statistics: Read all tensors, and tell mean, deviation, extremes and non-finite values.
 
     Raises:
@@ -95,13 +101,21 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         >>> penult.inspect("tests/reference/checkpoints/mobilenet_v1_025_v2").format
         'TensorFlow (V2)'
     """
-    checkpoint = open_checkpoint(path)
+    if is_onnx(path):
+        return _inspect_onnx(OnnxFile(path), statistics=statistics)
+    is_repository = not Path(path).exists() and is_known(str(path))
+    brought = bring(str(path), None) if is_repository else bring(None, path)
+    checkpoint = open_checkpoint(brought.weights)
     shapes = checkpoint.shapes
-    designs = read_designs(shapes, Card())
-    networks = [pretrained(design) for design in designs.values()] or candidates(shapes)
     used: set[str] = set()
     number = None
     missing: tuple[str, ...] = ()
+    networks: list[Pretrained] = []
+    try:
+        designs = read_designs(shapes, brought.card or Card())
+        networks = [pretrained(design) for design in designs.values()] or candidates(shapes)
+    except (UsageError, NetworkError) as exc:  # which one it is has to be said
+        missing = (str(exc),)
     if networks:
         spec, architecture = networks[0], networks[0].architecture
         number = classes(spec, shapes)
@@ -110,8 +124,8 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         whole = fit(variables([last]), shapes)
         used = {whole.scope + variable.name for variable in variables(layers.values())}
         missing = whole.differences
-    else:
-        missing = (unknown(checkpoint),)
+    elif not missing:
+        missing = (unknown(checkpoint, brought.card),)
     return Inspection(
         path=checkpoint.path,
         format=checkpoint.format,
@@ -122,6 +136,32 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         classes=number or None,
         missing=missing,
         variables=tuple(_variables(checkpoint, used, statistics=statistics)),
+    )
+
+
+def _inspect_onnx(file: OnnxFile, *, statistics: bool) -> Inspection:
+    described = describe_onnx(file)
+    variables = (
+        Variable(
+            name,
+            tensor.shape,
+            tensor.dtype,
+            "network",
+            _statistics(file.read(name)) if statistics else None,
+        )
+        for name, tensor in file.tensors.items()
+    )
+    return Inspection(
+        path=file.path,
+        format=f"ONNX (opset {file.opset})",
+        bytes=sum(each.size for each in file.files),
+        step=None,
+        networks=(file.origin.network,) if file.origin else (),
+        prefixes=(),
+        classes=None,
+        missing=(),
+        variables=tuple(variables),
+        onnx=described,
     )
 
 

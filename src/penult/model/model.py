@@ -2,6 +2,7 @@
 
 import math
 import os
+import warnings
 from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
@@ -20,6 +21,7 @@ from penult.model.network import CheckpointNetwork, Network, load_network
 from penult.model.recipe import ModelOptions, Recipe, takes_options
 from penult.model.stream import Outcome, Pace, stream
 from penult.nets import PackagedWeights, lookup
+from penult.onnx.file import is_onnx
 from penult.onnx.origin import Origin
 from penult.util.machine import workers
 from penult.util.progress import Timings
@@ -52,7 +54,8 @@ class Model:
         engine: EngineFactory = OnnxRuntime,
     ) -> None:
         asked = recipe or Recipe.of(network)
-        cut = network.cut([network.layer_name(name) for name in asked.layers], asked.pool)
+        layers = [network.layer_name(name) for name in asked.layers]
+        cut = network.cut(layers, asked.pool, normalized=asked.normalize)
         self.network = network
         self.outputs = cut.outputs
         self.preprocessing = asked.preprocessing
@@ -76,7 +79,10 @@ class Model:
         if self._is_closed:
             raise UsageError(f"this {self.network.name} is closed: load it again")
         if self._process != os.getpid():
-            self._start(self.network.cut(list(self.outputs), self.pool))
+            again = self.network.cut(
+                list(self.outputs), self.pool, normalized=self._asked.normalize
+            )
+            self._start(again)
 
     def close(self) -> None:
         """Let go of the engine and its memory; calls that are under way end well."""
@@ -146,9 +152,8 @@ class Model:
         if list(self.outputs) == [self.network.logits]:
             return self
         layers: dict[str, Shape] = {self.network.logits: ()}
-        return Model(
-            self.network, replace(self._asked, layers=layers, pool="avg"), self._make_engine
-        )
+        asked = replace(self._asked, layers=layers, pool="avg", normalize=False)
+        return Model(self.network, asked, self._make_engine)
 
     def write_onnx(self, out: str | Path) -> Path:
         """Write the network up to the layers asked for as an ONNX file, weights included.
@@ -171,7 +176,13 @@ class Model:
             weights_sha256=self.network.digest(),
             version=__version__,
         )
-        self.network.write(Path(out), list(self.outputs), self.pool, origin.metadata())
+        self.network.write(
+            Path(out),
+            list(self.outputs),
+            self.pool,
+            origin.metadata(),
+            normalized=self._asked.normalize,
+        )
         return Path(out)
 
     @property
@@ -237,6 +248,7 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
             the largest values (`max`) over all places of the image, the class token, which is the
             first (`cls`), both that and the average (`cls+avg`), or the whole layer as it is,
             height × width × channels or tokens × channels (`none`).
+        normalize: Divide each vector by its length, the square root of its sum of squares.
         size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. A name
             (`raw` is what scripts without normalisation feed: squashed pixels from 0 to 255), words
@@ -257,9 +269,15 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         CheckpointError: The weights file can't be read.
         NetworkError: The weights are not of this network, or of none that is known, or the size
             is too small for it.
+
+    Warns:
+        UserWarning: Nobody can tell whether an ONNX file's output is its features.
     """
     network = _network(model, options)
-    return Model(network, Recipe.of(network, **options))
+    recipe = Recipe.of(network, **options)
+    if recipe.note:
+        warnings.warn(f"{quoted(network.path)}: {recipe.note}", stacklevel=3)  # of the wrapper
+    return Model(network, recipe)
 
 
 def load_classifier(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
@@ -324,7 +342,7 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
 
 
 def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
-    name = None if weights is not None and weights.suffix == ".onnx" else recipe.network
+    name = None if weights is not None and is_onnx(weights) else recipe.network
     network = load_network(
         name,
         weights,

@@ -29,7 +29,8 @@ from penult.model.matching import (
 )
 from penult.model.repositories import Brought, bring, is_known
 from penult.nets import DEFAULT, Pretrained, class_names, get, lookup, made_again
-from penult.onnx.file import OnnxFile
+from penult.onnx.file import OnnxFile, is_onnx
+from penult.onnx.head import Choice
 from penult.onnx.origin import Origin
 from penult.onnx.writer import Read, to_onnx, write_onnx
 from penult.util.text import matching, nearest, quoted
@@ -48,9 +49,9 @@ class Network(Protocol):
         ema: Whether moving averages are taken for weights.
         prefix: What stands in the file before the names of the copy that is taken.
         exact: Whether all convolutions are computed as they stand.
-        size: Pixels of the square input.
+        size: Pixels of the square input; the height of one that is no square.
+        sides: Height and width of the input.
         preprocessing: What it was trained with, for this size; None if nobody knows.
-        features: The layers by default.
         settings: What makes the network again where its name alone doesn't; plain data.
         revision: The commit of the hub's repository that the weights are of, if they are.
         is_assumed: Whether the preprocessing is what most such networks take, as nothing says it.
@@ -62,11 +63,21 @@ class Network(Protocol):
     prefix: str
     exact: bool
     size: int
+    sides: tuple[int, int]
     preprocessing: Transform | None
-    features: Sequence[str]
     settings: Mapping[str, Any]
     revision: str
     is_assumed: bool
+
+    @property
+    def features(self) -> Sequence[str]:
+        """The layers by default; UsageError if one has to be chosen."""
+        ...
+
+    @property
+    def note(self) -> str:
+        """What is to be said of the layers by default, as they may not be what is wanted."""
+        ...
 
     @property
     def layers(self) -> Mapping[str, Shape]:
@@ -91,7 +102,7 @@ class Network(Protocol):
         """Return the SHA-256 of the weights file."""
         ...
 
-    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+    def cut(self, layers: Sequence[str], pool: Pool, *, normalized: bool = False) -> Cut:
         """Make a model of what some layers need; NetworkError if the weights lack it."""
         ...
 
@@ -126,8 +137,10 @@ class CheckpointNetwork:
         self.path = checkpoint.path
         self.ema = checkpoint.ema
         self.size = size or spec.size
+        self.sides = (self.size, self.size)
         self.preprocessing: Transform | None = spec.preprocess(self.size)
         self.features: Sequence[str] = (spec.architecture.embedding,)
+        self.note = ""
         self.settings = spec.settings
         self.classes = class_names(classes(spec, checkpoint.shapes))
         self._graph = spec.layers(len(self.classes), self.size)
@@ -146,9 +159,9 @@ class CheckpointNetwork:
         """Return the SHA-256 of the weights file."""
         return self.checkpoint.digest()
 
-    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+    def cut(self, layers: Sequence[str], pool: Pool, *, normalized: bool = False) -> Cut:
         """Make a model of what some layers need."""
-        values, read = self._select(layers, pool)
+        values, read = self._select(layers, pool, normalized)
         values = products(values)
         if not self.exact:
             values = winograd(values)
@@ -159,17 +172,26 @@ class CheckpointNetwork:
         self.checkpoint.unload()
 
     def write(
-        self, path: Path, layers: Sequence[str], pool: Pool, metadata: Mapping[str, str]
+        self,
+        path: Path,
+        layers: Sequence[str],
+        pool: Pool,
+        metadata: Mapping[str, str],
+        *,
+        normalized: bool = False,
     ) -> None:
         """Write what some layers need as an ONNX file, weights included."""
-        write_onnx(path, *self._select(layers, pool), metadata)
+        write_onnx(path, *self._select(layers, pool, normalized), metadata)
 
-    def _select(self, layers: Sequence[str], pool: Pool) -> tuple[dict[str, Value], Read]:
+    def _select(
+        self, layers: Sequence[str], pool: Pool, normalized: bool
+    ) -> tuple[dict[str, Value], Read]:
         fitted = fit(variables([self._graph[name] for name in layers]), self.checkpoint.shapes)
         of_size = f" of {self.size}×{self.size} pixels" if self.size != self.spec.size else ""
         fitted.check(self.name + of_size, self.path)
         chosen = {name: self._graph[name] for name in layers}
-        values = pool_layers(chosen, pool, self.spec.architecture.prefix_tokens)
+        prefix = self.spec.architecture.prefix_tokens
+        values = pool_layers(chosen, pool, normalized=normalized, prefix=prefix)
         return values, lambda variable: self.checkpoint[fitted.scope + variable.name]
 
 
@@ -188,8 +210,22 @@ class OnnxNetwork:
         self.revision = ""
         self.is_assumed = False
         self.size = file.checked_size(size)
+        self.sides = file.sides_of(self.size)
         self.preprocessing = _preprocessing(origin, self.size) if origin else None
-        self.features: Sequence[str] = file.features
+
+    @cached_property
+    def _choice(self) -> Choice:
+        return self.file.choose(self.size)
+
+    @property
+    def features(self) -> Sequence[str]:
+        """The layers by default; UsageError if one has to be chosen."""
+        return self._choice.layers
+
+    @property
+    def note(self) -> str:
+        """What is to be said of the layers by default, as they may not be what is wanted."""
+        return "" if self._choice.is_sure else self._choice.reason
 
     @cached_property
     def layers(self) -> Mapping[str, Shape]:
@@ -220,9 +256,9 @@ class OnnxNetwork:
         """Return the SHA-256 of the file."""
         return self.file.digest
 
-    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+    def cut(self, layers: Sequence[str], pool: Pool, *, normalized: bool = False) -> Cut:
         """Make a model of what some layers need."""
-        return self.file.cut(layers, pool, self.size)
+        return self.file.cut(layers, pool, self.size, normalized=normalized)
 
     def unload(self) -> None:
         """Give the system back what is in memory of the weights file."""
@@ -252,7 +288,7 @@ def load_network(
             )
         spec = get(model or DEFAULT)
         return CheckpointNetwork(spec, published_checkpoint(spec), size, exact=exact)
-    if weights is not None and Path(weights).suffix == ".onnx":
+    if weights is not None and is_onnx(weights):
         if model or ema or prefix:
             raise UsageError(f"{quoted(Path(weights))} is a network by itself: leave out -m, --ema")
         return OnnxNetwork(OnnxFile(weights), size)
@@ -262,15 +298,18 @@ def load_network(
         checkpoint = select_below(checkpoint, prefix)
     if ema:
         checkpoint = with_averages(checkpoint)
-    spec = _network_of(brought, checkpoint, size, settings)
+    spec = network_of(brought, checkpoint, size, settings)
     require_one_copy(spec, checkpoint)
     return CheckpointNetwork(
         spec, checkpoint, size, prefix=prefix, exact=exact, revision=brought.revision
     )
 
 
-def _network_of(
-    brought: Brought, checkpoint: Checkpoint, size: int | None, settings: Mapping[str, Any] | None
+def network_of(
+    brought: Brought,
+    checkpoint: Checkpoint,
+    size: int | None,
+    settings: Mapping[str, Any] | None = None,
 ) -> Pretrained:
     """Find what network weights are of: the one named, or the one that they tell."""
     name = brought.name

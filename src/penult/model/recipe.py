@@ -37,6 +37,7 @@ class ModelOptions(TypedDict, total=False):
     weights: str | Path | None
     layer: str | Sequence[str]
     pool: Pool
+    normalize: bool
     size: int | None
     preprocess: str | Path | Transform | None
     decode: Decode
@@ -62,12 +63,13 @@ class Recipe:
         exact: Whether all convolutions are computed as they stand.
         settings: What makes the network again where its name alone doesn't.
         pool: What layers with height and width become.
-        size: Pixels of the network's square input.
+        size: Pixels of the network's square input; the height of one that is no square.
         preprocessing: How pixels become that input.
         decode: How JPEGs that are much larger than needed are decoded.
         engine: What computes them.
         device: What it computes on.
         precision: The type of the numbers that it computes with.
+        note: What is to be said of the layers, where nobody named them; mostly empty.
         weights: Where the weights file is; it may lie elsewhere on another machine.
         revision: The commit of the hub's repository that it is of, if it is.
         limits: What an image may take.
@@ -81,12 +83,14 @@ class Recipe:
     exact: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pool: Pool = "avg"
+    normalize: bool = False
     size: int
     preprocessing: Transform
     decode: Decode = "exact"
     engine: str = ""
     device: str = ""
     precision: str = ""
+    note: str = field(default="", compare=False)
     weights: Path = field(compare=False)
     revision: str = field(default="", compare=False)
     limits: Limits = field(default_factory=Limits, compare=False)
@@ -109,7 +113,9 @@ class Recipe:
         Raises:
             UsageError: An option has a value that it can't have.
         """
-        layer = options.get("layer") or network.features
+        layer = options.get("layer")
+        note = "" if layer else network.note
+        layer = layer or network.features
         return cls(
             network=network.name,
             layers=dict.fromkeys([layer] if isinstance(layer, str) else layer, ()),
@@ -118,9 +124,11 @@ class Recipe:
             exact=network.exact,
             settings=network.settings,
             pool=options.get("pool", "avg"),
+            normalize=options.get("normalize", False),
             size=network.size,
             preprocessing=_preprocessing(network, options.get("preprocess"), options.get("size")),
             decode=options.get("decode", "exact"),
+            note=note,
             weights=network.path,
             revision=network.revision,
             limits=Limits.of(
@@ -170,7 +178,8 @@ class Recipe:
     def notes(self) -> dict[str, Any]:
         """What is worth knowing but may differ: where the weights are, and versions."""
         versions = {name: import_module(name).__version__ for name in LIBRARIES}
-        return {**self.weights_notes, "versions": versions}
+        said = {"note": self.note} if self.note else {}
+        return {**said, **self.weights_notes, "versions": versions}
 
     @property
     def weights_notes(self) -> dict[str, str]:
@@ -244,7 +253,7 @@ def _preprocessing(
     network: Network, asked: str | Path | Transform | None, size: int | None
 ) -> Transform:
     if isinstance(asked, str | Path):
-        return choose(asked, network.size, size)
+        return choose(asked, network.sides, size)
     made = asked or network.preprocessing
     if network.is_assumed and not asked:
         warnings.warn(
@@ -257,4 +266,7 @@ def _preprocessing(
             f"{quoted(network.path)} doesn't say how its input is made: say it (--preprocess), "
             f"{CHOICES}; most from PyTorch take torchvision"
         )
+    if made.sides != network.sides:
+        given, taken = ("×".join(map(str, sides)) for sides in (made.sides, network.sides))
+        raise UsageError(f"the preprocessing makes images of {given} pixels, not {taken}")
     return made

@@ -40,6 +40,7 @@ class PublishedWeights:
     licence: str  # SPDX
     bytes: int | None = None  # of the file as published, where that is known
     digest: str | None = None  # likewise: "sha256:…" or "sha384:…"
+    digest_begins: str = ""  # where no more of it was published
     inside: str = ""  # the folder in the archive, where several hold a checkpoint
 
     @property

@@ -31,7 +31,7 @@ Attribute: TypeAlias = int | float | list[int]
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 CONTRIBUTED = {"MultiHeadAttention", "RotaryEmbedding", "Gelu", "FastGelu", "QuickGelu"}  # its
 
-_CODES = {name: code for code, (name, _) in DTYPES.items()}
+CODES = {name: code for code, (name, _) in DTYPES.items()}
 
 
 def node(op: str, inputs: Iterable[str], output: str, attributes: Mapping[str, Attribute]) -> bytes:
@@ -47,7 +47,7 @@ def node(op: str, inputs: Iterable[str], output: str, attributes: Mapping[str, A
 
 def tensor(name: str, shape: Sequence[int], dtype: str) -> bytes:
     """Begin an initializer; its numbers, or where they are, follow."""
-    return encode(*((1, size) for size in shape), (2, _CODES[dtype]), (8, name))
+    return encode(*((1, size) for size in shape), (2, CODES[dtype]), (8, name))
 
 
 def external(name: str, shape: Sequence[int], dtype: str) -> bytes:
@@ -56,11 +56,20 @@ def external(name: str, shape: Sequence[int], dtype: str) -> bytes:
     return tensor(name, shape, dtype) + encode((13, place), (14, EXTERNAL))
 
 
+def located(
+    name: str, shape: Sequence[int], dtype: str, file: str, offset: int, length: int
+) -> bytes:
+    """Name an initializer whose numbers lie in another file of the same folder."""
+    entries = {"location": file, "offset": str(offset), "length": str(length)}
+    places = ((13, encode((1, key), (2, value))) for key, value in entries.items())
+    return tensor(name, shape, dtype) + encode(*places, (14, EXTERNAL))
+
+
 def value_info(name: str, shape: Sequence[int | str], dtype: str = "float32") -> bytes:
     """State an input or output; a size that varies has a name."""
     sizes = (encode((1 if isinstance(size, int) else 2, size)) for size in shape)
     dimensions = encode(*((1, size) for size in sizes))
-    return encode((1, name), (2, encode((1, encode((1, _CODES[dtype]), (2, dimensions))))))
+    return encode((1, name), (2, encode((1, encode((1, CODES[dtype]), (2, dimensions))))))
 
 
 def opset(version: int, domain: str = "") -> bytes:

@@ -1,21 +1,27 @@
 """Reads an ONNX file of any program, and checks what it holds before an engine sees it.
 
 Field numbers: https://github.com/onnx/onnx/blob/main/onnx/onnx.proto. Only what a network of plain
-layers needs is let through: ONNX's own operators, float32 images in, all weights in the file
-itself, and no control flow, which is where a model can loop for ever.
+layers needs is let through: ONNX's own operators, a batch of images in, weights in the file or in
+files beside it, and no control flow, which is where a model can loop for ever.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
+from mmap import mmap
 from types import MappingProxyType
 
-from penult.onnx.messages import DTYPES
-from penult.util.protobuf import MalformedError, Message
+from penult.checkpoints.elements import MAX_DIMENSIONS
+from penult.onnx.messages import DTYPES, EXTERNAL
+from penult.util.protobuf import LENGTH, MAX_FIELDS, VARINT, MalformedError, Message, varint
 from penult.util.text import quoted
 
 DOMAINS = ("", "ai.onnx")  # two names of the same
-MAX_DIMENSION = 2**31
+MAX_SIDE = 2**31
+MAX_IR_VERSION = 99  # of 2026 it is 13
+FLOATS = ("float32", "float16")  # of images
+_IR_VERSION, _GRAPH = 1, 7
+_MODEL = {2: LENGTH, 3: LENGTH, 4: LENGTH, 5: VARINT, 6: LENGTH, 8: LENGTH, 14: LENGTH}
 
 
 class UnsupportedError(Exception):
@@ -38,37 +44,72 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One initializer; `raw` are its numbers, little-endian, unless they are listed one by one."""
+    """One initializer; `raw` are its numbers, little-endian, unless they are listed one by one.
+
+    `is_external` says that they lie in another file than `encoded`.
+    """
 
     dtype: str
     shape: tuple[int, ...]
     raw: memoryview
     encoded: memoryview
+    is_external: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """The model's input; None for a size that varies."""
+    """An input or output of the model; None for a size that varies."""
 
     name: str
+    dtype: str
     shape: tuple[int | None, ...]
+
+
+Locate = Callable[[str, Mapping[str, str], int], memoryview]
+"""(name of a tensor, its `external_data`, bytes that it has) -> its numbers"""
 
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """A model that has passed all checks."""
+    """A model that has passed all checks; `input` is the images, among `inputs`."""
 
     ir_version: int
     opset: int
+    producer: str
     metadata: Mapping[str, str]
     nodes: Sequence[Node]
     initializers: Mapping[str, Tensor]
     input: Input
-    outputs: Sequence[str]
+    inputs: Sequence[Input]
+    outputs: Sequence[Input]
 
 
-def read_graph(data: memoryview) -> Graph:
+def begins_like_model(data: memoryview | mmap) -> bool:
+    """Whether these bytes begin as an ONNX model does: its version, facts, then a graph."""
+    try:
+        tag, at = varint(data, 0)
+        version, at = varint(data, at)
+        if tag != _IR_VERSION << 3 | VARINT or not 0 < version <= MAX_IR_VERSION:
+            return False
+        for _ in range(MAX_FIELDS):
+            tag, at = varint(data, at)
+            if tag == _GRAPH << 3 | LENGTH:
+                return True
+            if _MODEL.get(tag >> 3) != tag & 7:
+                return False
+            value, at = varint(data, at)
+            at += value if tag & 7 == LENGTH else 0
+    except MalformedError:
+        pass
+    return False
+
+
+def read_graph(data: memoryview, locate: Locate) -> Graph:
     """Read a model and check all that it consists of.
+
+    Args:
+        data: The model.
+        locate: Finds the numbers of initializers that are in other files.
 
     Raises:
         MalformedError: These bytes aren't an ONNX model.
@@ -84,15 +125,20 @@ def read_graph(data: memoryview) -> Graph:
         raise UnsupportedError("has sparse weights")
     if 12 not in graph:
         raise MalformedError("a graph without outputs")
-    initializers = {Message(tensor).name(8): _tensor(tensor) for tensor in graph.contents(5)}
+    initializers = {
+        Message(tensor).name(8): _tensor(tensor, locate) for tensor in graph.contents(5)
+    }
+    inputs = [_input(info) for info in graph.messages(11) if info.name(1) not in initializers]
     return Graph(
         ir_version=model.number(1),
         opset=_opset(model),
+        producer=f"{model.name(2)} {model.name(3)}".strip(),
         metadata=_metadata(model),
         nodes=[_node(node) for node in graph.contents(1)],
         initializers=MappingProxyType(initializers),
-        input=_input([info for info in graph.messages(11) if info.name(1) not in initializers]),
-        outputs=[info.name(1) for info in graph.messages(12)],
+        input=_images(inputs),
+        inputs=inputs,
+        outputs=[_input(info) for info in graph.messages(12)],
     )
 
 
@@ -133,36 +179,54 @@ def _node(encoded: memoryview) -> Node:
     return Node(op, node.names(1), node.names(2), integers, encoded)
 
 
-def _tensor(encoded: memoryview) -> Tensor:
+def _tensor(encoded: memoryview, locate: Locate | None = None) -> Tensor:
     tensor = Message(encoded)
     shape, code, raw = tuple(tensor.numbers(1)), tensor.number(2), tensor.content(9)
-    name = quoted(tensor.name(8))
-    if 13 in tensor or tensor.number(14):
-        raise UnsupportedError(
-            f"keeps {name} in another file: save it as one file, with onnx.save for instance"
-        )
+    name = tensor.name(8)
     if code not in DTYPES or 3 in tensor:
-        raise UnsupportedError(f"has {name} of data type {code}, which isn't read")
-    if not all(0 <= size < MAX_DIMENSION for size in shape):
-        raise MalformedError(f"tensor {name} of shape {shape}")
+        raise UnsupportedError(f"has {quoted(name)} of data type {code}, which isn't read")
+    if len(shape) > MAX_DIMENSIONS:  # lest their product be a number of any length
+        raise MalformedError(f"tensor {quoted(name)} of {len(shape)} dimensions")
+    if not all(0 <= size < MAX_SIDE for size in shape):
+        raise MalformedError(f"tensor {quoted(name)} of shape {shape}")
     elements, (dtype, size) = prod(shape), DTYPES[code]
-    if 9 in tensor and elements * size != len(raw):
+    is_external = 13 in tensor or tensor.number(14) == EXTERNAL
+    if is_external:
+        if locate is None:
+            raise UnsupportedError(
+                f"keeps {quoted(name)} of an operator in another file: save it as one file, with"
+                " onnx.save for instance"
+            )
+        pairs = {pair.name(1): pair.name(2) for pair in tensor.messages(13)}
+        raw = locate(name, pairs, elements * size)
+    elif 9 in tensor and elements * size != len(raw):
         raise MalformedError(
-            f"tensor {name} has {len(raw)} bytes where {elements * size} were expected"
+            f"tensor {quoted(name)} has {len(raw)} bytes where {elements * size} were expected"
         )
-    if elements > len(encoded):  # one by one, each takes a byte at least
-        raise MalformedError(f"tensor {name} of {elements} elements in {len(encoded)} bytes")
-    return Tensor(dtype, shape, raw, encoded)
+    elif elements > len(encoded):  # one by one, each takes a byte at least
+        raise MalformedError(
+            f"tensor {quoted(name)} of {elements} elements in {len(encoded)} bytes"
+        )
+    return Tensor(dtype, shape, raw, encoded, is_external)
 
 
-def _input(required: Sequence[Message]) -> Input:
-    if len(required) != 1:
-        names = ", ".join(quoted(info.name(1)) for info in required[:3]) or "none"
-        raise UnsupportedError(f"takes {len(required)} inputs ({names}), not one batch of images")
-    info = required[0]
+def _input(info: Message) -> Input:
     tensor = info.message(2).message(1)
-    dtype, _ = DTYPES.get(tensor.number(1), ("something else", 0))
-    if dtype != "float32":
-        raise UnsupportedError(f"takes {dtype}, not float32: export it in float32")
+    code = tensor.number(1)
+    dtype, _ = DTYPES.get(code, ("something else" if code else "type unstated", 0))
     sizes = (size.number(1) for size in tensor.message(2).messages(1))
-    return Input(info.name(1), tuple(size if size > 0 else None for size in sizes))
+    return Input(info.name(1), dtype, tuple(size if size > 0 else None for size in sizes))
+
+
+def _images(inputs: Sequence[Input]) -> Input:
+    """The input that is images: the only one, or the only one of four dimensions."""
+    likely = [each for each in inputs if len(each.shape) == 4] if len(inputs) > 1 else inputs
+    if len(likely) != 1:
+        names = ", ".join(quoted(each.name) for each in inputs[:3]) or "none"
+        raise UnsupportedError(
+            f"takes {len(inputs)} inputs ({names}), not one batch of images: cut out what one"
+            " of them takes, with onnx.utils.extract_model"
+        )
+    if likely[0].dtype not in FLOATS:
+        raise UnsupportedError(f"takes {likely[0].dtype}, not float32: export it in float32")
+    return likely[0]

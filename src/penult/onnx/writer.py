@@ -4,7 +4,7 @@ By hand rather than with the `onnx` package, which takes as long to import as th
 load; the tests hold the result against that package's checker.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
@@ -15,8 +15,8 @@ from penult.engine import Cut
 from penult.errors import UsageError
 from penult.graph.tokens import portable
 from penult.graph.values import Array, Constant, Value, Variable, constants, walk
-from penult.onnx.messages import MICROSOFT, external, node, opset, tensor, value_info
-from penult.util.files import replacing
+from penult.onnx.messages import MICROSOFT, external, located, node, opset, tensor, value_info
+from penult.util.files import replacing, sync
 from penult.util.protobuf import encode, opening
 from penult.util.text import quoted
 from penult.version import __version__
@@ -24,6 +24,7 @@ from penult.version import __version__
 OPSET = 17  # the newest that OpenVINO, TensorRT and CoreML of recent years all read
 IR_VERSION = 8
 MAX_BYTES = 2**31 - 1  # what Protocol Buffers read
+ALIGNMENT = 4096  # bytes, of weights in a file of their own, so that they can be mapped into memory
 
 Read: TypeAlias = Callable[[Variable], Array]
 
@@ -59,34 +60,37 @@ def to_onnx(outputs: Mapping[str, Value], read: Read) -> Cut:
 
 
 def write_onnx(
-    path: Path, outputs: Mapping[str, Value], read: Read, metadata: Mapping[str, str]
+    path: Path,
+    outputs: Mapping[str, Value],
+    read: Read,
+    metadata: Mapping[str, str],
+    limit: int = MAX_BYTES,
 ) -> None:
     """Write the part of a graph that `outputs` need as a file of its own, weights included.
 
-    At most one constant of the graph is in memory at a time. The file is written beside its final
-    name, synced and renamed, so that an existing one is replaced whole or not at all.
+    Where that would be larger than ONNX allows, the weights go into a file beside it, with the same
+    name and `.data` at the end. At most one constant of the graph is in memory at a time. Files are
+    written beside their final names, synced and renamed, so that an existing one is replaced whole
+    or not at all; there is never a file beside another's weights.
 
     Args:
         path: The file.
         outputs: The layers to compute, by the names that the model's outputs shall have.
         read: Gives a variable's array, of the variable's shape.
         metadata: What the file shall say of itself; see `penult.onnx.origin`.
+        limit: How many bytes it may have.
 
     Raises:
-        UsageError: The file can't be written, or would be larger than ONNX allows.
+        UsageError: The file can't be written.
     """
-    nodes, used, ends = _parts(portable(outputs))
-    graph = [nodes, *_embed(used), ends]
-    properties = ((14, encode((1, key), (2, value))) for key, value in metadata.items())
-    header = encode(*_HEADER, _OPSET, *properties) + opening(7, sum(map(_bytes, graph)))
-    total = sum(map(_bytes, [header, *graph]))
-    if total > MAX_BYTES:
-        raise UsageError(
-            f"{quoted(path)} would have {total} bytes, but an ONNX file at most {MAX_BYTES}: "
-            "choose an earlier layer (-l)"
-        )
+    parts = _parts(portable(outputs))
+    pieces = _assemble(parts, _embed(parts.constants), metadata)
     try:
-        _write(path, [header, *graph], read)
+        if sum(map(_bytes, pieces)) <= limit:
+            with replacing(path) as temporary:
+                _write(temporary, pieces, read)
+        else:
+            _write_two(path, parts, read, metadata)
     except OSError as exc:
         reason = exc.strerror or str(exc)
         raise UsageError(f"can't write {quoted(path)}: {reason.lower()}") from exc
@@ -174,8 +178,36 @@ def _bytes(piece: _Piece) -> int:
     return np.dtype(piece.dtype).itemsize * prod(piece.shape)
 
 
-def _write(path: Path, pieces: list[_Piece], read: Read) -> None:
-    with replacing(path) as temporary, temporary.open("wb") as file:
+def _assemble(
+    parts: _Parts, initializers: Iterable[_Piece], metadata: Mapping[str, str]
+) -> list[_Piece]:
+    """All pieces of a file, in order."""
+    graph = [parts.nodes, *initializers, parts.ends]
+    properties = ((14, encode((1, key), (2, value))) for key, value in metadata.items())
+    header = encode(*_HEADER, _OPSET, *properties) + opening(7, sum(map(_bytes, graph)))
+    return [header, *graph]
+
+
+def _write_two(path: Path, parts: _Parts, read: Read, metadata: Mapping[str, str]) -> None:
+    """Write a file, and one beside it that has the numbers of all constants."""
+    data = path.with_name(f"{path.name}.data")
+    numbers: list[_Piece] = []
+    initializers, end = [], 0
+    for name, constant in parts.constants.items():
+        gap = -end % ALIGNMENT
+        numbers += [bytes(gap), constant]
+        place = data.name, end + gap, _bytes(constant)
+        initializers.append(encode((5, located(name, constant.shape, constant.dtype, *place))))
+        end += gap + _bytes(constant)
+    with replacing(path) as model, replacing(data) as temporary:
+        _write(temporary, numbers, read)
+        _write(model, _assemble(parts, initializers, metadata), read)
+        sync([model, temporary])
+        path.unlink(missing_ok=True)  # whose data it isn't
+
+
+def _write(path: Path, pieces: Iterable[_Piece], read: Read) -> None:
+    with path.open("wb") as file:
         for piece in pieces:
             if isinstance(piece, Constant):
                 array = to_array(piece, *map(read, piece.variables))
