@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from penult.graph import Value, adaptive_avg_pool, flatten, max_pool, relu
-from penult.images import preprocess
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.classics import classes_of, held
 from penult.nets.design import Card, Shapes
 from penult.nets.spec import Architecture, Layers
@@ -22,11 +21,6 @@ TABLE = [  # place in `features`, channels, kernel, stride, padding; then whethe
     (10, 256, 3, 1, 1, True),
 ]
 HIDDEN = 4096
-
-PUBLISHED = [  # at https://download.pytorch.org/models/DIGEST.pth, BSD-3-Clause
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    ("alexnet", "IMAGENET1K_V1", "alexnet-owt-7be5be79", 256, "bilinear", 224, 56.522, 79.066),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ class AlexNet:
 
     def preprocess(self, size: int) -> Transform:
         """As torchvision's weights take it."""
-        return preprocess.torchvision(size)
+        return torchvision.preprocess_as_published(self.name, size)
 
 
 def alexnet(images: Value, classes: int) -> Layers:

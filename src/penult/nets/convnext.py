@@ -31,9 +31,9 @@ from penult.graph.values import Array
 from penult.images import preprocess
 from penult.images.geometry import ShorterSide
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.convnext_names import NAMES, Dialect
-from penult.nets.convnext_published import TIMM, TORCHVISION
+from penult.nets.convnext_published import TIMM
 from penult.nets.spec import Architecture, Layers
 from penult.nets.transformer import ACTIVATIONS, Activation
 
@@ -141,9 +141,7 @@ class ConvNeXt:
         name = self.name.partition("/")[2]
         match self.library:
             case "torchvision":
-                shorter = size * TORCHVISION.get(name, 232) // 224
-                geometry = ShorterSide(size, shorter, "bilinear", longer="down", corner="nearest")
-                return Transform(geometry, preprocess.IMAGENET)
+                return torchvision.preprocess_as_published(self.name, size)
             case "open_clip":
                 return preprocess.shorter_side(size, 1, "bicubic", preprocess.CLIP)
             case "transformers":

@@ -7,7 +7,7 @@ from penult.errors import NetworkError
 from penult.graph import images, variables
 from penult.nets.convnext import ConvNeXt
 from penult.nets.convnext_names import NAMES, Dialect, Names
-from penult.nets.convnext_published import SIZES, TESTS, TIMM, TORCHVISION
+from penult.nets.convnext_published import SIZES, TESTS, TIMM
 from penult.nets.design import Card, Shapes
 from penult.nets.transformer import Activation
 from penult.util.text import quoted
@@ -232,7 +232,7 @@ class _Reader:
             named = self.config.get("timm_model_name")
         elif self.library == "timm" and self.config:
             named = None  # its arguments may make anything of it
-        known = isinstance(named, str) and (named in TIMM or named in TORCHVISION)
+        known = isinstance(named, str) and named in TIMM
         if known and named != title:
             raise NetworkError(f"the tensors are of {title}, not of {named} as is said beside them")
         if self.library != "transformers":

@@ -1,4 +1,4 @@
-"""The ConvNeXts that timm and torchvision publish: names, sizes, accuracies."""
+"""The ConvNeXts that timm publishes: names, sizes, what their default weights take."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -55,12 +55,3 @@ TIMM = {
     }.items()
     for name in names.split()
 }
-
-PUBLISHED = [  # at https://download.pytorch.org/models/NAME-DIGEST.pth, BSD-3-Clause
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    ("convnext_tiny", "IMAGENET1K_V1", "983f1562", 236, "bilinear", 224, 82.52, 96.146),
-    ("convnext_small", "IMAGENET1K_V1", "0c510722", 230, "bilinear", 224, 83.616, 96.65),
-    ("convnext_base", "IMAGENET1K_V1", "6075fbad", 232, "bilinear", 224, 84.062, 96.87),
-    ("convnext_large", "IMAGENET1K_V1", "ea097f82", 232, "bilinear", 224, 84.414, 96.976),
-]
-TORCHVISION = {name: shorter for name, _, _, shorter, *_ in PUBLISHED}

@@ -11,7 +11,7 @@ from typing import Literal
 from penult.graph import Value, avg_pool, concat, global_avg_pool, max_pool, relu
 from penult.images import preprocess
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.classics import classes_of, held, kernel
 from penult.nets.design import Card, Shapes
 from penult.nets.spec import Architecture, Layers
@@ -31,14 +31,6 @@ TITLES: Mapping[
     ((6, 12, 48, 32), 32): "densenet201",
 }
 KNOWN = frozenset(TITLES.values())
-
-PUBLISHED = [  # at https://download.pytorch.org/models/NAME-DIGEST.pth, BSD-3-Clause
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    ("densenet121", "IMAGENET1K_V1", "a639ec97", 256, "bilinear", 224, 74.434, 91.972),
-    ("densenet161", "IMAGENET1K_V1", "8d451a50", 256, "bilinear", 224, 77.138, 93.56),
-    ("densenet169", "IMAGENET1K_V1", "b2777c0a", 256, "bilinear", 224, 75.6, 92.806),
-    ("densenet201", "IMAGENET1K_V1", "c1103571", 256, "bilinear", 224, 76.896, 93.37),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +91,7 @@ class DenseNet:
     def preprocess(self, size: int) -> Transform:
         """As the library's weights take it."""
         if self.library == "torchvision":
-            return preprocess.torchvision(size)
+            return torchvision.preprocess_as_published(self.name, size)
         return preprocess.shorter_side(size, 0.875, "bicubic", preprocess.IMAGENET)
 
     def _build(self, images: Value, classes: int) -> Layers:

@@ -14,7 +14,7 @@ from penult.graph import Constant, Value, add, concat, global_avg_pool, max_pool
 from penult.graph.ops import Padding
 from penult.images import preprocess
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.classics import classes_of, held
 from penult.nets.design import Card, Shapes
 from penult.nets.spec import Architecture, Layers
@@ -33,11 +33,6 @@ TABLE: dict[str, tuple[int, ...]] = {
     "inception5a": (256, 160, 320, 32, 128, 128),
     "inception5b": (384, 192, 384, 48, 128, 128),
 }
-
-PUBLISHED = [  # at https://download.pytorch.org/models/NAME-DIGEST.pth, BSD-3-Clause
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    ("googlenet", "IMAGENET1K_V1", "1378be20", 256, "bilinear", 224, 69.778, 89.53),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +67,7 @@ class GoogLeNet:
 
     def preprocess(self, size: int) -> Transform:
         """As torchvision's weights take it."""
-        return preprocess.torchvision(size)
+        return torchvision.preprocess_as_published(self.name, size)
 
 
 def googlenet(images: Value, classes: int) -> Layers:

@@ -12,7 +12,7 @@ from penult.errors import UsageError
 from penult.graph import Value, avg_pool, concat, global_avg_pool, max_pool
 from penult.images import preprocess
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.classics import classes_of, held
 from penult.nets.design import Card, Shapes
 from penult.nets.googlenet import conv_bn_relu, from_half
@@ -22,20 +22,6 @@ SOURCES = {
     "torchvision": "https://github.com/pytorch/vision/blob/main/torchvision/models/inception.py",
     "timm": "https://github.com/huggingface/pytorch-image-models/blob/main/timm/models/inception_v3.py",
 }
-
-PUBLISHED = [  # at https://download.pytorch.org/models/DIGEST.pth, BSD-3-Clause
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    (
-        "inception_v3",
-        "IMAGENET1K_V1",
-        "inception_v3_google-0cc3c7bd",
-        342,
-        "bilinear",
-        299,
-        77.294,
-        93.45,
-    ),
-]
 
 
 class Step(NamedTuple):
@@ -170,7 +156,7 @@ class InceptionV3:
     def preprocess(self, size: int) -> Transform:
         """As the library's weights take it."""
         if self.library == "torchvision":
-            return preprocess.torchvision(size)
+            return torchvision.preprocess_as_published(self.name, size)
         return preprocess.shorter_side(size, 0.875, "bicubic", preprocess.HALF)
 
     def _build(self, images: Value, classes: int) -> Layers:

@@ -7,10 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from penult.graph import Value, concat, global_avg_pool, interleave, max_pool, relu, slice_map
-from penult.images import preprocess
-from penult.images.geometry import ShorterSide
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.classics import classes_of, held, kernel
 from penult.nets.design import Card, Shapes
 from penult.nets.spec import Architecture, Layers
@@ -19,20 +17,6 @@ STAGES = (2, 3, 4)  # as the paper numbers them
 MOST_BLOCKS = 64  # of a stage; published ones have up to 8
 WIDTHS = {48: "x0_5", 116: "x1_0", 176: "x1_5", 244: "x2_0"}  # by channels of the second stage
 KNOWN = frozenset(f"shufflenet_v2_{width}" for width in WIDTHS.values())
-
-PUBLISHED = [  # at https://download.pytorch.org/models/DIGEST.pth, BSD-3-Clause
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    *[
-        (f"shufflenet_v2_{width}", "IMAGENET1K_V1", digest, shorter, "bilinear", 224, top1, top5)
-        for width, digest, shorter, top1, top5 in [
-            ("x0_5", "shufflenetv2_x0.5-f707e7126e", 256, 60.552, 81.746),
-            ("x1_0", "shufflenetv2_x1-5666bf0f80", 256, 69.362, 88.316),
-            ("x1_5", "shufflenetv2_x1_5-3c479a10", 232, 72.996, 91.086),
-            ("x2_0", "shufflenetv2_x2_0-8be3c8ee", 232, 76.23, 93.006),
-        ]
-    ]
-]
-SHORTER = {name: shorter for name, _, _, shorter, *_ in PUBLISHED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +70,7 @@ class ShuffleNetV2:
 
     def preprocess(self, size: int) -> Transform:
         """As torchvision's weights take it."""
-        shorter = round(size * SHORTER.get(self.name.partition("/")[2], 256) / 224)
-        geometry = ShorterSide(size, shorter, "bilinear", longer="down", corner="nearest")
-        return Transform(geometry, preprocess.IMAGENET)
+        return torchvision.preprocess_as_published(self.name, size)
 
     def _build(self, images: Value, classes: int) -> Layers:
         layers: Layers = {}

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from penult.graph import Value, concat, global_avg_pool, relu
-from penult.images import preprocess
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.classics import classes_of, held
 from penult.nets.design import Card, Shapes
 from penult.nets.spec import Architecture, Layers
@@ -54,12 +53,6 @@ TABLE: dict[str, tuple[int, int, tuple[Fire | None, ...]]] = {
     ),
 }
 
-PUBLISHED = [  # at https://download.pytorch.org/models/NAME-DIGEST.pth, BSD-3-Clause
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    ("squeezenet1_0", "IMAGENET1K_V1", "b66bff10", 256, "bilinear", 224, 58.092, 80.42),
-    ("squeezenet1_1", "IMAGENET1K_V1", "b8a52dc0", 256, "bilinear", 224, 58.178, 80.624),
-]
-
 
 @dataclass(frozen=True, slots=True)
 class SqueezeNet:
@@ -95,7 +88,7 @@ class SqueezeNet:
 
     def preprocess(self, size: int) -> Transform:
         """As torchvision's weights take it."""
-        return preprocess.torchvision(size)
+        return torchvision.preprocess_as_published(self.name, size)
 
     def _build(self, images: Value, classes: int) -> Layers:
         layers: Layers = {}

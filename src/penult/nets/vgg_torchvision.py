@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from penult.graph import Value, adaptive_avg_pool, flatten, global_avg_pool, max_pool, relu
-from penult.images import preprocess
 from penult.images.preprocess import Transform
-from penult.nets import pytorch
+from penult.nets import pytorch, torchvision
 from penult.nets.classics import classes_of, held, kernel
 from penult.nets.design import Card, Shapes
 from penult.nets.spec import Architecture, Layers
@@ -27,18 +26,6 @@ CONFIGURATIONS: Mapping[
     (2, 2, 4, 4, 4): "vgg19",  # E
 }
 KNOWN = frozenset(f"{n}{norm}" for n in CONFIGURATIONS.values() for norm in ("", "_bn"))
-
-PUBLISHED = [  # at https://download.pytorch.org/models/NAME-DIGEST.pth, BSD-3-Clause
-    # name, tag, digest, shorter side, kernel, size, top-1, top-5
-    ("vgg11", "IMAGENET1K_V1", "8a719046", 256, "bilinear", 224, 69.02, 88.628),
-    ("vgg11_bn", "IMAGENET1K_V1", "6002323d", 256, "bilinear", 224, 70.37, 89.81),
-    ("vgg13", "IMAGENET1K_V1", "19584684", 256, "bilinear", 224, 69.928, 89.246),
-    ("vgg13_bn", "IMAGENET1K_V1", "abd245e5", 256, "bilinear", 224, 71.586, 90.374),
-    ("vgg16", "IMAGENET1K_V1", "397923af", 256, "bilinear", 224, 71.592, 90.382),
-    ("vgg16_bn", "IMAGENET1K_V1", "6c64b313", 256, "bilinear", 224, 73.36, 91.516),
-    ("vgg19", "IMAGENET1K_V1", "dcbb9e9d", 256, "bilinear", 224, 72.376, 90.876),
-    ("vgg19_bn", "IMAGENET1K_V1", "c79401a0", 256, "bilinear", 224, 74.218, 91.842),
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +89,7 @@ class Vgg:
 
     def preprocess(self, size: int) -> Transform:
         """As torchvision's weights take it; timm's are the same."""
-        return preprocess.torchvision(size)
+        return torchvision.preprocess_as_published(self.name, size)
 
     def _build(self, images: Value, classes: int) -> Layers:
         layers: Layers = {}
