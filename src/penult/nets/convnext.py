@@ -154,7 +154,7 @@ class ConvNeXt:
     def _transformers(self, size: int) -> Transform:
         """As ConvNextImageProcessor and DINOv3ViTImageProcessor do."""
         if self.dialect == "dinov3":
-            return preprocess.squashed(size, "bilinear", preprocess.IMAGENET)
+            return preprocess.squashed(size, "float_bilinear", preprocess.IMAGENET)
         if size >= 384:
             return preprocess.squashed(size, "bicubic", preprocess.IMAGENET)
         geometry = ShorterSide(size, int(size / 0.875), "bicubic", longer="down", corner="down")
