@@ -183,6 +183,26 @@ def test_settings_that_contradict_the_tensors_are_refused():
             read(shapes, Card("transformers", "convnext", config))
 
 
+def test_norms_without_bias_are_read_of_those_that_are_published_only():
+    def without(shapes):
+        return {n: s for n, s in shapes.items() if ".norm.bias" not in n and n != "stem.1.bias"}
+
+    zepto = read(without(tensors((32, 64, 128, 256), (2, 2, 4, 2))))
+    assert (zepto.name, zepto.norm) == ("timm/convnext_zepto_rms", "deviation")
+    assert not read_designs(without(tensors()), Card())
+
+
+def test_a_file_with_a_classifier_but_no_norm_lacks_it():
+    shapes = {n: s for n, s in tensors().items() if not n.startswith("head.norm")}
+    assert needed(read(shapes)) == tensors()
+
+
+@pytest.mark.parametrize("pool", ["max", 3, None])
+def test_other_poolings_are_refused(pool):
+    with pytest.raises(NetworkError, match="global_pool"):
+        read(tensors(), Card("timm", "convnext_tiny", {"global_pool": pool}))
+
+
 @pytest.mark.parametrize(
     "strange",
     [

@@ -115,6 +115,7 @@ class ConvNeXt:
             and self.stem[-1] == self.widths[0]
             and min(self.patch, self.head, self.projected, self.classes) >= 0
             and bool(self.projection) == bool(self.projected)
+            and (self.norm == "layer" or min(self.widths) > 1)
         ):
             raise ValueError("that can't be a ConvNeXt")
 

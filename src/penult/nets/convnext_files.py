@@ -109,16 +109,14 @@ class _Reader:
             widths=self.widths,
             hidden=tuple(shape[0] for shape in fc1),
             kernels=self.kernels,
-            norm="layer"
-            if f"{self._in_block(0, self.names.norm)}.bias" in self.shapes
-            else "deviation",
+            norm=self._norm(title),
             activation=self._activation(title),
             epsilon=epsilon,
             last_epsilon=last_epsilon,
             has_scale=self._in_block(0, self.names.scale) in self.shapes,
             has_response_norm=self.has_response_norm,
             is_convolutional=len(fc1[0]) == 4,
-            last_norm=self._last_norm(),
+            last_norm=self._last_norm(classifier[0]),
             head=self.shapes.get("head.pre_logits.fc.weight", (0,))[0] if not self.base else 0,
             projection=projection,
             projected=projected,
@@ -181,11 +179,22 @@ class _Reader:
             return ACTIVATIONS[name]
         raise NetworkError(f"the activation {quoted(name)} isn't known")
 
-    def _last_norm(self) -> Literal["map", "vector", "plain"]:
+    def _norm(self, title: str) -> Literal["layer", "deviation"]:
+        if self._has_norm_bias:
+            return "layer"
+        if title.startswith("convnext_zepto"):
+            return "deviation"
+        raise ValueError("of other norms without a bias none is published")
+
+    @property
+    def _has_norm_bias(self) -> bool:
+        return f"{self._in_block(0, self.names.norm)}.bias" in self.shapes
+
+    def _last_norm(self, classes: int) -> Literal["map", "vector", "plain"]:
         if f"{self.base}norm_pre.weight" in self.shapes:
             return "map"
         is_there = f"{self.base}{self.names.last_norm}.weight" in self.shapes
-        return "vector" if is_there or self.library != "timm" else "plain"
+        return "vector" if is_there or classes or self.library != "timm" else "plain"
 
     def _projection(self) -> tuple[Literal["", "linear", "mlp"], int, bool]:
         """CLIP's: its kind, channels, and whether the last layer has a bias."""
@@ -209,9 +218,8 @@ class _Reader:
         if self._test():
             return self._test()
         size = SIZES.get((self.depths, first), f"{sum(self.depths)}x{first}")
-        has_bias = f"{self._in_block(0, self.names.norm)}.bias" in self.shapes
         parts = {
-            "rms": not has_bias,
+            "rms": not self._has_norm_bias,
             "ols": has_overlap,
             "hnf": f"{self.base}norm_pre.weight" in self.shapes,
             "mlp": "head.pre_logits.fc.weight" in self.shapes,
@@ -235,6 +243,8 @@ class _Reader:
         known = isinstance(named, str) and named in TIMM
         if known and named != title:
             raise NetworkError(f"the tensors are of {title}, not of {named} as is said beside them")
+        if (pool := self.config.get("global_pool", "avg")) != "avg":
+            raise NetworkError(f"the settings beside the weights say global_pool {quoted(pool)}")
         if self.library != "transformers":
             return
         for key, found in (("depths", self.depths), ("hidden_sizes", self.widths)):

@@ -55,38 +55,30 @@ TIMM = Names(
     embedding="pre_logits",
     classifier_layer="head.fc",
 )
-CONVNEXT = Names(
-    stem=("convnext.embeddings.patch_embeddings", "convnext.embeddings.layernorm"),
-    halving=(
-        "convnext.encoder.stages.{i}.downsampling_layer.0",
-        "convnext.encoder.stages.{i}.downsampling_layer.1",
-    ),
-    block="convnext.encoder.stages.{i}.layers.{j}",
-    depthwise="dwconv",
-    norm="layernorm",
-    fc1="pwconv1",
-    fc2="pwconv2",
-    scale="layer_scale_parameter",
-    response=("grn.weight", "grn.bias"),
-    last_norm="convnext.layernorm",
-    classifier="classifier",
-    stem_layer="convnext.embeddings",
-    halving_layer="convnext.encoder.stages.{i}.downsampling_layer.1",
-    block_layer="convnext.encoder.stages.{i}.layers.{j}",
-    stage_layer="convnext.encoder.stages.{i}",
-    norm_layer="",
-    embedding="pooler_output",
-    classifier_layer="classifier",
-)
 
 
-def _renamed(names: Names, old: str, new: str) -> Names:
-    def rename(value: str | tuple[str, str]) -> str | tuple[str, ...]:
-        if isinstance(value, tuple):
-            return tuple(each.replace(old, new) for each in value)
-        return value.replace(old, new)
-
-    return Names(*map(rename, names))  # type: ignore[arg-type]
+def _transformers(base: str) -> Names:
+    stages = base + "encoder.stages.{i}"
+    return Names(
+        stem=(f"{base}embeddings.patch_embeddings", f"{base}embeddings.layernorm"),
+        halving=(f"{stages}.downsampling_layer.0", f"{stages}.downsampling_layer.1"),
+        block=f"{stages}.layers.{{j}}",
+        depthwise="dwconv",
+        norm="layernorm",
+        fc1="pwconv1",
+        fc2="pwconv2",
+        scale="layer_scale_parameter",
+        response=("grn.weight", "grn.bias"),
+        last_norm=f"{base}layernorm",
+        classifier="classifier",
+        stem_layer=f"{base}embeddings",
+        halving_layer=f"{stages}.downsampling_layer.1",
+        block_layer=f"{stages}.layers.{{j}}",
+        stage_layer=stages,
+        norm_layer="",
+        embedding="pooler_output",
+        classifier_layer="classifier",
+    )
 
 
 NAMES: Mapping[Dialect, Names] = {
@@ -111,9 +103,9 @@ NAMES: Mapping[Dialect, Names] = {
         embedding="classifier.1",
         classifier_layer="classifier.2",
     ),
-    "convnext": CONVNEXT,
-    "convnextv2": _renamed(CONVNEXT, "convnext.", "convnextv2."),
-    "convnext_model": _renamed(CONVNEXT, "convnext.", ""),
+    "convnext": _transformers("convnext."),
+    "convnextv2": _transformers("convnextv2."),
+    "convnext_model": _transformers(""),
     "dinov3": Names(
         stem=("stages.0.downsample_layers.0", "stages.0.downsample_layers.1"),
         halving=("stages.{i}.downsample_layers.0", "stages.{i}.downsample_layers.1"),
