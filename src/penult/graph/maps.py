@@ -1,5 +1,7 @@
 """Operations across the channels of maps, and parts of them."""
 
+from math import prod
+
 import numpy as np
 
 from penult.graph.ops import add, multiply, reshape
@@ -14,8 +16,11 @@ def response_norm(x: Value, scale: Constant, bias: Constant) -> Value:
         scale: (channels, 1, 1).
         bias: Likewise.
     """
-    lengths = _reduce("ReduceL2", x, 2, 3)
-    shares = _divide(lengths, add(_reduce("ReduceMean", lengths, 1), _number(1e-6)))
+    channels, *places = x.shape
+    squares = Value("GlobalAveragePool", (multiply(x, x),), (channels, 1, 1), layout=x.layout)
+    lengths = _sqrt(squares)  # all divided by the square root of the places, like the epsilon
+    least = _number(1e-6 / prod(places) ** 0.5)
+    shares = _divide(lengths, add(_mean(lengths, 1), least))
     return add(multiply(x, add(multiply(shares, scale), _number(1))), bias)
 
 
@@ -28,12 +33,11 @@ def deviation_norm(x: Value, scale: Constant, *, epsilon: float) -> Value:
         epsilon: Is added to the variance, which is the sum of squares / (channels - 1).
     """
     axis, channels = len(x.shape), x.shape[-1]
-    mean = _reduce("ReduceMean", x, axis)
+    mean = _mean(x, axis)
     distance = add(x, multiply(mean, _number(-1)))
-    variance = _reduce("ReduceMean", multiply(distance, distance), axis)
+    variance = _mean(multiply(distance, distance), axis)
     unbiased = add(multiply(variance, _number(channels / (channels - 1))), _number(epsilon))
-    deviation = Value("Sqrt", (unbiased,), unbiased.shape, layout=x.layout)
-    return multiply(_divide(x, deviation), scale)
+    return multiply(_divide(x, _sqrt(unbiased)), scale)
 
 
 def slice_map(x: Value, start: int, stop: int) -> Value:
@@ -81,10 +85,14 @@ def _windows(side: int, places: int, *, turned: bool = False) -> Constant:
     return Constant((places, side) if turned else (side, places), (), compute)
 
 
-def _reduce(op: str, x: Value, *axes: int) -> Value:
-    """Reduce axes to one place each; the batch is axis 0."""
-    shape = tuple(1 if axis in axes else side for axis, side in enumerate(x.shape, 1))
-    return Value(op, (x,), shape, {"axes": [*axes], "keepdims": 1}, layout=x.layout)
+def _mean(x: Value, axis: int) -> Value:
+    """Average over an axis, of which one place is left; the batch is axis 0."""
+    shape = (*x.shape[: axis - 1], 1, *x.shape[axis:])
+    return Value("ReduceMean", (x,), shape, {"axes": [axis], "keepdims": 1}, layout=x.layout)
+
+
+def _sqrt(x: Value) -> Value:
+    return Value("Sqrt", (x,), x.shape, layout=x.layout)
 
 
 def _divide(x: Value, y: Value) -> Value:
