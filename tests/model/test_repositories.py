@@ -6,7 +6,7 @@ The networks are tiny Vision Transformers under the names of each library.
 import numpy as np
 import pytest
 from modern import write_safetensors
-from tiny import MEANS, folder, tensors, timm_config
+from tiny import CLIP, MEANS, OF_TRANSFORMERS, folder, tensors, timm_config
 
 import penult
 from penult.errors import NetworkError, UsageError
@@ -15,15 +15,6 @@ from penult.nets.design import Card
 from penult.store import open_table
 
 PHOTO = "examples/photos/cat_chelsea.jpg"
-CLIP = {
-    "dialect": "open_clip",
-    "library": "open_clip",
-    "base": "visual.",
-    "has_norm_pre": True,
-    "has_patch_bias": False,
-    "projection": 8,
-}
-OF_TRANSFORMERS = {"dialect": "vit", "library": "transformers", "resampling": "bicubic"}
 
 
 def test_a_folder_of_timm_says_its_preprocessing(tmp_path):

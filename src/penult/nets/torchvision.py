@@ -7,10 +7,10 @@ the default. Accuracy is that of ILSVRC-2012 validation, single crop, as publish
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from penult.images import preprocess
 from penult.images.preprocess import Scaled, Transform
-from penult.images.resampling import Kernel
 from penult.nets.spec import PublishedWeights
 
 LIBRARY = "torchvision/"
@@ -45,7 +45,7 @@ class Published:
     file: str
     size: int
     resize: int
-    kernel: Kernel
+    kernel: Literal["bilinear", "bicubic"]
     numbers: str
     megabytes: int
     top1: float | None
@@ -68,6 +68,18 @@ class Published:
         side = size or self.size
         made = preprocess.torchvision(side, crop=self.size, shorter=self.resize, kernel=self.kernel)
         return Transform(made.geometry, _NUMBERS[self.numbers])
+
+
+def preprocess_for(network: str, size: int) -> Transform:
+    """Make what the default weights of a network take; of one without, as most networks do."""
+    row = find(f"{LIBRARY}{network}")
+    return row.preprocess(size) if row else preprocess.torchvision(size)
+
+
+@cache
+def networks() -> frozenset[str]:
+    """The names of the networks."""
+    return frozenset(each.network for each in published())
 
 
 @cache

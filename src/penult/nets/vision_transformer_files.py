@@ -363,8 +363,9 @@ class _Reader:
 
 
 def _explains(design: VisionTransformer, shapes: Shapes) -> bool:
-    """Whether every tensor of the blocks has its place, so that it is no other kind of network."""
+    """Whether all tensors of patches and blocks have a place, so that it is no other network."""
     layers = design.architecture().build(images(design.size), design.classes)
     needed = {variable.name for variable in variables(layers.values())}
-    blocks = design.base + NAMES[design.dialect].block.name.format(0) + "."
-    return all(name in needed for name in shapes if name.startswith(blocks))
+    names = NAMES[design.dialect]
+    inside = tuple(f"{design.base}{at}." for at in (names.block.name.format(0), "patch_embed"))
+    return all(name in needed for name in shapes if name.startswith(inside))
