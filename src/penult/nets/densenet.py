@@ -2,9 +2,9 @@
 
 Names and numbers are those of torchvision/models/densenet.py and timm/models/densenet.py. The files
 that torchvision publishes spell `denselayer1.norm.1` what its modules call `denselayer1.norm1`.
+A stem of three convolutions is of arXiv:1812.01187, anti-aliasing after it of arXiv:1904.11486.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,15 +22,7 @@ LIBRARIES = {
     "torchvision": "https://github.com/pytorch/vision/blob/main/torchvision/models/densenet.py",
     "timm": "https://github.com/huggingface/pytorch-image-models/blob/main/timm/models/densenet.py",
 }
-TITLES: Mapping[
-    tuple[tuple[int, ...], int], str
-] = {  # by layers of the blocks and channels that a layer adds
-    ((6, 12, 24, 16), 32): "densenet121",
-    ((6, 12, 36, 24), 48): "densenet161",
-    ((6, 12, 32, 32), 32): "densenet169",
-    ((6, 12, 48, 32), 32): "densenet201",
-}
-KNOWN = frozenset(TITLES.values())
+KNOWN = frozenset({"densenet121", "densenet161", "densenet169", "densenet201", "densenetblur121d"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +34,8 @@ class DenseNet:
         size: Pixels of the square input.
         classes: Of the classifier; 0 without one.
         spelling: What stands between `norm` or `conv` and its number.
-        stem: Channels of the first convolution.
+        stem: Channels of its convolutions: one of 7×7, or three of 3×3.
+        has_blur: Whether the map is blurred where the stem halves it for the second time.
         blocks: Layers of each block.
         growth: Channels that a layer adds.
         bottleneck: Channels of a layer's 1×1 convolution.
@@ -52,7 +45,8 @@ class DenseNet:
     size: int
     classes: int
     spelling: Literal["", "."]
-    stem: int
+    stem: tuple[int, ...]
+    has_blur: bool
     blocks: tuple[int, ...]
     growth: int
     bottleneck: int
@@ -61,7 +55,8 @@ class DenseNet:
         if not (
             0 < len(self.blocks) <= MOST_BLOCKS
             and 0 < min(self.blocks) <= max(self.blocks) <= MOST_LAYERS
-            and min(self.stem, self.growth, self.bottleneck) > 0
+            and len(self.stem) in {1, 3}
+            and min(*self.stem, self.growth, self.bottleneck) > 0
             and self.classes >= 0
         ):
             raise ValueError("that can't be a DenseNet")
@@ -70,7 +65,8 @@ class DenseNet:
     def name(self) -> str:
         """What the library calls it, or one like it."""
         layers = 2 * sum(self.blocks) + len(self.blocks) + 1
-        return f"{self.library}/{TITLES.get((self.blocks, self.growth), f'densenet{layers}')}"
+        blur, deep = "blur" if self.has_blur else "", "d" if len(self.stem) == 3 else ""
+        return f"{self.library}/densenet{blur}{layers}{deep}"
 
     @property
     def embedding(self) -> str:
@@ -96,17 +92,7 @@ class DenseNet:
 
     def _build(self, images: Value, classes: int) -> Layers:
         layers: Layers = {}
-        x = pytorch.conv_bn(
-            images,
-            "features.conv0",
-            "features.norm0",
-            filters=self.stem,
-            kernel=7,
-            stride=2,
-            epsilon=EPSILON,
-        )
-        x = self._activated(x, "features.norm0", "features.relu0", layers)
-        x = layers["features.pool0"] = max_pool(x, 3, stride=2, padding=(1, 1))
+        x = self._stem(images, layers)
         for number, depth in enumerate(self.blocks, 1):
             x = self._block(x, f"features.denseblock{number}", depth, layers)
             if number < len(self.blocks):
@@ -118,6 +104,23 @@ class DenseNet:
         if classes and self.classes:
             layers["classifier"] = pytorch.linear(x, "classifier", classes)
         return layers
+
+    def _stem(self, x: Value, layers: Layers) -> Value:
+        for place, channels in enumerate(self.stem):
+            norm = f"features.norm{place}"
+            x = pytorch.conv_bn(
+                x,
+                f"features.conv{place}",
+                norm,
+                filters=channels,
+                kernel=7 if len(self.stem) == 1 else 3,
+                stride=1 if place else 2,
+                epsilon=EPSILON,
+            )
+            x = self._activated(x, norm, f"features.relu{place}", layers)
+        x = max_pool(x, 3, stride=1 if self.has_blur else 2, padding=(1, 1))
+        x = layers["features.pool0"] = pytorch.blur_pool(x) if self.has_blur else x
+        return x
 
     def _activated(self, x: Value, norm: str, act: str, layers: Layers) -> Value:
         """Apply ReLU, which is a part of the norm in timm."""
@@ -160,17 +163,20 @@ def transition(x: Value, name: str) -> Value:
 def read(shapes: Shapes, card: Card) -> DenseNet | None:
     """Read the network of a file; see `penult.nets.design`.
 
-    Those of timm with a stem of three convolutions, `densenetblur121d`, aren't read.
+    A stem of three convolutions is timm's, which publishes one such network, with a blur.
     """
     first = "features.denseblock1.denselayer1"
     spelling: Literal["", "."] = "." if f"{first}.conv.1.weight" in shapes else ""
+    places = range(3 if "features.conv1.weight" in shapes else 1)
+    is_deep = len(places) == 3
     try:
         found = DenseNet(
-            library="timm" if card.library == "timm" else "torchvision",
+            library="timm" if is_deep or card.library == "timm" else "torchvision",
             size=224,
             classes=classes_of(shapes, "classifier"),
             spelling=spelling,
-            stem=kernel(shapes, "features.conv0")[0],
+            stem=tuple(kernel(shapes, f"features.conv{place}")[0] for place in places),
+            has_blur=is_deep and (not card.architecture or "blur" in card.architecture),
             blocks=_blocks(shapes, spelling),
             growth=kernel(shapes, f"{first}.conv{spelling}2")[0],
             bottleneck=kernel(shapes, f"{first}.conv{spelling}1")[0],
