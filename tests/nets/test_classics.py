@@ -141,6 +141,14 @@ def test_vggs_pools_stand_where_a_place_is_left_out():
     assert read(shapes) == design
 
 
+def test_a_network_of_too_many_stages_is_not_read():
+    shapes = {}
+    for stage in range(8):
+        shapes |= {f"features.{3 * stage}.weight": (4, 4 if stage else 3, 3, 3)}
+        shapes |= {f"features.{3 * stage}.bias": (4,)}
+    assert not read_designs(shapes, Card())
+
+
 def test_vgg_without_dense_layers_ends_in_its_average():
     design = Vgg("torchvision", 224, 0, ((8,), (8, 16)), has_norm=False, hidden=())
     weights = random_weights(tensors(design))

@@ -135,6 +135,23 @@ def test_clips_tower_ends_in_its_projection():
     assert compute(design, random_weights(trunk | two)).shape == (1, 5)
 
 
+def test_clips_names_tell_their_size():
+    trunk = {f"visual.trunk.{n}": s for n, s in tensors().items() if not n.startswith("head.fc")}
+    shapes = trunk | {"visual.head.proj.weight": (640, 16)}
+    sizes = {
+        (): 256,
+        ("open_clip", "convnext_base_w_320"): 320,
+        ("open_clip", "convnext_base_w", (("image_size", 288),)): 288,
+    }
+    for card, size in sizes.items():
+        library, name, config = (*card, "", "", ())[:3] if card else ("", "", ())
+        assert read(shapes, Card(library, name, {"vision_cfg": dict(config)})).size == size
+
+
+def test_a_network_of_too_many_stages_is_not_read():
+    assert not read_designs(tensors((8,) * 8, (1,) * 8), Card())
+
+
 def test_a_design_survives_its_document():
     design = read(tensors())
     assert design_of(json.loads(json.dumps(document(design))), DESIGNS) == design

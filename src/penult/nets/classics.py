@@ -43,7 +43,10 @@ def held(design: D, shapes: Shapes, card: Card, known: frozenset[str]) -> D | No
     Raises:
         NetworkError: The card says another network of these.
     """
-    layers = design.architecture().build(images(design.size), design.classes)
+    try:
+        layers = design.architecture().build(images(design.size), design.classes)
+    except NetworkError:  # so many stages that nothing is left of the map
+        return None
     needed = variables(layers.values())
     if any(shapes.get(variable.name) != variable.shape for variable in needed):
         return None

@@ -61,7 +61,10 @@ def read(shapes: Shapes, card: Card) -> ConvNeXt | None:
 
 def _explains(design: ConvNeXt, block: str, shapes: Shapes) -> bool:
     """Whether every tensor of the first block has its place, so that it is no other network."""
-    layers = design.architecture().build(images(design.size), design.classes)
+    try:
+        layers = design.architecture().build(images(design.size), design.classes)
+    except NetworkError:  # so many stages that nothing is left of the map
+        return False
     needed = {variable.name: variable.shape for variable in variables(layers.values())}
     return all(needed.get(n) == shape for n, shape in shapes.items() if n.startswith(block))
 
@@ -255,6 +258,8 @@ class _Reader:
         if self.library == "timm":
             return TIMM[title].size if title in TIMM else 224
         usual = CLIP_SIZES.get(projected, 256) if self.base else 224
+        if self.card.architecture.endswith("_320"):
+            usual = 320
         size = self.config.get("image_size", usual)
         if type(size) is not int or not 0 < size <= 4096:
             raise NetworkError(f"the settings beside the weights say image_size {quoted(size)}")
