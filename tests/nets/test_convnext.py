@@ -202,7 +202,8 @@ def test_settings_that_contradict_the_tensors_are_refused():
 
 def test_norms_without_bias_are_read_of_those_that_are_published_only():
     def without(shapes):
-        return {n: s for n, s in shapes.items() if ".norm.bias" not in n and n != "stem.1.bias"}
+        norms = (".norm.bias", "downsample.0.bias", "stem.1.bias")
+        return {n: s for n, s in shapes.items() if not n.endswith(norms)}
 
     zepto = read(without(tensors((32, 64, 128, 256), (2, 2, 4, 2))))
     assert (zepto.name, zepto.norm) == ("timm/convnext_zepto_rms", "deviation")
@@ -228,6 +229,7 @@ def test_other_poolings_are_refused(pool):
         {"stages.0.blocks.0.attn.weight": (8, 8)},
         {"stem.0.weight": (8,)},
         {"stages.0.blocks.0.gamma": (9,)},
+        {"stages.1.blocks.2.xca.qkv.weight": (48, 16)},
     ],
 )
 def test_other_networks_with_such_a_convolution_are_none_of_ours(strange):

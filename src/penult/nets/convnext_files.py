@@ -55,18 +55,19 @@ def read(shapes: Shapes, card: Card) -> ConvNeXt | None:
                 design = _Reader(shapes, card, base, dialect).design()
             except (ValueError, IndexError):  # shapes that no ConvNeXt has
                 return None
-            return design if _explains(design, f"{block}.", shapes) else None
+            return design if _explains(design, shapes) else None
     return None
 
 
-def _explains(design: ConvNeXt, block: str, shapes: Shapes) -> bool:
-    """Whether every tensor of the first block has its place, so that it is no other network."""
+def _explains(design: ConvNeXt, shapes: Shapes) -> bool:
+    """Whether every tensor of the stages has its place, so that it is no other network."""
     try:
         layers = design.architecture().build(images(design.size), design.classes)
     except NetworkError:  # so many stages that nothing is left of the map
         return False
     needed = {variable.name: variable.shape for variable in variables(layers.values())}
-    return all(needed.get(n) == shape for n, shape in shapes.items() if n.startswith(block))
+    stages = design.base + NAMES[design.dialect].block.partition("{")[0]
+    return all(needed.get(n) == shape for n, shape in shapes.items() if n.startswith(stages))
 
 
 class _Reader:
