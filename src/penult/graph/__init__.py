@@ -6,6 +6,13 @@ values; only `penult.onnx.writer` asks for weights, and only for those that the 
 depend on.
 """
 
+from penult.graph.maps import (
+    adaptive_avg_pool,
+    deviation_norm,
+    interleave,
+    response_norm,
+    slice_map,
+)
 from penult.graph.ops import (
     BatchNorm,
     add,
@@ -64,6 +71,7 @@ __all__ = [
     "Constant",
     "Value",
     "Variable",
+    "adaptive_avg_pool",
     "add",
     "attention",
     "avg_pool",
@@ -71,6 +79,7 @@ __all__ = [
     "concat",
     "conv",
     "dense",
+    "deviation_norm",
     "embedding",
     "exact_hard_sigmoid",
     "first_token",
@@ -84,6 +93,7 @@ __all__ = [
     "hard_sigmoid",
     "hard_swish",
     "images",
+    "interleave",
     "join_tokens",
     "join_vectors",
     "layer_norm",
@@ -101,10 +111,12 @@ __all__ = [
     "relu",
     "relu6",
     "reshape",
+    "response_norm",
     "rotate",
     "sigmoid",
     "silu",
     "slice_channels",
+    "slice_map",
     "slice_tokens",
     "softmax",
     "tanh",
