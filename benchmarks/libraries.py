@@ -76,7 +76,8 @@ def main() -> None:
             continue
         errors = modern.differences(reference)
         layers = max((error for _, error in modern.prints(reference)), default=0)
-        row = [name, f"{errors['features']:.0e}", f"{errors.get('logits', 0):.0e}", f"{layers:.0e}"]
+        logits = f"{errors['logits']:.0e}" if "logits" in errors else ""
+        row = [name, f"{errors['features']:.0e}", logits, f"{layers:.0e}"]
         if arguments.speed:
             rate, ratio = speed(reference)
             row += [f"{rate:.3g}", f"{ratio:.2f}"]
