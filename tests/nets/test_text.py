@@ -6,7 +6,6 @@ import pytest
 
 from penult.engine import OnnxRuntime
 from penult.graph import any_length
-from penult.nets.design import Card
 from penult.nets.text import read_text
 from penult.onnx.writer import to_onnx
 

@@ -83,7 +83,9 @@ def read_text(shapes: Shapes, card: Card) -> Tower | None:
         found = {}
         for prefix in [name.removesuffix(anchor) for name in shapes if name.endswith(anchor)]:
             if (not prefix or prefix[-1] in "./") and not prefix.endswith(_IMAGES):
-                below = {n.removeprefix(prefix): s for n, s in shapes.items() if n.startswith(prefix)}
+                below = {
+                    n.removeprefix(prefix): s for n, s in shapes.items() if n.startswith(prefix)
+                }
                 if design := module.read(below, card):
                     found[prefix] = design
         if len(found) > 1 and "" not in found:

@@ -112,9 +112,7 @@ class Encoder:
         x = layers[name] = add(x, self._scale(y, name, 1))
         return x
 
-    def _attend(
-        self, x: Value, block: str, rotation: Rotation | None, keys: Value | None
-    ) -> Value:
+    def _attend(self, x: Value, block: str, rotation: Rotation | None, keys: Value | None) -> Value:
         q, k, v = (self._part(x, block, index) for index in range(3))
         if rotation:
             q, k = (rotate(each, *rotation, heads=self.heads) for each in (q, k))
