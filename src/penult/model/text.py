@@ -80,7 +80,7 @@ class TextModel:
 
         design = self._design
         folder = self.path if self.path.is_dir() else self.path.parent
-        return load_tokenizer(folder, self.library, design.context, design.vocabulary)
+        return load_tokenizer(folder, self.library, design.words, design.context, design.vocabulary)
 
     def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
         """Return one row of features a text, of `width`; see `Model.embed_text`."""
@@ -223,4 +223,5 @@ def _batches(by_length: Mapping[int, Sequence[int]]) -> Iterator[list[int]]:
 
 def _normalised(vectors: NDArray[Any]) -> NDArray[Any]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    normalised: NDArray[Any] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return normalised

@@ -32,6 +32,7 @@ from penult.nets.text import Words
 from penult.nets.text_transformer_names import NAMES, Dialect
 from penult.nets.transformer import ACTIVATIONS, Activation, Encoder
 
+CLIP_END = 49_407  # the id that ends CLIP's texts
 LARGEST = -1  # instead of an id: the largest of a text
 
 
@@ -86,7 +87,9 @@ class TextTransformer:
         """Which tokenizer makes its ids."""
         if self.has_bias:
             return "siglip"
-        return "clip" if self.pool != "last" else "clipa"
+        if self.pool == "last":
+            return "clipa"
+        return "clip" if self.end in {LARGEST, CLIP_END} else "roberta"
 
     @property
     def is_free(self) -> bool:
