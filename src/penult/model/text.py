@@ -144,12 +144,13 @@ class TextModel:
         return f"TextModel({self.name} from {self.path.name}: {self.width})"
 
 
-def load_text(source: str | Path | Recipe) -> TextModel:
+def load_text(source: str | Path | Recipe, *, model: str | None = None) -> TextModel:
     """Make a text tower ready, without the image tower beside it.
 
     Args:
         source: The recipe of features that texts are compared with, a weights file or folder, or a
             name as `load_model` takes it.
+        model: What the weights of a file are of, where that has to be said.
 
     Raises:
         NetworkError: There is no text tower.
@@ -162,7 +163,7 @@ def load_text(source: str | Path | Recipe) -> TextModel:
     if lookup(str(source)) or (Path(source).is_file() and is_onnx(source)):
         raise _without(str(source))
     is_file = Path(source).exists()
-    brought = bring(None, source) if is_file else bring(str(source), None, text=True)
+    brought = bring(model, source) if is_file else bring(str(source), None, text=True)
     return _made(brought, open_checkpoint(brought.weights), str(source))
 
 
