@@ -102,7 +102,7 @@ def _pad(folder: Path, encoder: "tokenizers.Tokenizer", words: Words, vocabulary
     if words == "siglip" and path.is_file():
         token: Any = read_object(path).get("pad_token")
         token = token.get("content") if isinstance(token, dict) else token
-        pad = encoder.token_to_id(token) if isinstance(token, str) else None
+        pad: int | None = encoder.token_to_id(token) if isinstance(token, str) else None
         if token is not None and pad is None:
             raise damaged(path, f"its pad_token {quoted(token)} has no id")
         if pad is not None:
