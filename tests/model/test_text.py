@@ -7,21 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from modern import write_safetensors
-from tiny import folder, tensors, text_tensors
+from tiny import CLIP, folder, tensors, text_tensors
 
 import penult
 from penult.errors import CheckpointError, MissingExtraError, NetworkError, UsageError
 from penult.model.text import load_text
 from penult.text.tokenizer import MAX_LENGTH, MAX_TEXTS
 
-IMAGES = {
-    "dialect": "open_clip",
-    "library": "open_clip",
-    "base": "visual.",
-    "has_norm_pre": True,
-    "has_patch_bias": False,
-    "projection": 8,
-}
 SETTINGS = {
     "open_clip_config": {
         "model_cfg": {
@@ -47,7 +39,7 @@ SENTENCEPIECE = Path(__file__).parents[1] / "text/sentencepiece/siglip.model.gz"
 def clip(tmp_path_factory):
     """A repository of a tiny CLIP."""
     path = tmp_path_factory.mktemp("clip") / "r"
-    return folder(path, tensors(**IMAGES) | text_tensors(), **SETTINGS)
+    return folder(path, tensors(**CLIP) | text_tensors(), **SETTINGS)
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +82,7 @@ def test_a_file_without_an_image_tower_will_do(tmp_path, model):
 
 
 def test_the_image_tower_tells_the_activation_of_a_file_alone(tmp_path):
-    weights = tensors(**IMAGES) | text_tensors()
+    weights = tensors(**CLIP) | text_tensors()
     file = write_safetensors(tmp_path / "clip.safetensors", weights)
     found = []
     for name in ("open_clip/clip-gelu", "open_clip/clip-quickgelu"):
