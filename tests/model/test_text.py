@@ -125,6 +125,14 @@ def test_siglip_sees_what_fills_up_a_text(tmp_path):
     assert not np.allclose(filled, other, rtol=1e-3)
 
 
+def test_a_closed_model_embeds_nothing(clip):
+    loaded = penult.load_model(str(clip))
+    loaded.embed_text(["a cat"])
+    loaded.close()
+    with pytest.raises(UsageError, match="is closed"):
+        loaded.embed_text(["a cat"])
+
+
 def test_no_text_is_no_features(model):
     assert model.embed_text([]).shape == (0, 8)
 

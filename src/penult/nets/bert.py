@@ -234,6 +234,6 @@ def _pool(config: Mapping[str, Any], *, is_roberta: bool) -> Any:  # noqa: ANN40
     name = config.get("hf_pooler_type")
     if name is None:
         return "mean" if is_roberta else "first"
-    if name in POOLERS:
+    if isinstance(name, str) and name in POOLERS:
         return POOLERS[name]
     raise NetworkError(f"the text tower's setting hf_pooler_type {quoted(name)} isn't known")
