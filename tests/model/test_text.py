@@ -194,7 +194,7 @@ def test_what_is_lacking_is_named(tmp_path):
 
 
 def test_ids_beyond_the_vocabulary_are_refused(tmp_path):
-    with pytest.raises(NetworkError):
+    with pytest.raises(UsageError, match="text 0 has ids beyond 0 to 299"):
         siglip(tmp_path / "r").embed_ids([[400] * 64])
 
 

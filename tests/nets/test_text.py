@@ -32,7 +32,9 @@ def compute(reference, ids):
     graph = any_length(graph) if design.is_free else graph
     engine = OnnxRuntime(to_onnx(graph, lambda v: reference.weight(v.name)), once=True)
     rows = [np.array([design.cut(row)]) for row in ids.tolist()]
-    return np.concatenate([engine.run(design.inputs(row))["features"] for row in rows])
+    table = reference.weight(design.table.name).astype(np.float32)
+    inputs = ({"tokens": table[row], **design.inputs(row)} for row in rows)
+    return np.concatenate([engine.run(each)["features"] for each in inputs])
 
 
 @pytest.mark.parametrize("name", modern.names(FOLDER))

@@ -94,16 +94,24 @@ class TextModel:
         return _normalised(total).astype(np.float32)
 
     def embed_ids(self, ids: Sequence[Sequence[int]]) -> Floats:
-        """Return one row of features a list of ids, with those of beginning and end."""
+        """Return one row of features a list of ids, with those of beginning and end.
+
+        Raises:
+            UsageError: An id isn't one of the vocabulary's.
+            NetworkError: The weights lack something.
+        """
         by_length: dict[int, list[int]] = defaultdict(list)
         cut = [self._design.cut(each) for each in ids]
         for index, each in enumerate(cut):
+            if not (each and 0 <= min(each) <= max(each) < self._design.vocabulary):
+                raise UsageError(f"text {index} has ids beyond 0 to {self._design.vocabulary - 1}")
             by_length[len(each)].append(index)
         batches = list(_batches(by_length))
 
         def run(batch: Sequence[int]) -> Floats:
-            arrays = self._design.inputs(np.array([cut[index] for index in batch], np.int64))
-            features: Floats = self._engine.run(arrays)[FEATURES]
+            rows = np.array([cut[index] for index in batch], np.int64)
+            inputs = {"tokens": self._table[rows].astype(np.float32), **self._design.inputs(rows)}
+            features: Floats = self._engine.run(inputs)[FEATURES]
             return features
 
         found = np.empty((len(cut), self.width), np.float32)
@@ -121,12 +129,16 @@ class TextModel:
     @cached_property
     def _engine(self) -> OnnxRuntime:
         graph = {FEATURES: self._design.graph()}
-        fitted = fit(variables(graph.values()), self._below.shapes)
-        fitted.check(f"text tower of {self.name}", self.path)
+        needed = [self._design.table, *variables(graph.values())]
+        fit(needed, self._below.shapes).check(f"text tower of {self.name}", self.path)
         if self._design.is_free:
             graph = any_length(graph)
         cut = to_onnx(graph, lambda variable: self._below[variable.name])
         return OnnxRuntime(cut._replace(name=quoted(self.path), release=self._checkpoint.unload))
+
+    @cached_property
+    def _table(self) -> NDArray[Any]:
+        return self._below[self._design.table.name]
 
     @cached_property
     def _below(self) -> Checkpoint:
