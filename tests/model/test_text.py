@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from modern import write_safetensors
-from tiny import CLIP, folder, tensors, text_tensors
+from tiny import CLIP, SIGLIP, folder, tensors, text_tensors
 
 import penult
 from penult.errors import CheckpointError, MissingExtraError, NetworkError, UsageError
@@ -21,15 +21,6 @@ SETTINGS = {
             "text_cfg": {"context_length": 77, "vocab_size": 49_408, "width": 64, "heads": 1},
         }
     }
-}
-SIGLIP = {
-    "base": "text.",
-    "vocabulary": 300,
-    "context": 64,
-    "is_causal": False,
-    "pool": "last",
-    "projection": "linear",
-    "has_bias": True,
 }
 TEXTS = ["a cat", "a photo of a cat on a mat", "two dogs", "a cat"]
 SENTENCEPIECE = Path(__file__).parents[1] / "text/sentencepiece/siglip.model.gz"

@@ -68,6 +68,15 @@ CLIP = {
     "projection": 8,
 }
 OF_TRANSFORMERS = {"dialect": "vit", "library": "transformers", "resampling": "bicubic"}
+SIGLIP = {  # with the ids of tests/text/sentencepiece
+    "base": "text.",
+    "vocabulary": 300,
+    "context": 64,
+    "is_causal": False,
+    "pool": "last",
+    "projection": "linear",
+    "has_bias": True,
+}
 MEANS = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
 
 

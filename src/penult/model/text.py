@@ -79,8 +79,20 @@ class TextModel:
         from penult.text.files import load_tokenizer
 
         design = self._design
-        folder = self.path if self.path.is_dir() else self.path.parent
-        return load_tokenizer(folder, self.library, design.words, design.context, design.vocabulary)
+        facts = design.words, design.context, design.vocabulary
+        return load_tokenizer(self._folder, self.library, *facts)
+
+    @property
+    def has_tokenizer(self) -> bool:
+        """Whether its tokenizer is beside the weights, or needs no file."""
+        from penult.text.files import find, is_built_in
+
+        facts = self._design.words, self._design.vocabulary
+        return is_built_in(self.library, *facts) or find(self._folder, *facts) is not None
+
+    @property
+    def _folder(self) -> Path:
+        return self.path if self.path.is_dir() else self.path.parent
 
     def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
         """Return one row of features a text, of `width`; see `Model.embed_text`."""
@@ -121,6 +133,7 @@ class TextModel:
         return found
 
     def _features(self, texts: Sequence[str]) -> Floats:
+        _ = self._engine  # which gets ready while the tokenizer is made
         ids: Sequence[Sequence[int]] = self.tokenizer.ids(texts)
         if not self._design.is_free:
             ids = [self.tokenizer.filled(each) for each in ids]
@@ -180,13 +193,18 @@ def load_text(source: str | Path | Recipe, *, model: str | None = None) -> TextM
 
 
 def _of_recipe(recipe: Recipe) -> TextModel:
+    """Make it of the file of the recipe; of a repository, what is lacking there is fetched."""
     if not recipe.settings or recipe.settings.get("library") == "timm":
         raise _without(recipe.network)
-    if recipe.revision:
-        repository = recipe.network.partition("@")[0]
-        brought = bring(f"{repository}@{recipe.revision}", None, text=True)
-    else:
-        brought = bring(None, recipe.weights)
+    if not recipe.revision:
+        return _beside(recipe, bring(None, recipe.weights))
+    name = f"{recipe.network.partition('@')[0]}@{recipe.revision}"
+    found = _beside(recipe, bring(name, None))
+    return found if found.has_tokenizer else _beside(recipe, bring(name, None, text=True))
+
+
+def _beside(recipe: Recipe, brought: Brought) -> TextModel:
+    """Make the text tower beside an image tower of which more is known."""
     checkpoint = open_checkpoint(brought.weights)
     if recipe.prefix:
         checkpoint = select_below(checkpoint, recipe.prefix)
