@@ -6,17 +6,20 @@ under the key of a slice with what is in it. A variable that isn't partitioned i
 Source: tensorflow/core/util/tensor_slice_writer.cc, tensorflow/core/util/saved_tensor_slice.proto
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.table import Table, is_table
-from penult.checkpoints.tensor_protos import NO_TENSORS, TYPES, read_shape, read_values
+from penult.checkpoints.tensor_protos import NO_TENSORS, STRING, TYPES, read_shape, read_values
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import describe_files, shards
-from penult.util.protobuf import MalformedError, Message
+from penult.util.protobuf import MalformedError, Message, fields_budget
 from penult.util.text import quoted
+
+MAX_FIELDS = 1000  # about a slice, beside its texts
 
 _LIST = "the list of variables"
 
@@ -104,7 +107,8 @@ def _read_part(name: str, dtype: str, part: _Part) -> Array:
         content = part.shard.table.find(slice_key(name, part.where), label)
         if content is None:
             raise MalformedError("no values")
-        saved = Message(content).message(2)
+        texts = math.prod(part.shape) if dtype == STRING else 0
+        saved = Message(content, fields_budget(MAX_FIELDS + texts)).message(2)
         if saved.name(1) != name or read_slice(saved.message(2)) != part.where:
             raise MalformedError("the values of another one")
         return read_values(saved.message(3), dtype, part.shape)
