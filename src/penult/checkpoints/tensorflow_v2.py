@@ -229,7 +229,7 @@ def _with_names(file: WeightsFile, tensors: dict[str, Tensor]) -> dict[str, Tens
         raise file.damaged("an object graph that isn't a text")
     with describe_files(file, "the object graph"):
         names: dict[str, str] = {}
-        for node in Message(memoryview(graph.read()[()])).messages(1):
+        for node in Message(memoryview(bytes(graph.read()[()]))).messages(1):
             attributes = node.messages(2)
             names |= {it.name(3): it.name(2) for it in attributes if it.name(3) in tensors}
     times = Counter(names.values())

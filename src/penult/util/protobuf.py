@@ -68,12 +68,16 @@ class Message:
         budget: Counts the fields of this message and of those in it; one of `fields_budget` by
             default, and of a whole file where its messages are read one by one.
 
+    Attributes:
+        encoded: All of the message, as it was given.
+
     Raises:
         MalformedError: As do all methods, if there is something else than was asked for.
     """
 
     def __init__(self, data: memoryview, budget: Budget | None = None) -> None:
         self._fields: dict[int, list[int | memoryview]] = {}
+        self.encoded = data
         self._budget = budget or fields_budget()
         at = count = 0
         while at < len(data):
