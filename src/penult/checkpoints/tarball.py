@@ -105,17 +105,19 @@ class _Gunzipped:
             if not self._packed:
                 self._packed = self._data[self._next : self._next + _PACKED_PIECE]
                 self._next += len(self._packed)
+            ended = not self._packed
             if self._inflater.eof:
                 self._packed = self._packed.lstrip(b"\0")  # which may fill up a tape's block
-                if self._packed:
-                    self._members.spend()
-                    self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
-            if not self._packed and self._next == len(self._data):
-                if not self._inflater.eof:
-                    raise EOFError("it ends within what is gzipped")
-                return b""
+                if ended:
+                    return b""
+                if not self._packed:
+                    continue
+                self._members.spend()
+                self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
             unpacked = self._inflater.decompress(self._packed, _PIECE)
             self._packed = self._inflater.unconsumed_tail or self._inflater.unused_data
+            if ended and not unpacked:
+                raise EOFError("it ends within what is gzipped")
             if unpacked:
                 return unpacked
 

@@ -129,8 +129,7 @@ def read_graph(data: memoryview, locate: Locate) -> Graph:
     if 12 not in graph:
         raise MalformedError("a graph without outputs")
     initializers = {
-        tensor.name: tensor
-        for tensor in map(partial(_tensor, locate=locate), graph.messages(5))
+        tensor.name: tensor for tensor in map(partial(_tensor, locate=locate), graph.messages(5))
     }
     inputs = [each for each in map(_input, graph.messages(11)) if each.name not in initializers]
     return Graph(
