@@ -143,7 +143,7 @@ def v2_entries(folder: Path, count: int) -> Path:
     """Tensors of nothing."""
     entry = encode((1, 1), (2, encode((2, encode((1, 0))))))
     names = (b"%08d" % n for n in range(count))
-    return v2(folder, {name: entry + b"\x35\xd8\xea\x82\xa2" for name in names}, b"")
+    return v2(folder, dict.fromkeys(names, entry + b"\x35\xd8\xea\x82\xa2"), b"")
 
 
 def v2_keys(folder: Path, count: int) -> Path:
@@ -280,6 +280,12 @@ def onnx_no_dimensions(folder: Path, count: int) -> Path:
 def onnx_nodes(folder: Path, count: int) -> Path:
     """Nodes without an end."""
     nodes = (encode((1, "x"), (2, f"{n}"), (4, "Relu")) for n in range(count))
+    return onnx(folder, *(encode((1, each)) for each in nodes))
+
+
+def onnx_chain(folder: Path, count: int) -> Path:
+    """Nodes one after another."""
+    nodes = (encode((1, f"{n - 1}" if n else "x"), (2, f"{n}"), (4, "Relu")) for n in range(count))
     return onnx(folder, *(encode((1, each)) for each in nodes))
 
 
@@ -458,7 +464,9 @@ def hdf5_chunks(folder: Path, count: int) -> Path:
 
 def hdf5_datasets(folder: Path, count: int) -> Path:
     """Tensors of nothing."""
-    return hdf5(folder, lambda file: [file.create_dataset(f"{n}", (0,), "f4") for n in range(count)])
+    return hdf5(
+        folder, lambda file: [file.create_dataset(f"{n}", (0,), "f4") for n in range(count)]
+    )
 
 
 def hdf5_groups(folder: Path, count: int) -> Path:
@@ -469,7 +477,9 @@ def hdf5_groups(folder: Path, count: int) -> Path:
 def hdf5_zeros(folder: Path, count: int) -> Path:
     """A tensor that shrinks to a thousandth."""
     options = {"compression": "gzip", "chunks": (min(count, 1 << 20),)}
-    return hdf5(folder, lambda file: file.create_dataset("w", data=np.zeros(count, "u1"), **options))
+    return hdf5(
+        folder, lambda file: file.create_dataset("w", data=np.zeros(count, "u1"), **options)
+    )
 
 
 def npz(folder: Path, arrays: Iterable[tuple[str, bytes]]) -> Path:
@@ -529,6 +539,7 @@ KINDS = {
     "ONNX: dimensions": Kind(onnx_dimensions, 3_000_000),
     "ONNX: dimensions of nothing": Kind(onnx_no_dimensions, 30_000_000),
     "ONNX: nodes": Kind(onnx_nodes, 300_000),
+    "ONNX: a chain": Kind(onnx_chain, 300_000),
     "ONNX: inputs of nodes": Kind(onnx_inputs_of_a_node, 5_000_000),
     "ONNX: attributes": Kind(onnx_attributes, 300_000),
     "ONNX: integers": Kind(onnx_integers, 10_000_000),

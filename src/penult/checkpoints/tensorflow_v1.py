@@ -16,9 +16,11 @@ from penult.checkpoints.table import Table, is_table
 from penult.checkpoints.tensor_protos import NO_TENSORS, STRING, TYPES, read_shape, read_values
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import describe_files, shards
+from penult.util.budget import Budget
 from penult.util.protobuf import MalformedError, Message, fields_budget
 from penult.util.text import quoted
 
+MAX_SLICES = 20_000  # of all variables; one that isn't partitioned is one
 MAX_FIELDS = 1000  # about a slice, beside its texts
 
 _LIST = "the list of variables"
@@ -54,9 +56,10 @@ def _recognises(file: WeightsFile) -> bool:
 def _open(file: WeightsFile) -> Checkpoint:
     files = shards(file)
     variables: dict[str, _Variable] = {}
+    slices = Budget(MAX_SLICES, "slices of variables", MalformedError)
     for each in files:
         with describe_files(each, _LIST):
-            _add_variables(_Shard(each, Table(each)), variables)
+            _add_variables(_Shard(each, Table(each)), variables, slices)
     tensors = {
         name: _tensor(file, name, variable)
         for name, variable in variables.items()
@@ -65,7 +68,7 @@ def _open(file: WeightsFile) -> Checkpoint:
     return Checkpoint(files[0], V1.name, tensors, {}, files[1:])
 
 
-def _add_variables(shard: _Shard, variables: dict[str, _Variable]) -> None:
+def _add_variables(shard: _Shard, variables: dict[str, _Variable], slices: Budget) -> None:
     content = shard.table.find(b"", _LIST)
     if content is None:
         raise MalformedError("no entry; an index of V2 is named .index")
@@ -75,6 +78,7 @@ def _add_variables(shard: _Shard, variables: dict[str, _Variable]) -> None:
             _Variable(message.number(3), read_shape(message.message(2)), {}),
         )
         variable = variables.setdefault(name, found)
+        slices.spend(max(1, len(message.contents(4))))
         if (variable.dtype, variable.shape) != (found.dtype, found.shape):
             raise MalformedError(f"{quoted(name)} with two types or shapes")
         for each in message.messages(4):
