@@ -21,8 +21,10 @@ from penult.util.text import one_line, quoted
 DOMAINS = ("", "ai.onnx")  # two names of the same
 MAX_SIDE = 2**31
 MAX_IR_VERSION = 99  # of 2026 it is 13
+MAX_COUNT = 16_000  # of nodes, and so on; large transformers have 5000
 FLOATS = ("float32", "float16")  # of images
 _IR_VERSION, _GRAPH = 1, 7
+_COUNTED = {1: "nodes", 5: "weights", 11: "inputs", 12: "outputs"}
 _MODEL = {2: LENGTH, 3: LENGTH, 4: LENGTH, 5: VARINT, 6: LENGTH, 8: LENGTH, 14: LENGTH}
 
 
@@ -128,6 +130,12 @@ def read_graph(data: memoryview, locate: Locate) -> Graph:
         raise UnsupportedError("has sparse weights")
     if 12 not in graph:
         raise MalformedError("a graph without outputs")
+    for field, what in _COUNTED.items():
+        if len(graph.contents(field)) > MAX_COUNT:
+            raise UnsupportedError(
+                f"has {len(graph.contents(field))} {what}, at most {MAX_COUNT} are read: simplify"
+                " it first, with onnxsim for instance"
+            )
     initializers = {
         tensor.name: tensor for tensor in map(partial(_tensor, locate=locate), graph.messages(5))
     }
