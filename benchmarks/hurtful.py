@@ -289,6 +289,12 @@ def onnx_chain(folder: Path, count: int) -> Path:
     return onnx(folder, *(encode((1, each)) for each in nodes))
 
 
+def onnx_names(folder: Path, count: int) -> Path:
+    """Nodes with long names."""
+    nodes = (encode((1, "x"), (2, f"{n:0{count}}"), (4, "Relu")) for n in range(9_500))
+    return onnx(folder, *(encode((1, each)) for each in nodes))
+
+
 def onnx_inputs_of_a_node(folder: Path, count: int) -> Path:
     """Nodes of 50,000 inputs."""
     each = encode((1, "x")) * min(count, 50_000) + encode((2, "z"), (4, "Sum"))
@@ -540,6 +546,7 @@ KINDS = {
     "ONNX: dimensions of nothing": Kind(onnx_no_dimensions, 30_000_000),
     "ONNX: nodes": Kind(onnx_nodes, 300_000),
     "ONNX: a chain": Kind(onnx_chain, 300_000),
+    "ONNX: long names": Kind(onnx_names, 4096),
     "ONNX: inputs of nodes": Kind(onnx_inputs_of_a_node, 5_000_000),
     "ONNX: attributes": Kind(onnx_attributes, 300_000),
     "ONNX: integers": Kind(onnx_integers, 10_000_000),

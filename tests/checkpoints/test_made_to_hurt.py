@@ -73,7 +73,7 @@ LIMITED = {
     "ONNX: dimensions": "more than 64 numbers",
     "ONNX: integers": "more than 1000000 fields",
     "ONNX: listed numbers": "numbers one by one",
-    "ONNX: nodes": "nodes, at most 16000 are read",
+    "ONNX: nodes": "nodes, at most 10000 are read",
     "ONNX: weights": "weights, at most",
     "ONNX: sides": "field 1 more than 64 times",
     "JSON: lists": "values",

@@ -15,13 +15,15 @@ from types import MappingProxyType
 
 from penult.checkpoints.elements import MAX_DIMENSIONS, is_possible
 from penult.onnx.messages import DTYPES, EXTERNAL
+from penult.util.budget import Budget
 from penult.util.protobuf import LENGTH, MAX_FIELDS, VARINT, MalformedError, Message, varint
 from penult.util.text import one_line, quoted
 
 DOMAINS = ("", "ai.onnx")  # two names of the same
 MAX_SIDE = 2**31
 MAX_IR_VERSION = 99  # of 2026 it is 13
-MAX_COUNT = 16_000  # of nodes, and so on; large transformers have 5000
+MAX_COUNT = 10_000  # of nodes, and so on; large transformers have 5000
+MAX_NAMES = 3 << 20  # bytes in the names of nodes, their inputs and outputs; these have 1 MB
 FLOATS = ("float32", "float16")  # of images
 _IR_VERSION, _GRAPH = 1, 7
 _COUNTED = {1: "nodes", 5: "weights", 11: "inputs", 12: "outputs"}
@@ -136,6 +138,7 @@ def read_graph(data: memoryview, locate: Locate) -> Graph:
                 f"has {len(graph.contents(field))} {what}, at most {MAX_COUNT} are read: simplify"
                 " it first, with onnxsim for instance"
             )
+    names = Budget(MAX_NAMES, "bytes of names", MalformedError)
     initializers = {
         tensor.name: tensor for tensor in map(partial(_tensor, locate=locate), graph.messages(5))
     }
@@ -145,7 +148,7 @@ def read_graph(data: memoryview, locate: Locate) -> Graph:
         opset=_opset(model),
         producer=f"{model.name(2)} {model.name(3)}".strip(),
         metadata=_metadata(model),
-        nodes=list(map(_node, graph.messages(1))),
+        nodes=[_node(node, names) for node in graph.messages(1)],
         initializers=MappingProxyType(initializers),
         input=_images(inputs),
         inputs=inputs,
@@ -169,7 +172,8 @@ def _long_text(content: memoryview) -> str:
     return bytes(content).decode(errors="replace")
 
 
-def _node(node: Message) -> Node:
+def _node(node: Message, names: Budget) -> Node:
+    names.spend(sum(len(each) for field in (1, 2, 3) for each in node.contents(field)))
     op, domain = node.name(4), node.name(7)
     if domain not in DOMAINS:
         raise UnsupportedError(f"uses the operator {quoted(op)} of {quoted(domain)}, not of ONNX")
