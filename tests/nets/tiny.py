@@ -38,6 +38,15 @@ TINY = {
     "classes": 0,
     "size": 32,
 }
+CLIP = {
+    "dialect": "open_clip",
+    "library": "open_clip",
+    "base": "visual.",
+    "has_norm_pre": True,
+    "has_patch_bias": False,
+    "projection": 8,
+}
+OF_TRANSFORMERS = {"dialect": "vit", "library": "transformers", "resampling": "bicubic"}
 MEANS = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
 
 

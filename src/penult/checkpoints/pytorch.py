@@ -43,7 +43,7 @@ _SMALL = 64 << 20  # bytes
 _MAGIC_OPCODE = b"\x8a\x0a" + MAGIC.to_bytes(10, "little") + b"."  # LONG1, STOP
 _RESAVE = "load it with PyTorch and torch.save the state_dict again"
 _SAVE_STATE = (  # of a model that was pickled as a whole, or beside other things
-    "save m.state_dict() of m = torch.load(…, weights_only=False), or of a model in it"
+    "save state_dict() of torch.load(…, weights_only=False), or of its model"
 )
 
 

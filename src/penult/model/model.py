@@ -54,7 +54,8 @@ class Model:
         engine: EngineFactory = OnnxRuntime,
     ) -> None:
         asked = recipe or Recipe.of(network)
-        cut = network.cut([network.layer_name(name) for name in asked.layers], asked.pool)
+        layers = [network.layer_name(name) for name in asked.layers]
+        cut = network.cut(layers, asked.pool, normalized=asked.normalize)
         self.network = network
         self.outputs = cut.outputs
         self.preprocessing = asked.preprocessing
@@ -78,7 +79,10 @@ class Model:
         if self._is_closed:
             raise UsageError(f"this {self.network.name} is closed: load it again")
         if self._process != os.getpid():
-            self._start(self.network.cut(list(self.outputs), self.pool))
+            again = self.network.cut(
+                list(self.outputs), self.pool, normalized=self._asked.normalize
+            )
+            self._start(again)
 
     def close(self) -> None:
         """Let go of the engine and its memory; calls that are under way end well."""
@@ -148,9 +152,8 @@ class Model:
         if list(self.outputs) == [self.network.logits]:
             return self
         layers: dict[str, Shape] = {self.network.logits: ()}
-        return Model(
-            self.network, replace(self._asked, layers=layers, pool="avg"), self._make_engine
-        )
+        asked = replace(self._asked, layers=layers, pool="avg", normalize=False)
+        return Model(self.network, asked, self._make_engine)
 
     def write_onnx(self, out: str | Path) -> Path:
         """Write the network up to the layers asked for as an ONNX file, weights included.
@@ -173,7 +176,13 @@ class Model:
             weights_sha256=self.network.digest(),
             version=__version__,
         )
-        self.network.write(Path(out), list(self.outputs), self.pool, origin.metadata())
+        self.network.write(
+            Path(out),
+            list(self.outputs),
+            self.pool,
+            origin.metadata(),
+            normalized=self._asked.normalize,
+        )
         return Path(out)
 
     @property
@@ -239,6 +248,7 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
             the largest values (`max`) over all places of the image, the class token, which is the
             first (`cls`), both that and the average (`cls+avg`), or the whole layer as it is,
             height × width × channels or tokens × channels (`none`).
+        normalize: Divide each vector by its length, the square root of its sum of squares.
         size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. A name
             (`raw` is what scripts without normalisation feed: squashed pixels from 0 to 255), words
