@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
-OF_NETWORKS = ("size", "preprocess", "decode", "ema", "prefix", "exact")  # options of `classify`
+# options of `classify`
+OF_NETWORKS = ("size", "preprocess", "decode", "ema", "prefix", "exact", "device")
 LIMITS = ("max_pixels", "max_bytes", "max_seconds")
 
 app = typer.Typer(

@@ -61,6 +61,10 @@ class Declared:
         bool,
         typer.Option("--exact", help="Leave out what is faster but moves features, by up to 3e-6."),
     ] = False
+    device: Annotated[
+        Literal["cpu", "cuda", "openvino", "openvino-gpu", "coreml", "webgpu"],
+        typer.Option("--device", help="What computes: the processor, or see the guide to devices."),
+    ] = "cpu"
     max_pixels: Annotated[
         int | None, typer.Option(help="Width × height of an image at most; by default 178956970.")
     ] = None

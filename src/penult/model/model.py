@@ -12,7 +12,7 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import Cut, EngineFactory, OnnxRuntime
+from penult.engine import Cut, EngineFactory, OnnxRuntime, engine_on
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.processes import warm_up
@@ -260,6 +260,8 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         prefix: What stands before the names of the copy of the network to take, of a file that
             holds several, such as `teacher.`.
         exact: Leave out what makes a network faster and moves its features by up to 3e-6.
+        device: What computes: the processor (`cpu`), or as docs/guides/devices.md describes them
+            `cuda`, `openvino`, `openvino-gpu`, `coreml`, `webgpu`.
         max_pixels: Width times height of an image at most, by default 178,956,970.
         max_bytes: Size of an image's file at most, by default a gibibyte.
         max_seconds: What decoding an image may take, once it is read; by default 10.
@@ -267,23 +269,25 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
     Raises:
         UsageError: A name is unknown, or the weights have to be named.
         CheckpointError: The weights file can't be read.
-        NetworkError: The weights are not of this network, or of none that is known, or the size
-            is too small for it.
+        NetworkError: The weights are not of this network, or of none that is known, the size is
+            too small for it, or the device isn't here or can't run it.
 
     Warns:
         UserWarning: Nobody can tell whether an ONNX file's output is its features.
     """
+    engine = engine_on(options.get("device", "cpu"))
     network = _network(model, options)
     recipe = Recipe.of(network, **options)
     if recipe.note:
         warnings.warn(f"{quoted(network.path)}: {recipe.note}", stacklevel=3)  # of the wrapper
-    return Model(network, recipe)
+    return Model(network, recipe, engine)
 
 
 def load_classifier(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
     """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
+    engine = engine_on(options.get("device", "cpu"))
     network = _network(model, options)
-    return Model(network, Recipe.of(network, **options | {"layer": network.logits}))
+    return Model(network, Recipe.of(network, **options | {"layer": network.logits}), engine)
 
 
 def make_model(
@@ -342,6 +346,7 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
 
 
 def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
+    engine = engine_on(recipe.device)
     name = None if weights is not None and is_onnx(weights) else recipe.network
     network = load_network(
         name,
@@ -352,7 +357,7 @@ def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
         exact=recipe.exact,
         settings=recipe.settings,
     )
-    return Model(network, replace(recipe, network=network.name, weights=network.path))
+    return Model(network, replace(recipe, network=network.name, weights=network.path), engine)
 
 
 def _is_packaged(recipe: Recipe) -> bool:
