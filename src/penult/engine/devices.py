@@ -149,9 +149,10 @@ class Provider(NamedTuple):
         wanted = self.device.provider
         if wanted not in session.get_providers():
             why = one_line(self.trouble) if self.trouble else "its drivers or libraries are missing"
+            remedy = f"pip install '{self.device.package}'" if self.trouble else "see its guide"
             raise NetworkError(
                 f"--device {self.name}: ONNX Runtime can't start its {wanted}: {why}: "
-                "docs/guides/devices.md says what it needs"
+                f"{remedy} (docs/guides/devices.md)"
             )
         parts = session.get_provider_graph_assignment_info()
         heavy = [p.ep_name for p in parts for node in p.get_nodes() if node.op_type in HEAVY]
@@ -213,7 +214,7 @@ def _listed(device: Device) -> list[Any]:
 def _reason(device: Device) -> str:
     if _has(device.plugin):
         return f"{device.plugin} finds no device here that it knows"
-    if device.package and len(_installed()) > 1:
+    if len(_installed()) > 1 and device.package.partition("[")[0] in _installed():
         return f"{' and '.join(_installed())} overwrite each other"
     return f"onnxruntime {ort.__version__} has no {device.provider}"
 
