@@ -76,3 +76,8 @@ def test_an_engine_that_cannot_be_made_is_refused_with_the_model(model):
 
     with pytest.raises(NetworkError, match="no such device"):
         penult.Model(model.network, engine=engine)
+
+
+def test_a_model_computes_on_its_recipes_device_or_is_refused(model, missing_device):
+    with pytest.raises(NetworkError, match=f"^--device {missing_device}: "):
+        penult.Model(model.network, Recipe.of(model.network, device=missing_device))

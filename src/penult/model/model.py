@@ -12,7 +12,7 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import Cut, EngineFactory, OnnxRuntime, engine_on
+from penult.engine import Cut, EngineFactory, engine_on
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.processes import warm_up
@@ -51,7 +51,7 @@ class Model:
         self,
         network: Network,
         recipe: Recipe | None = None,
-        engine: EngineFactory = OnnxRuntime,
+        engine: EngineFactory | None = None,
     ) -> None:
         asked = recipe or Recipe.of(network)
         layers = [network.layer_name(name) for name in asked.layers]
@@ -64,7 +64,7 @@ class Model:
         self._asked = asked
         self._is_closed = False
         self._decoders = workers(sum(array.nbytes for array in cut.weights.values()))
-        self._make_engine = engine
+        self._make_engine = engine or engine_on(asked.device)
         self._start(cut)
 
     def _start(self, cut: Cut) -> None:
@@ -275,19 +275,17 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
     Warns:
         UserWarning: Nobody can tell whether an ONNX file's output is its features.
     """
-    engine = engine_on(options.get("device", "cpu"))
     network = _network(model, options)
     recipe = Recipe.of(network, **options)
     if recipe.note:
         warnings.warn(f"{quoted(network.path)}: {recipe.note}", stacklevel=3)  # of the wrapper
-    return Model(network, recipe, engine)
+    return Model(network, recipe)
 
 
 def load_classifier(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
     """Make a network ready to run, with its logits as the layer; arguments as of `load_model`."""
-    engine = engine_on(options.get("device", "cpu"))
     network = _network(model, options)
-    return Model(network, Recipe.of(network, **options | {"layer": network.logits}), engine)
+    return Model(network, Recipe.of(network, **options | {"layer": network.logits}))
 
 
 def make_model(
@@ -306,6 +304,7 @@ def make_model(
 
 
 def _network(model: str | None, options: ModelOptions) -> Network:
+    engine_on(options.get("device", "cpu"))  # refused, if so, before weights are fetched
     return load_network(
         model,
         options.get("weights"),
@@ -346,7 +345,6 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
 
 
 def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
-    engine = engine_on(recipe.device)
     name = None if weights is not None and is_onnx(weights) else recipe.network
     network = load_network(
         name,
@@ -357,7 +355,7 @@ def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
         exact=recipe.exact,
         settings=recipe.settings,
     )
-    return Model(network, replace(recipe, network=network.name, weights=network.path), engine)
+    return Model(network, replace(recipe, network=network.name, weights=network.path))
 
 
 def _is_packaged(recipe: Recipe) -> bool:
