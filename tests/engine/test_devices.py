@@ -165,6 +165,12 @@ def test_a_session_that_fell_back_is_refused_with_the_model(trouble, words):
         OnnxRuntime(dense(), provider=provider)
 
 
+def test_a_network_in_half_precision_is_refused():
+    half = dense()._replace(name="'n.onnx'", precision="float16")
+    with pytest.raises(NetworkError, match=r"^'n.onnx' computes in float16, cuda in float32, "):
+        OnnxRuntime(half, provider=Provider("cuda", DEVICES["cuda"]))
+
+
 def session(**nodes):
     """A session that runs so many nodes of each kind on the device, and a convolution elsewhere."""
     placed = {"CUDAExecutionProvider": nodes, "CPUExecutionProvider": {"Shape": 3, "Conv": 1}}

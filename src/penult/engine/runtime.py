@@ -46,6 +46,11 @@ class OnnxRuntime:
     def __init__(self, cut: Cut, *, once: bool = False, provider: Provider | None = None) -> None:
         self._provider = provider or find("cpu")
         device = self._provider.device
+        if not device.is_processor and cut.precision != "float32":
+            raise NetworkError(
+                f"{cut.name} computes in {cut.precision}, {self._provider.name} in float32, which "
+                "makes other features: leave out --device, or export it in float32"
+            )
         weights = sum(array.nbytes for array in cut.weights.values())
         self.batch = device.batch
         self.calls = workers(weights) if device.is_processor else 1
