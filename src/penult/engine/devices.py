@@ -19,6 +19,7 @@ from typing import Any, Literal, NamedTuple, TypeAlias
 import onnxruntime as ort
 
 from penult.errors import NetworkError, UsageError
+from penult.util.machine import cores
 from penult.util.text import one_line, quoted
 
 DeviceName: TypeAlias = Literal["cpu", "cuda", "openvino", "openvino-gpu", "coreml", "webgpu"]
@@ -72,10 +73,12 @@ def _load_cuda() -> str:
 
 def _openvino(kind: str, batch: int) -> Device:
     # of float32 it would make bfloat16 or float16 where the hardware has them
-    exact = json.dumps({kind: {"INFERENCE_PRECISION_HINT": "f32"}})
+    config: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32"}
+    if kind == "CPU":
+        config["INFERENCE_NUM_THREADS"] = cores()  # it doesn't know a container's limits
     return Device(
         provider="OpenVINOExecutionProvider",
-        options={"load_config": exact},
+        options={"load_config": json.dumps({kind: config})},
         built_in={"device_type": kind},
         metadata={"ov_device": kind},
         batch=batch,
