@@ -8,6 +8,7 @@ import typer
 import penult
 from penult.cli import show
 from penult.cli.commands import SOME_FAILED, AsJson, TablePath, app, opened
+from penult.cli.options import Device
 from penult.cli.progress import Progress
 
 
@@ -31,6 +32,7 @@ def verify(
         Path | None,
         typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
     ] = None,
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -40,7 +42,12 @@ def verify(
     """
     with Progress() as progress:
         verification = penult.verify(
-            table, None if every else n, weights=weights, seed=seed, progress=progress.show
+            table,
+            None if every else n,
+            weights=weights,
+            device=device,
+            seed=seed,
+            progress=progress.show,
         )
     show.verified(verification, as_json=as_json)
     if not verification.ok:

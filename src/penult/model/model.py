@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import Cut, EngineFactory, OnnxRuntime
+from penult.engine import Cut, EngineFactory, engine_on
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.processes import warm_up
@@ -54,7 +54,7 @@ class Model:
         self,
         network: Network,
         recipe: Recipe | None = None,
-        engine: EngineFactory = OnnxRuntime,
+        engine: EngineFactory | None = None,
     ) -> None:
         asked = recipe or Recipe.of(network)
         layers = [network.layer_name(name) for name in asked.layers]
@@ -67,7 +67,7 @@ class Model:
         self._asked = asked
         self._is_closed = False
         self._decoders = workers(sum(array.nbytes for array in cut.weights.values()))
-        self._make_engine = engine
+        self._make_engine = engine or engine_on(asked.device)
         self._start(cut)
 
     def _start(self, cut: Cut) -> None:
@@ -295,6 +295,8 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         prefix: What stands before the names of the copy of the network to take, of a file that
             holds several, such as `teacher.`.
         exact: Leave out what makes a network faster and moves its features by up to 3e-6.
+        device: What computes: the processor (`cpu`), or as docs/guides/devices.md describes them
+            `cuda`, `openvino`, `openvino-gpu`, `coreml`, `webgpu`.
         max_pixels: Width times height of an image at most, by default 178,956,970.
         max_bytes: Size of an image's file at most, by default a gibibyte.
         max_seconds: What decoding an image may take, once it is read; by default 10.
@@ -302,8 +304,8 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
     Raises:
         UsageError: A name is unknown, or the weights have to be named.
         CheckpointError: The weights file can't be read.
-        NetworkError: The weights are not of this network, or of none that is known, or the size
-            is too small for it.
+        NetworkError: The weights are not of this network, or of none that is known, the size is
+            too small for it, or the device isn't here or can't run it.
 
     Warns:
         UserWarning: Nobody can tell whether an ONNX file's output is its features.
@@ -337,6 +339,7 @@ def make_model(
 
 
 def _network(model: str | None, options: ModelOptions) -> Network:
+    engine_on(options.get("device", "cpu"))  # refused, if so, before weights are fetched
     return load_network(
         model,
         options.get("weights"),

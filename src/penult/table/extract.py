@@ -43,7 +43,7 @@ def extract(
         prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
         progress: Called with the counts so far at the start and after each image.
         options: Those of `load_model`: weights, layer, pool, size, preprocess, decode, ema,
-            prefix, exact, max_pixels, max_bytes, max_seconds.
+            prefix, exact, device, max_pixels, max_bytes, max_seconds.
 
     Raises:
         SourceError: A source doesn't exist.
