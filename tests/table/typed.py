@@ -3,6 +3,9 @@
 from pathlib import Path
 from typing import assert_type
 
+import numpy as np
+from numpy.typing import NDArray
+
 import penult
 
 
@@ -31,3 +34,14 @@ def functions() -> None:
     assert_type(penult.open("photos.lance"), penult.Features)
     assert_type(penult.extract("photos", out="photos.lance"), penult.Features)
     assert_type(penult.search(penult.open("photos.lance"), "cat.jpg"), list[penult.Match])
+
+
+def arrays(features: penult.Features, model: penult.Model) -> None:
+    assert_type(features["cat.jpg"], NDArray[np.float32])
+    assert_type(features[["cat.jpg"]], NDArray[np.float32])
+    assert_type(list(features), list[str])
+    assert_type(model.features(["cat.jpg"], "fc7"), NDArray[np.float32])
+    assert_type(model(["cat.jpg"], "fc7"), NDArray[np.float32])
+    assert_type(model(["cat.jpg"], errors="skip")[1], dict[int, penult.ImageError])
+    model(["cat.jpg"])["fc7"].shape  # of several layers
+    model(["cat.jpg"], errors="ignore")  # type: ignore[call-overload]

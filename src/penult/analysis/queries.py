@@ -71,7 +71,10 @@ class Reader:
         if isinstance(query, str | Path) and not _is_address(query) and not Path(query).exists():
             raise self._name_query(ImageError("unreadable", "No such file or directory"), query)
         try:
-            return self._model().features([_image(query)], self._layer).ravel()
+            (outcome,) = self._model().stream([_image(query)])
+            if outcome.error:
+                raise outcome.error
+            return outcome.vectors[self._layer].ravel()
         except ImageError as exc:
             raise self._name_query(exc, query) from exc
 
@@ -95,9 +98,7 @@ class Reader:
         hint = ""
         if exc.code == "unreadable":
             hint = f"; nor is it a key of {quoted(self._features.path)}{self._similar(str(query))}"
-        return ImageError(
-            exc.code, f"{quoted(query)}: {exc.detail.removeprefix('image 0: ')}{hint}"
-        )
+        return ImageError(exc.code, f"{quoted(query)}: {exc.detail}{hint}")
 
     def _similar(self, word: str) -> str:
         """Keys that may have been meant, unless there are too many to compare."""

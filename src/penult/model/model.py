@@ -7,7 +7,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Any, Literal, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,12 +17,14 @@ from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.processes import warm_up
 from penult.images.shared import Setup
+from penult.model.gathering import gather
 from penult.model.network import CheckpointNetwork, Network, load_network
 from penult.model.recipe import ModelOptions, Recipe, takes_options
 from penult.model.stream import Outcome, Pace, stream
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.file import is_onnx
 from penult.onnx.origin import Origin
+from penult.util.checks import require_one_of
 from penult.util.machine import workers
 from penult.util.progress import Timings
 from penult.util.text import matching, quoted
@@ -110,18 +112,39 @@ class Model:
             precision=made_by["precision"],
         )
 
-    def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
-        """Return one row of features an image.
+    @overload
+    def features(
+        self, images: Iterable[ImageLike], layer: str, *, errors: Literal["raise"] = "raise"
+    ) -> Floats: ...
+    @overload
+    def features(
+        self, images: Iterable[ImageLike], layer: None = None, *, errors: Literal["raise"] = "raise"
+    ) -> Floats | Any: ...  # noqa: ANN401 -- a dict if the model has several layers
+    @overload
+    def features(
+        self, images: Iterable[ImageLike], layer: str | None = None, *, errors: Literal["skip"]
+    ) -> tuple[Floats | Any, dict[int, ImageError]]: ...
+    def features(
+        self,
+        images: Iterable[ImageLike],
+        layer: str | None = None,
+        *,
+        errors: Literal["raise", "skip"] = "raise",
+    ) -> object:
+        """Return one row of features an image; `model(images)` does the same.
 
         Args:
             images: Paths, encoded bytes, PIL images or RGB arrays (height, width, 3) of uint8.
-            layer: One of `outputs`, or the end of its name; needed only where there are several.
+            layer: One of `outputs`, or the end of its name; by default all.
+            errors: `skip` leaves images out that can't be used, and returns the features and a
+                dict of errors, by the place in `images` from 0.
 
         Returns:
-            float32 (n, features), or (n, height, width, channels) for a map left unpooled.
+            float32 (n, features), or (n, height, width, channels) for a map left unpooled; if the
+            model has several layers and none is named, a dict of these by the layer's name.
 
         Raises:
-            ImageError: An image can't be used; the message counts from 0 to say which.
+            ImageError: An image can't be used; the message names it, and counts from 0.
             UsageError: `images` is a single one, or `layer` is not one of `outputs`.
 
         Example:
@@ -129,13 +152,14 @@ class Model:
             >>> penult.load_model().features(["examples/photos/cat_chelsea.jpg"]).shape
             (1, 1280)
         """
-        name = self._one_layer(layer)
-        rows = [np.empty((0, *self.outputs[name]), np.float32)]
-        for index, outcome in enumerate(self.stream(_require_several(images))):
-            if outcome.error:
-                raise ImageError(outcome.error.code, f"image {index}: {outcome.error.detail}")
-            rows.append(outcome.vectors[name][None])
-        return np.concatenate(rows)
+        require_one_of(("raise", "skip"), "errors", errors)
+        names = list(self.outputs) if layer is None else [self._one_layer(layer)]
+        shapes = {name: self.outputs[name] for name in names}
+        found, skipped = gather(images, self.stream, shapes, skip=errors == "skip")
+        features = found[names[0]] if len(names) == 1 else found
+        return (features, skipped) if errors == "skip" else features
+
+    __call__ = features
 
     def logits(self, images: Iterable[ImageLike]) -> Floats:
         """Return the classifier's output before the softmax, float32 (n, classes).
@@ -144,7 +168,7 @@ class Model:
             ImageError: An image can't be used; the message counts from 0 to say which.
             NetworkError: The weights hold no classifier.
         """
-        return self.classifier.features(images)
+        return self.classifier.features(images, self.network.logits)
 
     @cached_property
     def classifier(self) -> "Model":
@@ -225,11 +249,10 @@ class Model:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
         return f"Model({self.network.name} from {self.network.path.name}: {outputs})"
 
-    def _one_layer(self, layer: str | None) -> str:
-        names = list(self.outputs)
-        matches = names if layer is None else matching(layer, names)
+    def _one_layer(self, layer: str) -> str:
+        matches = matching(layer, self.outputs)
         if len(matches) != 1:
-            raise UsageError(f"layer must be one of {', '.join(names)}, not {layer!r}")
+            raise UsageError(f"layer must be one of {', '.join(self.outputs)}, not {layer!r}")
         return matches[0]
 
 
@@ -360,14 +383,3 @@ def _is_packaged(recipe: Recipe) -> bool:
     spec = lookup(recipe.network)
     packaged = spec.weights if spec else None
     return isinstance(packaged, PackagedWeights) and packaged.sha256 == recipe.weights_sha256
-
-
-def _require_several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
-    if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
-        raise UsageError("features takes several images: put a single one in a list")
-    if isinstance(images, np.ndarray) and images.ndim != 4:
-        raise UsageError(
-            f"an array of images has 4 dimensions (n, height, width, 3), not {images.ndim}: "
-            "put a single image in a list"
-        )
-    return images
