@@ -43,5 +43,7 @@ def arrays(features: penult.Features, model: penult.Model) -> None:
     assert_type(model.features(["cat.jpg"], "fc7"), NDArray[np.float32])
     assert_type(model(["cat.jpg"], "fc7"), NDArray[np.float32])
     assert_type(model(["cat.jpg"], errors="skip")[1], dict[int, penult.ImageError])
-    model(["cat.jpg"])["fc7"].shape  # of several layers
+    several: dict[str, NDArray[np.float32]] = model(["cat.jpg"])
+    one: NDArray[np.float32] = model.features(["cat.jpg"])
+    assert_type((several["fc7"].ndim, one.ndim), tuple[int, int])
     model(["cat.jpg"], errors="ignore")  # type: ignore[call-overload]

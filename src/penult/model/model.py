@@ -119,11 +119,11 @@ class Model:
     @overload
     def features(
         self, images: Iterable[ImageLike], layer: None = None, *, errors: Literal["raise"] = "raise"
-    ) -> Floats | Any: ...  # noqa: ANN401 -- a dict if the model has several layers
+    ) -> Any: ...  # noqa: ANN401 -- an array, or a dict of them if the model has several layers
     @overload
     def features(
         self, images: Iterable[ImageLike], layer: str | None = None, *, errors: Literal["skip"]
-    ) -> tuple[Floats | Any, dict[int, ImageError]]: ...
+    ) -> tuple[Any, dict[int, ImageError]]: ...
     def features(
         self,
         images: Iterable[ImageLike],
