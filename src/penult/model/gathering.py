@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from penult.errors import ImageError, UsageError
 from penult.images import ImageLike
 from penult.model.stream import Outcome
-from penult.util.text import quoted
+from penult.util.text import matching, quoted
 
 Floats = NDArray[np.float32]
+Shape = tuple[int, ...]
 
 
 class Gathered(NamedTuple):
@@ -29,10 +30,24 @@ class Gathered(NamedTuple):
     skipped: dict[int, ImageError]
 
 
+def chosen(layer: str | None, outputs: Mapping[str, Shape]) -> Mapping[str, Shape]:
+    """The layer of a name, or of the end of one, by default all, with shapes.
+
+    Raises:
+        UsageError: There's no such layer, or several.
+    """
+    if layer is None:
+        return outputs
+    matches = matching(layer, outputs)
+    if len(matches) != 1:
+        raise UsageError(f"layer must be one of {', '.join(outputs)}, not {layer!r}")
+    return {name: outputs[name] for name in matches}
+
+
 def gather(
     images: Iterable[ImageLike],
     stream: Callable[[Iterable[ImageLike]], Generator[Outcome]],
-    layers: Mapping[str, tuple[int, ...]],
+    layers: Mapping[str, Shape],
     *,
     skip: bool,
 ) -> Gathered:

@@ -17,7 +17,7 @@ from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.processes import warm_up
 from penult.images.shared import Setup
-from penult.model.gathering import gather
+from penult.model.gathering import chosen, gather
 from penult.model.network import CheckpointNetwork, Network, load_network
 from penult.model.recipe import ModelOptions, Recipe, takes_options
 from penult.model.stream import Outcome, Pace, stream
@@ -27,7 +27,7 @@ from penult.onnx.origin import Origin
 from penult.util.checks import require_one_of
 from penult.util.machine import workers
 from penult.util.progress import Timings
-from penult.util.text import matching, quoted
+from penult.util.text import quoted
 from penult.version import __version__
 
 Floats = NDArray[np.float32]
@@ -36,6 +36,12 @@ Shape = tuple[int, ...]
 
 class Model:
     """A network that turns images into features; `load_model` makes one.
+
+    Args:
+        network: A network with its weights.
+        recipe: What is asked of it; or say it by options, those of `load_model` that don't choose
+            weights or network.
+        engine: What makes an engine.
 
     Attributes:
         network: The network with its weights.
@@ -49,13 +55,17 @@ class Model:
         engine: What runs the network; it may still be getting ready.
     """
 
+    @takes_options("weights", "size", "ema", "prefix", "exact")
     def __init__(
         self,
         network: Network,
         recipe: Recipe | None = None,
         engine: EngineFactory = OnnxRuntime,
+        **options: Unpack[ModelOptions],
     ) -> None:
-        asked = recipe or Recipe.of(network)
+        if recipe and options:
+            raise UsageError(f"a recipe has its {', '.join(options)}: change it, or leave it out")
+        asked = recipe or Recipe.of(network, **options)
         layers = [network.layer_name(name) for name in asked.layers]
         cut = network.cut(layers, asked.pool, normalized=asked.normalize)
         self.network = network
@@ -153,10 +163,9 @@ class Model:
             (1, 1280)
         """
         require_one_of(("raise", "skip"), "errors", errors)
-        names = list(self.outputs) if layer is None else [self._one_layer(layer)]
-        shapes = {name: self.outputs[name] for name in names}
-        found, skipped = gather(images, self.stream, shapes, skip=errors == "skip")
-        features = found[names[0]] if len(names) == 1 else found
+        layers = chosen(layer, self.outputs)
+        found, skipped = gather(images, self.stream, layers, skip=errors == "skip")
+        features = found if len(layers) > 1 else found.popitem()[1]
         return (features, skipped) if errors == "skip" else features
 
     __call__ = features
@@ -249,12 +258,6 @@ class Model:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
         return f"Model({self.network.name} from {self.network.path.name}: {outputs})"
 
-    def _one_layer(self, layer: str) -> str:
-        matches = matching(layer, self.outputs)
-        if len(matches) != 1:
-            raise UsageError(f"layer must be one of {', '.join(self.outputs)}, not {layer!r}")
-        return matches[0]
-
 
 @takes_options()
 def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
@@ -290,16 +293,25 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
     Raises:
         UsageError: A name is unknown, or the weights have to be named.
         CheckpointError: The weights file can't be read.
-        NetworkError: The weights are not of this network, or of none that is known, or the size
-            is too small for it.
+        NetworkError: The weights are not of this network, or of none that is known, the size
+            is too small for it, or the engine can't run it.
 
     Warns:
         UserWarning: Nobody can tell whether an ONNX file's output is its features.
     """
+    loaded = begin_model(model, **options)
+    loaded.engine.wait()
+    return loaded
+
+
+def begin_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
+    """Make a model as `load_model` does, whose engine may still be getting ready."""
     network = _network(model, options)
     recipe = Recipe.of(network, **options)
     if recipe.note:
-        warnings.warn(f"{quoted(network.path)}: {recipe.note}", stacklevel=3)  # of the wrapper
+        warnings.warn(
+            f"{quoted(network.path)}: {recipe.note}", stacklevel=4
+        )  # of load_model's wrapper
     return Model(network, recipe)
 
 

@@ -6,7 +6,7 @@ from typing import Unpack
 from penult.errors import UsageError
 from penult.extraction.run import Progress, fill
 from penult.images import Sources, as_sequence, find_images
-from penult.model.model import Model, load_model, make_model
+from penult.model.model import Model, begin_model, make_model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
 from penult.table.features import Features
@@ -58,7 +58,7 @@ def extract(
     if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
     source = find_images(sources, from_file=from_file)
-    model = make_model(model, load_model, options)
+    model = make_model(model, begin_model, options)
     recipe = model.recipe
     with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
         fill(
