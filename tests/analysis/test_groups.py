@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 import penult
 from penult.analysis import clusters as clusters_module
 from penult.errors import MissingExtraError, UsageError
+from penult.store import Row, TableWriter
 
 
 def blobs(count=4, each=20, width=8, seed=0):
@@ -60,23 +61,37 @@ def test_hdbscan_leaves_noise_apart(make_table):
 
 def test_labels_are_stored_and_failed_images_have_none(make_table):
     features = make_table(blobs())
-    found = features.cluster(4, column="group_4")
-    again = penult.open(features.path)
-    assert again.columns == {"group_4": "int32"}
-    assert again.facts(["group_4"])["group_4"].to_pylist() == found.labels.tolist()
+    found = features.cluster(4, store=True, column="group_4")
+    for table in (features, penult.open(features.path)):
+        assert table.columns == {"group_4": "int32"}
+        assert table.facts(["group_4"])["group_4"].to_pylist() == found.labels.tolist()
+    assert features.where("group_4 = 0").size == found.clusters[0].size
 
 
-def test_labels_need_not_be_stored(make_table):
+def test_nothing_is_written_unless_asked(make_table):
     features = make_table(blobs())
-    penult.cluster(features.path, 4, column=None)
-    assert penult.open(features.path).columns == {}
+    before = features.info
+    penult.cluster(features.path, 4)
+    features.cluster(4)
+    assert penult.open(features.path).info == before
+    with pytest.raises(UsageError, match="column says where to store: give store=True too"):
+        features.cluster(4, column="mine")
+
+
+def test_vectors_of_rows_that_came_meanwhile_are_read_anew(make_table):
+    features = make_table(blobs())
+    with TableWriter.open(features.path) as table:
+        table.append([Row("new.jpg", 1, 1, vectors={"pool": np.ones(8, np.float32)})])
+    assert len(features.cluster(4, store=True).keys) == 80
+    assert len(features.cluster(4).keys) == len(features) == 81
+    assert features.facts(["cluster"])["cluster"].null_count == 1
 
 
 def test_a_name_that_labels_cannot_have_is_refused_before_they_are_found(make_table, monkeypatch):
     features = make_table(blobs())
     monkeypatch.setattr(clusters_module, "_METHODS", {})
     with pytest.raises(UsageError, match="column 'key' is the table's own: choose another name"):
-        features.cluster(4, column="key")
+        features.cluster(4, store=True, column="key")
 
 
 def test_the_order_of_rows_does_not_matter(make_table):

@@ -16,7 +16,7 @@ def methods(features: penult.Features) -> None:
     assert_type(features.cluster(5, method="kmeans"), penult.Clusters)
     assert_type(features.outliers(5), list[penult.Outlier])
     assert_type(features.sample(5, diverse=True), list[str])
-    assert_type(features.map(columns=None), penult.Map)
+    assert_type(features.map(store=True), penult.Map)
     assert_type(features.probe("parent", folds=3), penult.ProbeReport)
     assert_type(features.compare("other.lance", features, k=3), penult.Comparison)
     assert_type(features.export("f.npz", "fc7"), Path)

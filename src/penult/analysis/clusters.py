@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.errors import UsageError
-from penult.store import Table, TableReader, TableWriter, open_table
-from penult.util.checks import require_at_least, require_one_of
+from penult.store import Table, TableReader, annotate, open_table
+from penult.util.checks import require_at_least, require_one_of, require_store
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ TRIED = 3_000  # rows that numbers of clusters are tried on
 SILHOUETTE_ROWS = 10_000  # rows that the silhouette is of
 GRID = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)  # numbers of clusters that are tried
 CENTRAL = 5
+COLUMN = "cluster"  # by default
 
 
 class Agreement(NamedTuple):
@@ -81,9 +82,10 @@ def cluster(
     metric: ClusterMetric = "cosine",
     min_size: int = 5,
     layer: str | None = None,
-    column: str | None = "cluster",
+    store: bool = False,
+    column: str | None = None,
 ) -> Clusters:
-    """Find groups of images that are alike, and store each image's group with the table.
+    """Find groups of images that are alike.
 
     The result depends on keys and vectors only, not on the order in which rows were written.
 
@@ -95,8 +97,8 @@ def cluster(
         metric: `cosine` compares directions, `l2` vectors as they are.
         min_size: The smallest group that HDBSCAN calls a cluster.
         layer: The layer to compare, by default the table's first.
-        column: Where to store labels; None doesn't store them. An open table shows them when it is
-            opened again.
+        store: Whether to store each image's label with the table, which shows it from then on.
+        column: The name of that column, by default `cluster`.
 
     Raises:
         UsageError: An option can't be used, or the table has fewer rows than clusters.
@@ -109,7 +111,9 @@ def cluster(
     """
     features = open_table(table)
     _check(features, k, method, metric, min_size)
-    features.require_names([column] if column else [])
+    require_store(store, "column", column)
+    column = column or COLUMN
+    features.require_names([column] if store else [])
     layer, unit = features.layer(layer), metric == "cosine"
     sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):
@@ -124,9 +128,8 @@ def cluster(
         _silhouette(features, layer, labels, unit=unit),
         agreement(features.keys, labels),
     )
-    if column:
-        with TableWriter.open(features.path) as writer:
-            writer.annotate(features.keys, {column: labels})
+    if store:
+        annotate(features, {column: labels})
     return found
 
 

@@ -15,3 +15,9 @@ def require_one_of(known: Sequence[str], name: str, value: str) -> None:
     """Raise a UsageError if a word isn't one of those that are known."""
     if value not in known:
         raise UsageError(f"{name} must be one of {', '.join(known)}, not {value!r}")
+
+
+def require_store(store: bool, name: str, value: object) -> None:
+    """Raise a UsageError if it's said where to store something that isn't stored."""
+    if value is not None and not store:
+        raise UsageError(f"{name} says where to store: give store=True too (--store)")
