@@ -37,7 +37,7 @@ def compute_features(
     """
     with Progress() as progress:
         try:
-            computed = penult.compute_features(
+            computed = penult.legacy.compute_features(
                 data_dir, checkpoint_file, model, preprocess, progress.show
             )
         except KeyboardInterrupt:
@@ -63,7 +63,7 @@ def load_features(
 
     Example: penult load-features features/vgg_16_features.pkl
     """
-    features = penult.load_features(file)
+    features = penult.legacy.load_features(file)
     widths = sorted({vector.size for vector in features.values()})
     first = dict(islice(features.items(), ROWS_SHOWN))
     if as_json:
