@@ -31,7 +31,7 @@ def digits():
 
 
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative"])
-@pytest.mark.parametrize("k", [4, None])
+@pytest.mark.parametrize("k", [4, "auto"])
 def test_clusters_are_found_and_so_is_their_number(make_table, method, k):
     found = make_table(blobs()).cluster(k, method=method)
     assert [each.size for each in found.clusters] == [20] * 4
@@ -107,7 +107,7 @@ def test_the_order_of_rows_does_not_matter(make_table):
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative", "hdbscan"])
 def test_rows_outside_of_the_sample_go_to_the_nearest_group(make_table, monkeypatch, method):
     monkeypatch.setattr(clusters_module, "SAMPLES", dict.fromkeys(clusters_module.SAMPLES, 40))
-    found = make_table(blobs(each=40)).cluster(None if method == "hdbscan" else 4, method=method)
+    found = make_table(blobs(each=40)).cluster("auto" if method == "hdbscan" else 4, method=method)
     assert found.agreement.purity == 1
 
 
@@ -127,6 +127,7 @@ def test_central_images_are_nearest_to_the_centre(make_table):
         (0, {}, "k must be from 1 to 80, not 0"),
         (81, {}, "k must be from 1 to 80, not 81"),
         (3, {"method": "hdbscan"}, "hdbscan finds the number of clusters by itself: leave out k"),
+        ("many", {}, "k must be a number or auto, not 'many'"),
         (3, {"method": "em"}, "method must be one of kmeans, hdbscan, agglomerative, not 'em'"),
         (3, {"metric": "dot"}, "metric must be one of cosine, l2, not 'dot'"),
     ],

@@ -64,7 +64,7 @@ def test_a_number_of_clusters_that_is_none(run):
     result = run("cluster", "t.lance", "-k", "many")
     assert (result.returncode, result.stderr) == (
         2,
-        "penult: -k must be a number or auto, not 'many'\n",
+        "penult: k must be a number or auto, not 'many'\n",
     )
 
 

@@ -14,6 +14,7 @@ def methods(features: penult.Features) -> None:
     assert_type(features.index(metric="l2"), penult.IndexReport)
     assert_type(features.duplicates(0.9, pixels=False), penult.Duplicates)
     assert_type(features.cluster(5, method="kmeans"), penult.Clusters)
+    assert_type(features.cluster("auto", store=True), penult.Clusters)
     assert_type(features.outliers(5), list[penult.Outlier])
     assert_type(features.sample(5, diverse=True), list[str])
     assert_type(features.map(store=True), penult.Map)

@@ -17,7 +17,7 @@ from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.errors import UsageError
 from penult.store import Table, TableReader, annotate, open_table
-from penult.util.checks import require_at_least, require_one_of, require_store
+from penult.util.checks import number_or_none, require_at_least, require_one_of, require_store
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ class Clusters:
 
 def cluster(
     table: Table,
-    k: int | None = None,
+    k: int | Literal["auto"] = "auto",
     *,
     method: Method = "kmeans",
     metric: ClusterMetric = "cosine",
@@ -91,8 +91,8 @@ def cluster(
 
     Args:
         table: A table, open or by its path.
-        k: How many clusters; by default the number from 2 to 128 with the best silhouette. HDBSCAN
-            finds the number by itself.
+        k: How many clusters; `auto` takes the number from 2 to 128 with the best silhouette.
+            HDBSCAN finds the number by itself.
         method: `kmeans`, `hdbscan` or `agglomerative` (Ward).
         metric: `cosine` compares directions, `l2` vectors as they are.
         min_size: The smallest group that HDBSCAN calls a cluster.
@@ -110,14 +110,15 @@ def cluster(
         >>> penult.cluster("photos.lance", 5).clusters  # doctest: +SKIP
     """
     features = open_table(table)
-    _check(features, k, method, metric, min_size)
+    number = number_or_none("auto", "k", k)
+    _check(features, number, method, metric, min_size)
     require_store(store, "column", column)
     column = column or COLUMN
     features.require_names([column] if store else [])
     layer, unit = features.layer(layer), metric == "cosine"
     sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):
-        anchors, names = _METHODS[method](sample, k, min_size)
+        anchors, names = _METHODS[method](sample, number, min_size)
     labels = _by_size(_assign(features, layer, anchors, names, unit=unit))
     distances = _distances(features, layer, labels, unit=unit)
     found = Clusters(

@@ -8,10 +8,10 @@ import typer
 
 from penult.cli.analysis import Layer
 from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.options import number
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.cli.show import print_json, say
-from penult.errors import UsageError
 from penult.util.text import printable
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def cluster(
     require(out, html)
     features = opened(table)
     clusters = features.cluster(
-        _number(k),
+        number(k),
         method=method,
         metric=metric,
         min_size=min_size,
@@ -77,12 +77,6 @@ def cluster(
         from penult.viewer.findings import of_clusters
 
         write_sheet(html, f"Clusters of {table.name}", of_clusters(features, clusters))
-
-
-def _number(k: str) -> int | None:
-    if k != "auto" and not k.isdecimal():
-        raise UsageError(f"-k must be a number or auto, not {k!r}")
-    return None if k == "auto" else int(k)
 
 
 def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from penult.model.model import Model, rebuild
 from penult.model.recipe import Recipe
 from penult.model.stream import Outcome
 from penult.store import TableReader, open_table
-from penult.util.checks import require_at_least
+from penult.util.checks import number_or_none, require_at_least
 from penult.util.progress import Counts, show_nothing
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
@@ -56,7 +56,7 @@ class _Row(NamedTuple):
 
 def verify(
     table: str | Path,
-    n: int | None = 50,
+    n: int | Literal["all"] = 50,
     *,
     weights: str | Path | None = None,
     seed: int = 0,
@@ -66,7 +66,7 @@ def verify(
 
     Args:
         table: The table; images that failed in it are left out.
-        n: How many rows, drawn at random; None takes all.
+        n: How many rows, drawn at random, or `all`.
         weights: Where the weights are now, if not where they were.
         seed: Seeds the random draw.
         progress: Called with the counts so far at the start and after each image.
@@ -76,19 +76,21 @@ def verify(
         CheckpointError: The weights aren't there or can't be read.
         UsageError: `n` is below 1, or the weights are not those of the table.
     """
-    if n is not None:
-        require_at_least(1, "n", n)
+    wanted = number_or_none("all", "n", n)
+    if wanted is not None:
+        require_at_least(1, "n", wanted)
     features = open_table(table)
+    places = _draw_places(len(features), wanted, seed)
     model = rebuild_model(features, weights)
     result = Verification()
     waiting: deque[_Row] = deque()  # rows whose images are being computed
 
     def paths() -> Iterator[str]:
-        for row in _select_unchanged(features, _draw_places(len(features), n, seed), result):
+        for row in _select_unchanged(features, places, result):
             waiting.append(row)
             yield row.file.path
 
-    counts = Counts(listed=min(n or len(features), len(features)))
+    counts = Counts(listed=len(places))
     report = progress or show_nothing
     report(counts)
     with closing(model.stream(paths())) as outcomes:

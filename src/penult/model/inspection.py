@@ -86,11 +86,11 @@ class Inspection:
         return [variable for variable in self.variables if variable.role == role]
 
 
-def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
+def inspect(weights: str | Path, *, statistics: bool = False) -> Inspection:
     """Tell what a weights file holds, without computing any features.
 
     Args:
-        path: The file, or whatever `load_model` takes; a folder or a repository of the hub too.
+        weights: The file, or whatever `load_model` takes; a folder or a repository of the hub too.
         statistics: Read all tensors, and tell mean, deviation, extremes and non-finite values.
 
     Raises:
@@ -101,10 +101,10 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         >>> penult.inspect("tests/reference/checkpoints/mobilenet_v1_025_v2").format
         'TensorFlow (V2)'
     """
-    if is_onnx(path):
-        return _inspect_onnx(OnnxFile(path), statistics=statistics)
-    is_repository = not Path(path).exists() and is_known(str(path))
-    brought = bring(str(path), None) if is_repository else bring(None, path)
+    if is_onnx(weights):
+        return _inspect_onnx(OnnxFile(weights), statistics=statistics)
+    is_repository = not Path(weights).exists() and is_known(str(weights))
+    brought = bring(str(weights), None) if is_repository else bring(None, weights)
     checkpoint = open_checkpoint(brought.weights)
     shapes = checkpoint.shapes
     used: set[str] = set()
