@@ -6,7 +6,7 @@ and time grows with the number of rows.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -18,6 +18,7 @@ from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.errors import UsageError
 from penult.store import Table, TableReader, annotate, open_table
 from penult.util.checks import number_or_none, require_at_least, require_one_of, require_store
+from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -53,8 +54,8 @@ class Cluster:
     central: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Clusters:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Clusters(Result):
     """What `penult.cluster` found.
 
     Attributes:
@@ -72,6 +73,15 @@ class Clusters:
     clusters: tuple[Cluster, ...]
     silhouette: float | None
     agreement: Agreement | None
+
+    def _summary(self) -> str:
+        groups = sum(each.label >= 0 for each in self.clusters)
+        quality = "" if self.silhouette is None else f", silhouette {self.silhouette:.3f}"
+        return f"{plural(len(self.keys), 'image')}, {plural(groups, 'cluster')}{quality}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = ((each.label, each.size, ", ".join(each.central)) for each in self.clusters)
+        return ("cluster", "images", "most central"), rows
 
 
 def cluster(

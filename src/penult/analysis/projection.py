@@ -4,6 +4,7 @@ Of a large table a sample is laid out; every other row goes amidst its nearest r
 So memory and the costly part of the time are bounded.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -17,6 +18,7 @@ from penult.store import Table, TableReader, annotate, open_table
 from penult.util.checks import require_one_of, require_store
 from penult.util.machine import cores
 from penult.util.progress import Steps, show_nothing
+from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -38,8 +40,8 @@ EXAGGERATION = 12
 PROGRESS_STEPS = 25  # steps from one call of `progress` to the next
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Map:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Map(Result):
     """What `penult.map` found.
 
     Attributes:
@@ -53,6 +55,13 @@ class Map:
     places: Floats
     method: MapMethod
     laid_out: int
+
+    def _summary(self) -> str:
+        return f"{plural(len(self.keys), 'image')} by {self.method}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = zip(self.keys, self.places, strict=True)
+        return ("key", "x", "y"), ((key, float(x), float(y)) for key, (x, y) in rows)
 
 
 def project(

@@ -18,12 +18,13 @@ from penult.model.stream import Outcome
 from penult.store import TableReader, open_table
 from penult.util.checks import number_or_none, require_at_least
 from penult.util.progress import Counts, show_nothing
+from penult.util.result import Result
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
 
 
-@dataclass(slots=True)
-class Verification:
+@dataclass(slots=True, repr=False)
+class Verification(Result):
     """How rows of a table compare with what their images give now.
 
     Attributes:
@@ -41,6 +42,10 @@ class Verification:
     changed: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+
+    def _summary(self) -> str:
+        others = len(self.changed) + len(self.vanished) + len(self.failures)
+        return f"{self.compared:,} compared, {others:,} not, largest difference {self.largest:.2g}"
 
     @property
     def ok(self) -> bool:

@@ -1,7 +1,7 @@
 """Look into a weights file: its variables, what each is for, and the network that they make."""
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -18,6 +18,8 @@ from penult.model.repositories import bring, is_known
 from penult.nets import Card, Pretrained, read_designs
 from penult.nets.design import pretrained
 from penult.onnx.file import OnnxFile, is_onnx
+from penult.util.result import Result, Row
+from penult.util.text import plural
 
 Role = Literal["network", "average", "slot", "counter", "left over"]
 
@@ -52,8 +54,8 @@ class Variable:
     statistics: Statistics | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+@dataclass(frozen=True, slots=True, repr=False)
+class Inspection(Result):
     """What a weights file holds.
 
     Attributes:
@@ -80,6 +82,15 @@ class Inspection:
     missing: tuple[str, ...]
     variables: tuple[Variable, ...]
     onnx: OnnxDescription | None = None
+
+    def _summary(self) -> str:
+        networks = ", ".join(self.networks) or "no known network"
+        held = f"{networks}, {plural(len(self.variables), 'variable')}"
+        return f"{self.path.name}, {self.format}, {held}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = ((each.name, str(each.shape), each.dtype, each.role) for each in self.variables)
+        return ("variable", "shape", "dtype", "role"), rows
 
     def of(self, role: Role) -> list[Variable]:
         """List the variables that have a role."""
