@@ -1,5 +1,6 @@
 """`extract`: the features of images, as a table of them."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
 
@@ -60,7 +61,8 @@ def extract(
     source = find_images(sources, from_file=from_file)
     model = make_model(model, begin_model, options)
     recipe = model.recipe
-    with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
+    layers = _own_first(model)
+    with TableWriter.open_or_create(path, layers, recipe.provenance, recipe.notes) as table:
         fill(
             table,
             model,
@@ -73,6 +75,18 @@ def extract(
     features = Features(path)
     features.recovered = features.recovered or table.recovered
     return features
+
+
+def _own_first(model: Model) -> dict[str, tuple[int, ...]]:
+    """The layers of a table: the network's own embedding first, which searches and all else take.
+
+    Of an ONNX file that has none to tell, they are as asked for.
+    """
+    own: tuple[str, ...] = ()
+    if len(model.outputs) > 1:
+        with suppress(UsageError):
+            own = tuple(model.network.features)
+    return dict(sorted(model.outputs.items(), key=lambda layer: layer[0] not in own))
 
 
 def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
