@@ -2,6 +2,7 @@
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -43,9 +44,7 @@ class Rows(TableReader):
     def __contains__(self, key: object) -> bool:
         return isinstance(key, str) and self._find(key) is not None
 
-    def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
-    ) -> NDArray[np.generic]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("vectors are read from files, which is a copy: leave out copy=False")
         vectors = self.numpy()
