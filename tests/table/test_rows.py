@@ -62,18 +62,21 @@ def test_a_map_keeps_its_shape(tmp_path):
 
 @pytest.mark.parametrize(
     ("key", "message"),
-    [("aa", "'t.lance' has no 'aa'; it has a"), ("c", "'c' has no features: empty: zero bytes")],
+    [
+        ("aa", "t.lance' has no image 'aa', such as a"),
+        ("c", "'c' has no features: empty: zero bytes"),
+    ],
 )
 def test_a_missing_key_is_a_key_error_of_one_line(features, key, message):
     with pytest.raises(penult.MissingKeyError) as caught:
         features[key]
     assert isinstance(caught.value, KeyError)
-    assert message.replace("'t.lance'", "t.lance'") in str(caught.value)
+    assert message in str(caught.value)
     with pytest.raises(penult.MissingKeyError):
         features[["a", key]]
 
 
-@pytest.mark.parametrize("places", [0, slice(2), None, np.int64(1)])
+@pytest.mark.parametrize("places", [0, slice(2), None, np.int64(1), [0], [True, False, True]])
 def test_rows_have_no_numbers(features, places):
     with pytest.raises(penult.UsageError, match="named by keys"):
         features[places]

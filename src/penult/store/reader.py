@@ -172,9 +172,11 @@ class TableReader:
                 piece = self._dataset.take(order[start : start + self._batch_rows], columns=names)
             yield piece.rename_columns([*columns, *layers])
 
-    def blocks(self, layer: str) -> Iterator[npt.NDArray[np.float32]]:
-        """Vectors of a layer in bounded pieces, in the order of keys: (some rows, *shape)."""
-        for piece in self.tables([], [layer]):
+    def blocks(
+        self, layer: str, places: npt.NDArray[np.int64] | None = None
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Vectors of all or some rows in bounded pieces, as of `tables`: (some rows, *shape)."""
+        for piece in self.tables([], [layer], places):
             values = piece.column(0).combine_chunks()
             with wrap_errors(f"{quoted(self.path)}: can't read layer {quoted(layer)}"):
                 block = _values(values, np.ones(len(values), bool))

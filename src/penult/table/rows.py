@@ -9,11 +9,9 @@ from numpy.typing import DTypeLike, NDArray
 
 from penult.errors import MissingKeyError, UsageError
 from penult.store import TableReader
-from penult.util.text import nearest, quoted
+from penult.util.text import one_line, quoted, similar
 
 Floats = NDArray[np.float32]
-
-GUESSED = 20_000  # keys at most among which a message looks for what was meant
 
 
 class Rows(TableReader):
@@ -34,8 +32,8 @@ class Rows(TableReader):
         if isinstance(keys, str):
             vector: Floats = self._vectors([self._place(keys)])[0]
             return vector
-        if isinstance(keys, slice | int | np.integer) or not isinstance(keys, Iterable):
-            raise UsageError(f"rows are named by keys, not {keys!r}: numpy() has them by number")
+        if not isinstance(keys, Iterable):
+            raise _not_a_key(keys)
         return self._vectors([self._place(key) for key in keys])
 
     def __iter__(self) -> Iterator[str]:
@@ -58,20 +56,27 @@ class Rows(TableReader):
 
     def _vectors(self, places: list[int]) -> Floats:
         layer = self.layer()
-        shape = self.layers[layer]
-        pieces = self.tables([], [layer], np.array(places, np.int64))
-        blocks = [piece.column(0).combine_chunks().flatten().to_numpy() for piece in pieces]
-        return np.concatenate([np.empty(0, np.float32), *blocks]).reshape(-1, *shape)
+        nothing = np.empty((0, *self.layers[layer]), np.float32)
+        return np.concatenate([nothing, *self.blocks(layer, np.array(places, np.int64))])
 
     def _place(self, key: str) -> int:
+        if not isinstance(key, str):
+            raise _not_a_key(key)
         place = self._find(key)
         if place is not None:
             return place
         if reason := self.failures.get(key):
-            raise MissingKeyError(f"{quoted(self.path)}: {quoted(key)} has no features: {reason}")
-        near = nearest(key, self.keys[:GUESSED])
-        raise MissingKeyError(f"{quoted(self.path)} has no {quoted(key)}; it has {near}")
+            failed = f"{quoted(key)} has no features: {one_line(reason)}"
+            raise MissingKeyError(f"{quoted(self.path)}: {failed}")
+        hint = similar(key, self.keys)
+        raise MissingKeyError(f"{quoted(self.path)} has no image {quoted(key)}{hint}")
 
     def _find(self, key: str) -> int | None:
         place = bisect_left(self.keys, key)
         return place if self.keys[place : place + 1] == [key] else None
+
+
+def _not_a_key(key: object) -> UsageError:
+    return UsageError(
+        f"rows are named by keys, not {one_line(repr(key))}: numpy() has all in order"
+    )
