@@ -81,7 +81,7 @@ def test_a_library_that_has_moved_is_repaired(run, folder, tmp_path):
     assert (verified["compared"], verified["vanished"], verified["ok"]) == (2, [], True)
     assert run("view", "t.lance", "--html", "v.html").stderr.endswith("v.html: 2 images\n")
     assert (tmp_path / "v.html").read_text().count('<img src="data:image/jpeg') == 2
-    run("export", "t.lance", "fo", "--for", "fiftyone")
+    run("export", "t.lance", "fo", "--program", "fiftyone")
     samples = json.loads((tmp_path / "fo/samples.json").read_text())["samples"]
     names = ["espresso.jpg", "koala.jpg"]
     assert [each["filepath"] for each in samples] == [f"{tmp_path}/moved/{each}" for each in names]
@@ -110,7 +110,7 @@ def test_verify_prints_and_sets_the_exit_code(run, folder):
     assert "compared       1\n" in result.stdout
     assert "(espresso.jpg)\n" in result.stdout
     (folder / "espresso.jpg").touch()
-    result = run("verify", "few.lance", "--all", "--json")
+    result = run("verify", "few.lance", "-n", "all", "--json")
     assert result.returncode == 1
     facts = json.loads(result.stdout)
     assert (facts["compared"], facts["changed"], facts["ok"]) == (0, ["espresso.jpg"], False)

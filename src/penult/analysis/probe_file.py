@@ -33,7 +33,8 @@ from penult.model.recipe import Recipe
 from penult.store.messages import wrap_errors
 from penult.util.checks import require_at_least
 from penult.util.files import replacing
-from penult.util.text import quoted
+from penult.util.result import Result
+from penult.util.text import plural, quoted
 
 FORMAT = 1
 DOCUMENT, DIGEST = "penult_probe", "penult_sha256"
@@ -49,8 +50,8 @@ MAX_LEVELS = 3  # of the channels that a preprocessing has numbers for
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Probe:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Probe(Result):
     """A linear classifier on the features of a model; `open_probe` reads one.
 
     Attributes:
@@ -72,6 +73,10 @@ class Probe:
     linear: Linear
     images: int
     accuracy: float
+
+    def _summary(self) -> str:
+        made_of = f"{plural(self.images, 'image')} of {len(self.classes)} classes"
+        return f"{self.path.name}, {self.layer}, {made_of}, {self.accuracy:.1%} right"
 
     def save(self, out: str | Path) -> Path:
         """Write it to a `.safetensors` file; an older one is replaced.

@@ -37,7 +37,7 @@ def search(
     ],
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--not", help="As QUERY, subtracted; may be given several times."),
+        typer.Option(help="As QUERY, subtracted; may be given several times."),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Images to find.")] = 10,
     where: Annotated[

@@ -229,12 +229,12 @@ def export(
     ] = None,
     program: Annotated[
         Literal["atlas", "spotlight", "fiftyone", "tensorboard", "faiss", "usearch"] | None,
-        typer.Option("--for", help="Program that is to open it."),
+        typer.Option(help="Program that is to open it."),
     ] = None,
 ) -> None:
     """Write a table's features for other tools; failed images are left out.
 
-    Example: penult export photos.lance map.parquet --for atlas
+    Example: penult export photos.lance map.parquet --program atlas
     """
     from penult.exports.export import opening
 

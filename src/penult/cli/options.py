@@ -79,6 +79,11 @@ class Declared:
     ] = None
 
 
+def number(text: str) -> Any:  # noqa: ANN401 -- functions check it, so they take a literal
+    """A number where it is one; else a word that may stand for one, as `auto` does."""
+    return int(text) if text.isdecimal() else text
+
+
 _HINTS = get_type_hints(Declared, include_extras=True)
 DECLARED = {
     name: Parameter(

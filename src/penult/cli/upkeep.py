@@ -8,7 +8,7 @@ import typer
 import penult
 from penult.cli import show
 from penult.cli.commands import SOME_FAILED, AsJson, TablePath, app, opened
-from penult.cli.options import Device
+from penult.cli.options import Device, number
 from penult.cli.progress import Progress
 
 
@@ -26,8 +26,7 @@ def failures(table: TablePath, as_json: AsJson = False) -> None:
 @app.command()
 def verify(
     table: TablePath,
-    n: Annotated[int, typer.Option("-n", min=1, help="Rows to compute, drawn at random.")] = 50,
-    every: Annotated[bool, typer.Option("--all", help="Compute all rows.")] = False,
+    n: Annotated[str, typer.Option("-n", help="Rows to compute, drawn at random, or all.")] = "50",
     weights: Annotated[
         Path | None,
         typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
@@ -43,7 +42,7 @@ def verify(
     with Progress() as progress:
         verification = penult.verify(
             table,
-            None if every else n,
+            number(n),
             weights=weights,
             device=device,
             seed=seed,

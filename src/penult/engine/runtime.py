@@ -76,6 +76,10 @@ class OnnxRuntime:
         described = [(_dtype(output.type), output.shape) for output in outputs]
         return dict(zip(self._outputs, described, strict=True))
 
+    def wait(self) -> None:
+        """Return when the session is ready; see `Engine.wait`."""
+        self._session.result()
+
     def run(self, inputs: Inputs) -> dict[str, Array]:
         """Return each output for a batch of inputs; see `Engine.run`."""
         session = self._session.result()

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,15 @@ from penult.model.model import Model, rebuild
 from penult.model.recipe import Recipe
 from penult.model.stream import Outcome
 from penult.store import TableReader, open_table
-from penult.util.checks import require_at_least
+from penult.util.checks import number_or_none, require_at_least
 from penult.util.progress import Counts, show_nothing
+from penult.util.result import Result
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
 
 
-@dataclass(slots=True)
-class Verification:
+@dataclass(slots=True, repr=False)
+class Verification(Result):
     """How rows of a table compare with what their images give now.
 
     Attributes:
@@ -47,6 +48,10 @@ class Verification:
     made_on: str = "cpu"
     device: str = "cpu"
 
+    def _summary(self) -> str:
+        others = len(self.changed) + len(self.vanished) + len(self.failures)
+        return f"{self.compared:,} compared, {others:,} not, largest difference {self.largest:.2g}"
+
     @property
     def ok(self) -> bool:
         """Whether something was compared, and all of it is the same."""
@@ -61,7 +66,7 @@ class _Row(NamedTuple):
 
 def verify(
     table: str | Path,
-    n: int | None = 50,
+    n: int | Literal["all"] = 50,
     *,
     weights: str | Path | None = None,
     device: DeviceName = "cpu",
@@ -72,7 +77,7 @@ def verify(
 
     Args:
         table: The table; images that failed in it are left out.
-        n: How many rows, drawn at random; None takes all.
+        n: How many rows, drawn at random, or `all`.
         weights: Where the weights are now, if not where they were.
         device: As of `load_model`; it needn't be that which made the table, as all compute in
             float32, nearer to each other than the difference that counts.
@@ -85,19 +90,21 @@ def verify(
         UsageError: `n` is below 1, or the weights are not those of the table.
         NetworkError: The device isn't here or can't run the network.
     """
-    if n is not None:
-        require_at_least(1, "n", n)
+    wanted = number_or_none("all", "n", n)
+    if wanted is not None:
+        require_at_least(1, "n", wanted)
     features = open_table(table)
+    places = _draw_places(len(features), wanted, seed)
     model = rebuild_model(features, weights, device)
     result = Verification(made_on=features.provenance["device"], device=device)
     waiting: deque[_Row] = deque()  # rows whose images are being computed
 
     def paths() -> Iterator[str]:
-        for row in _select_unchanged(features, _draw_places(len(features), n, seed), result):
+        for row in _select_unchanged(features, places, result):
             waiting.append(row)
             yield row.file.path
 
-    counts = Counts(listed=min(n or len(features), len(features)))
+    counts = Counts(listed=len(places))
     report = progress or show_nothing
     report(counts)
     with closing(model.stream(paths())) as outcomes:
