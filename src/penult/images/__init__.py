@@ -6,17 +6,10 @@ of pixel; `preprocess` makes the input a network expects.
 """
 
 from penult.images.decode import CODES, TRANSIENT, Decode, ImageLike, decode, load
+from penult.images.items import ImageFile, Item, Readable, Source, Stored, Version
 from penult.images.limits import Limits
 from penult.images.names import as_key, from_key
-from penult.images.sources import (
-    ImageFile,
-    Item,
-    Source,
-    Sources,
-    Version,
-    as_sequence,
-    find_images,
-)
+from penult.images.sources import Sources, as_sequence, find_images
 
 __all__ = [
     "CODES",
@@ -26,8 +19,10 @@ __all__ = [
     "ImageLike",
     "Item",
     "Limits",
+    "Readable",
     "Source",
     "Sources",
+    "Stored",
     "Version",
     "as_key",
     "as_sequence",
