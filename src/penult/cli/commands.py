@@ -31,13 +31,15 @@ app = typer.Typer(
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Image files, folders (searched recursively) and globs.", metavar="SOURCE…"
+        help="Image files, folders (searched recursively), globs; archives (tar, zip), numbered "
+        "ones (shards-{0000..0127}.tar), tables (Parquet, Arrow, Lance).",
+        metavar="SOURCE…",
     ),
 ]
 FromFile = Annotated[
     str | None,
     typer.Option(
-        help="List of image paths, one a line or, as by find -print0, NUL-separated; - is stdin."
+        help="List of paths, one a line or, as by find -print0, NUL-separated; - is stdin."
     ),
 ]
 ModelName = Annotated[
@@ -79,6 +81,14 @@ def extract(
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
     from_file: FromFile = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="Column of tables that holds the images; needed if several might."),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Column of tables that names the images; by default their rows do."),
+    ] = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -110,6 +120,8 @@ def extract(
                 model,
                 out=out,
                 from_file=from_file,
+                column=column,
+                key=key,
                 retry_failed=retry_failed,
                 checksum=checksum,
                 prune=prune,

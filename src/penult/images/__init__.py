@@ -5,6 +5,7 @@ saying which parser may run, `limits` what an image may take, and `colour` makin
 of pixel; `preprocess` makes the input a network expects.
 """
 
+from penult.images.containers import Columns
 from penult.images.decode import CODES, TRANSIENT, Decode, ImageLike, decode, load
 from penult.images.items import ImageFile, Item, Readable, Source, Stored, Version
 from penult.images.limits import Limits
@@ -14,6 +15,7 @@ from penult.images.sources import Sources, as_sequence, find_images
 __all__ = [
     "CODES",
     "TRANSIENT",
+    "Columns",
     "Decode",
     "ImageFile",
     "ImageLike",

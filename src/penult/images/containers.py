@@ -1,19 +1,29 @@
 """Files of many images, opened by what they are; and the image at any place."""
 
 import os
-import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
+from typing import NamedTuple
 
 from penult.errors import ImageError, SourceError
 from penult.images.items import ImageFile, Item, Stored, Version
-from penult.images.members import Archive
-from penult.images.names import ZIPS, as_key, as_key_within, from_key, reason, within
+from penult.images.members import Container, version_of
+from penult.images.names import (
+    ZIPS,
+    Within,
+    as_key,
+    as_key_within,
+    from_key,
+    is_table,
+    reason,
+    within,
+)
 from penult.util.text import quoted
 
-OPEN = 8  # archives whose lists are remembered
+OPEN = 8  # containers that are remembered
+_LEFT_OUT = "hidden members, links and other extensions are left alone"
 
 _opening = Lock()
 
@@ -43,7 +53,7 @@ class Unopened(Stored):
 
     def version(self) -> Version:
         """No bytes, and when the file was last changed."""
-        return Version(0, os.stat(self.path).st_mtime_ns)  # noqa: PTH116
+        return Version(0, version_of(self.path).mtime_ns)
 
     def digest(self) -> str | None:
         """It has none."""
@@ -54,18 +64,34 @@ class Unopened(Stored):
         raise ImageError(self.error.code, self.error.detail)
 
 
-def open_container(path: str) -> Archive:
+class Columns(NamedTuple):
+    """Which columns of tables hold what.
+
+    Attributes:
+        image: The images; by default the only column that can hold some.
+        key: Their keys; by default they are named by their rows.
+    """
+
+    image: str | None = None
+    key: str | None = None
+
+
+DEFAULT_COLUMNS = Columns()
+
+
+def open_container(path: str, column: str | None = None) -> Container:
     """Open a file of many images; those last opened are remembered, until they change.
+
+    Args:
+        path: An archive or a table.
+        column: Of a table, the one that holds the images, unless only one can.
 
     Raises:
         ImageError: It can't be opened.
     """
     try:
-        status = os.stat(path)  # noqa: PTH116
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError("unreadable", "a folder, a device or a pipe, not an archive")
         with _opening:
-            return _opened(path, Version(status.st_size, status.st_mtime_ns))
+            return _opened(path, version_of(path), column if is_table(path) else None)
     except OSError as error:
         raise ImageError("unreadable", reason(error)) from error
     except ValueError as error:
@@ -73,7 +99,11 @@ def open_container(path: str) -> Archive:
 
 
 @lru_cache(OPEN)
-def _opened(path: str, version: Version) -> Archive:
+def _opened(path: str, version: Version, column: str | None) -> Container:
+    if is_table(path):
+        from penult.images.table_images import TableImages
+
+        return TableImages(path, version, column)
     if path.lower().endswith(ZIPS):
         from penult.images.zip_archive import Zip
 
@@ -85,40 +115,46 @@ def _opened(path: str, version: Version) -> Archive:
     return PackedTar(path, version, how) if how else PlainTar(path, version)
 
 
-def container_items(key: str, path: str) -> Iterator[Item]:
+def container_items(key: str, path: str, columns: Columns) -> Iterator[Item]:
     """Yield the images of a container, and what it lacks; one that can't be opened is one item.
 
     Args:
         key: The container's own.
         path: Where it is.
+        columns: Those of a table.
+
+    Raises:
+        SourceError: A table's keys can't be read.
     """
     try:
-        container = open_container(path)
+        container = open_container(path, columns.image)
     except ImageError as error:
         yield Unopened(as_key_within(key, ""), path, ImageError(error.code, error.detail))
         return
-    yield from container.items(key)
+    if columns.key is not None and is_table(path):
+        yield from container.named_items(columns.key)
+    else:
+        yield from container.items(key)
 
 
-def require_images(path: str, source: str) -> None:
+def require_images(path: str, source: str, columns: Columns) -> None:
     """Refuse a container that is named alone and holds no image.
 
     Args:
         path: Where it is.
         source: The same as it was named.
+        columns: Those of a table.
 
     Raises:
         SourceError: It can't be opened, or holds none.
     """
     try:
-        container = open_container(path)
+        container = open_container(path, columns.image)
     except ImageError as error:
         raise SourceError(f"can't read {quoted(source)}: {error.detail}") from error
     if next(container.items(""), None) is None:
-        raise SourceError(
-            f"no images in {quoted(source)}: hidden members, links and other extensions are left "
-            "alone"
-        )
+        hint = "it has no rows" if is_table(path) else _LEFT_OUT
+        raise SourceError(f"no images in {quoted(source)}: {hint}")
 
 
 def item_at(place: str) -> Item:
@@ -134,7 +170,12 @@ def item_at(place: str) -> Item:
     inside = within(place)
     if inside is None:
         return ImageFile(place, from_key(place))
-    return open_container(from_key(inside.container)).member(inside.name)
+    return _container_of(inside).member(inside.name)
+
+
+def _container_of(inside: Within) -> Container:
+    column, slash, _ = inside.name.rpartition("/")
+    return open_container(from_key(inside.container), from_key(column) if slash else None)
 
 
 def is_gone(place: str) -> bool:
@@ -144,8 +185,8 @@ def is_gone(place: str) -> bool:
     try:
         os.lstat(path)
         if inside:
-            archive = open_container(path)
-            return archive.index.is_whole and archive.index.find(inside.name) is None
+            container = _container_of(inside)
+            return container.is_whole and container.find(inside.name) is None
     except (FileNotFoundError, NotADirectoryError):
         return True
     except (OSError, ValueError, ImageError):

@@ -1,4 +1,4 @@
-"""The images of an archive: which of its members are taken, and how one is read as an item.
+"""Files of many images: how one is read as an item, and which members of an archive are taken.
 
 The rules are a folder's: taken are members with an image's extension; hidden ones, links, devices
 and other extensions are left alone. What would be an image and can't be one (encrypted, sparse, or
@@ -8,16 +8,17 @@ is written anywhere, so `..` and `/` in them do no harm.
 """
 
 import os
+import stat
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from penult.errors import ImageError
+from penult.errors import ImageError, SourceError
 from penult.images.items import Stored, Version
 from penult.images.limits import DEFAULT
 from penult.images.names import as_key, as_key_within, is_container, reason
-from penult.util.text import plural, quoted
+from penult.util.text import one_line, plural, quoted
 
 IMAGE_SUFFIXES = (
     *(".apng", ".avif", ".avifs", ".bmp", ".gif", ".heic", ".heics", ".heif", ".heifs", ".hif"),
@@ -130,18 +131,91 @@ def _some(names: list[str]) -> str:
     return ", ".join(quoted(name) for name in names[:_SHOWN]) + more
 
 
-class Archive(ABC):
-    """An archive that is open for reading, from any thread.
+def version_of(file: int | str) -> Version:
+    """Size and time of change of a container; of a Lance table, a folder, its newest version's.
+
+    Raises:
+        OSError: It isn't there, or is a device or a pipe.
+    """
+    status = os.stat(file)  # noqa: PTH116 -- by text
+    if stat.S_ISDIR(status.st_mode):
+        return Version(0, os.stat(f"{file}/_versions").st_mtime_ns)  # noqa: PTH116
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError("a device or a pipe, not a file")
+    return Version(status.st_size, status.st_mtime_ns)
+
+
+class Container(ABC):
+    """A file of many images, open for reading from any thread; its images have numbers.
 
     Attributes:
         path: Its file.
         version: What it was when it was opened; if it is another one, nothing is read.
-        index: Its images.
     """
 
     def __init__(self, path: str, version: Version) -> None:
         self.path = path
         self.version = version
+
+    @abstractmethod
+    def items(self, key: str) -> Iterator["Member"]:
+        """Yield its images, and what it lacks, under the container's own key."""
+
+    def named_items(self, column: str) -> Iterator["Member"]:
+        """Yield its images under the keys that a column of a table has.
+
+        Raises:
+            SourceError: It isn't a table, or its column holds no keys.
+        """
+        raise SourceError(f"{quoted(self.path)} has no column {quoted(column)}")
+
+    @abstractmethod
+    def find(self, name: str) -> int | None:
+        """The number of an image by its name, written like a key."""
+
+    @abstractmethod
+    def name(self, number: int) -> str:
+        """The name of an image, written like a key; that of what the container lacks is empty."""
+
+    @abstractmethod
+    def size(self, number: int) -> int:
+        """Bytes of an image; 0 if that isn't known without reading it."""
+
+    @abstractmethod
+    def complaint(self, number: int) -> ImageError | None:
+        """Why an image can't be read; of -1, what the container lacks as a whole."""
+
+    @property
+    @abstractmethod
+    def is_whole(self) -> bool:
+        """Whether all of its images are known."""
+
+    @abstractmethod
+    def read(self, number: int, max_bytes: int) -> bytes:
+        """Read an image; raises ImageError, OSError and ValueError."""
+
+    def member(self, name: str) -> "Member":
+        """The image of a name, written like a key; FileNotFoundError if there is none."""
+        number = self.find(name) if name else -1
+        if number is None or (number < 0 and not self.complaint(number)):
+            raise FileNotFoundError(2, "it isn't in there")
+        return Member(name, self, number)
+
+    def require_unchanged(self, file: int | None = None) -> None:
+        """Raise an ImageError if the file, which may be open, isn't what was listed."""
+        if version_of(self.path if file is None else file) != self.version:
+            raise ImageError("changed", "the file that holds it was written to since it was listed")
+
+
+class Archive(Container):
+    """An archive whose images are in an index.
+
+    Attributes:
+        index: Its images.
+    """
+
+    def __init__(self, path: str, version: Version) -> None:
+        super().__init__(path, version)
         self.index = Index()
 
     def items(self, key: str) -> Iterator["Member"]:
@@ -152,40 +226,44 @@ class Archive(ABC):
         if self.index.complaint:
             yield Member(as_key_within(key, ""), self, -1)
 
-    def member(self, name: str) -> "Member":
-        """The image of a name, written like a key; FileNotFoundError if there is none."""
-        number = self.index.find(name) if name else -1
-        if number is None or (number < 0 and not self.index.complaint):
-            raise FileNotFoundError(2, "it isn't in the archive")
-        return Member(name, self, number)
+    def find(self, name: str) -> int | None:
+        """The number of a member by its name, written like a key."""
+        return self.index.find(name)
 
-    @abstractmethod
-    def read(self, number: int, max_bytes: int) -> bytes:
-        """Read an image; raises whatever it runs into, OSError and ValueError among it."""
+    def name(self, number: int) -> str:
+        """The name of a member, written like a key."""
+        return self.index.names[number] if number >= 0 else ""
 
-    def require_unchanged(self, file: int | str) -> None:
-        """Raise an ImageError if an open file, or one at a path, isn't what was listed."""
-        status = os.stat(file)  # noqa: PTH116
-        if (status.st_size, status.st_mtime_ns) != self.version:
-            raise ImageError("changed", "the archive was written to since it was listed")
+    def size(self, number: int) -> int:
+        """Bytes of a member."""
+        return self.index.sizes[number] if number >= 0 else 0
+
+    def complaint(self, number: int) -> ImageError | None:
+        """Why a member can't be read."""
+        return self.index.complaint if number < 0 else self.index.errors.get(number)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its members are known."""
+        return self.index.is_whole
 
 
 @dataclass(frozen=True, slots=True)
 class Member(Stored):
-    """An image in an archive, as an item of a source.
+    """An image in a container, as an item of a source.
 
-    Its version is its size and the archive's time of change: the times in archives are often 0.
+    Its version is its size and the container's time of change: the times in archives are often 0.
     """
 
     key: str
-    archive: Archive
-    number: int  # in its index; -1 for what the archive lacks
+    container: Container
+    number: int  # -1 for what the container lacks
 
     @property
     def place(self) -> str:
-        """The archive's path and the member's name, written like a key."""
-        name = self.archive.index.names[self.number] if self.number >= 0 else ""
-        return as_key_within(as_key(self.archive.path), name)
+        """The container's path and the image's name, written like a key."""
+        name = self.container.name(self.number)
+        return as_key_within(as_key(self.container.path), name)
 
     @property
     def image(self) -> Stored:
@@ -194,13 +272,12 @@ class Member(Stored):
 
     @property
     def size(self) -> int:
-        """Its bytes; of what the archive lacks none."""
-        return self.archive.index.sizes[self.number] if self.number >= 0 else 0
+        """Its bytes; 0 if that isn't known."""
+        return self.container.size(self.number)
 
     def version(self) -> Version:
-        """Its size, and when the archive was last changed."""
-        mtime_ns = os.stat(self.archive.path).st_mtime_ns  # noqa: PTH116 -- by text
-        return Version(self.size, mtime_ns)
+        """Its size, and when the container was last changed."""
+        return Version(self.size, version_of(self.container.path).mtime_ns)
 
     def digest(self) -> str | None:
         """SHA-256 of its bytes; None if it has none, or more than an image may have."""
@@ -215,19 +292,24 @@ class Member(Stored):
 
     def read(self, max_bytes: int) -> bytes:
         """Its bytes."""
-        index = self.archive.index
-        known = index.complaint if self.number < 0 else index.errors.get(self.number)
+        known = self.container.complaint(self.number)
         if known:
             raise ImageError(known.code, known.detail)
         if self.size > max_bytes:
-            raise ImageError("too_large", f"{self.size:,} bytes, the limit is {max_bytes:,}")
+            raise _too_large(self.size, max_bytes)
         try:
-            data = self.archive.read(self.number, max_bytes)
+            data = self.container.read(self.number, max_bytes)
         except OSError as error:
             raise ImageError("unreadable", reason(error)) from error
         except ValueError as error:
-            raise ImageError("damaged", str(error)) from error
-        if len(data) != self.size:
+            raise ImageError("damaged", one_line(str(error))) from error
+        if self.size and len(data) != self.size:
             detail = f"{len(data):,} bytes, {self.size:,} were expected"
             raise ImageError("truncated", f"the archive ends early ({detail})")
+        if len(data) > max_bytes:
+            raise _too_large(len(data), max_bytes)
         return data
+
+
+def _too_large(size: int, max_bytes: int) -> ImageError:
+    return ImageError("too_large", f"{size:,} bytes, the limit is {max_bytes:,}")

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2")
 ZIPS = (".zip",)
-CONTAINERS = (*TARS, *ZIPS)
+TABLES = (".parquet", ".arrow", ".feather", ".lance")
+CONTAINERS = (*TARS, *ZIPS, *TABLES)
 
 _IS_UTF8 = sys.getfilesystemencoding() == "utf-8"
 _ESCAPED = re.compile(r"\\(?:\\|(#)|u(dc[89a-f][0-9a-f]))")
@@ -73,6 +74,11 @@ def within(key: str) -> Within | None:
 def is_container(path: str) -> bool:
     """Whether a file is one of many images, by its name."""
     return path.lower().endswith(CONTAINERS)
+
+
+def is_table(path: str) -> bool:
+    """Whether a container is a table of which a column holds the images, by its name."""
+    return path.lower().endswith(TABLES)
 
 
 def _as_utf8(path: str) -> str:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from penult.errors import SourceError, UsageError
-from penult.images.containers import container_items, require_images
+from penult.images.containers import DEFAULT_COLUMNS, Columns, container_items, require_images
 from penult.images.items import ImageFile, Item, Source
 from penult.images.members import IMAGE_SUFFIXES
 from penult.images.names import CONTAINERS, as_key, from_key, is_container, reason, within
@@ -62,7 +62,9 @@ class _Listing(NamedTuple):
         )
 
 
-def find_images(sources: Sources = (), *, from_file: StrPath | None = None) -> Source:
+def find_images(
+    sources: Sources = (), *, from_file: StrPath | None = None, columns: Columns = DEFAULT_COLUMNS
+) -> Source:
     """Find the images of all sources, in the order given.
 
     With one source, keys are relative to it: the path below a folder or below a pattern's fixed
@@ -73,19 +75,20 @@ def find_images(sources: Sources = (), *, from_file: StrPath | None = None) -> S
         sources: Folders, files, archives and patterns: `*`, `?`, `[…]`, `**` for folders at any
             depth, and `{0000..0127}` for numbered files.
         from_file: A list of paths, one a line, or `-` for standard input.
+        columns: Which columns of tables hold the images and their keys.
 
     Raises:
         SourceError: A source doesn't exist, can't be listed or holds no image.
         UsageError: There is no source.
     """
     absolute = cache(_absolute)
-    listings = [_listing(os.fspath(source), absolute) for source in as_sequence(sources)]
+    listings = [_listing(os.fspath(source), absolute, columns) for source in as_sequence(sources)]
     relative = len(listings) == 1 and from_file is None
     if from_file is not None:
         listings.append(_lines(os.fspath(from_file), absolute))
     if not listings:
         raise UsageError("no source of images: name a folder, a file, a pattern or a list of paths")
-    return _LocalFiles(listings, relative=relative)
+    return _LocalFiles(listings, columns, relative=relative)
 
 
 def as_sequence(sources: Sources) -> Sequence[StrPath]:
@@ -96,19 +99,33 @@ def as_sequence(sources: Sources) -> Sequence[StrPath]:
 class _LocalFiles:
     """Files on this machine, and the images in those that hold many, as a source."""
 
-    def __init__(self, listings: Sequence[_Listing], *, relative: bool) -> None:
+    def __init__(self, listings: Sequence[_Listing], columns: Columns, *, relative: bool) -> None:
         self._listings = listings
+        self._columns = columns
         self._folders = [listing for listing in listings if listing.wanted]
         self._containers: set[str] = set()  # that were met
+        self._keys: set[str] = set()  # that a column has
         self._relative = relative
 
     def __iter__(self) -> Iterator[Item]:
         for key, path in self._one() if self._relative else self._once_each():
             if is_container(path):
                 self._containers.add(path)
-                yield from container_items(key, path)
+                items = container_items(key, path, self._columns)
+                yield from items if self._columns.key is None else self._distinct(items)
             else:
                 yield ImageFile(key, path)
+
+    def _distinct(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Refuse keys that come twice: names of files can't, what a column says can."""
+        for item in items:
+            if item.key in self._keys:
+                raise SourceError(
+                    f"column {quoted(self._columns.key)} has {quoted(item.key)} twice, again at "
+                    f"{quoted(item.place)}: keys have to differ"
+                )
+            self._keys.add(item.key)
+            yield item
 
     def _one(self) -> Iterator[tuple[str, str]]:
         [(_, folder, names, _)] = self._listings
@@ -136,7 +153,7 @@ def _absolute(folder: str) -> str:
     return os.path.realpath(folder).replace(os.sep, "/").rstrip("/") + "/"
 
 
-def _listing(source: str, absolute: Callable[[str], str]) -> _Listing:
+def _listing(source: str, absolute: Callable[[str], str], columns: Columns) -> _Listing:
     if "://" in source:
         raise SourceError(f"{quoted(source)} is an address: name files or folders of this machine")
     try:
@@ -148,17 +165,18 @@ def _listing(source: str, absolute: Callable[[str], str]) -> _Listing:
             return _pattern(source, absolute)
         missing = f"no source {quoted(source)} (in {quoted(str(Path.cwd()))}): {reason(error)}"
         raise SourceError(f"{missing}; check the path") from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(mode) and not source.rstrip("/").lower().endswith(".lance"):
         start = source.replace(os.sep, "/").rstrip("/") + "/"
         folder = absolute(start)
         names = _not_empty(_images(folder), f"no images in {quoted(source)}", _LEFT_OUT)
         return _Listing(start, folder, names, _ALL_BELOW)
-    if stat.S_ISREG(mode):
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        source = source.rstrip("/")
         name = Path(source).name
         start = source.removesuffix(name)
         folder = absolute(start)
         if is_container(source):
-            require_images(folder + name, source)
+            require_images(folder + name, source, columns)
         else:
             _require_no_container(source)
         return _Listing(start, folder, iter([name]))

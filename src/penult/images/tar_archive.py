@@ -6,18 +6,16 @@ kept for a while, as several threads read ahead of each other; to go back is to 
 """
 
 import os
-from collections import OrderedDict
-from contextlib import suppress
 from threading import Lock
 from typing import Any
 
 from penult.errors import ImageError
 from penult.images.items import Version
+from penult.images.kept import KEPT
 from penult.images.members import Archive
 from penult.images.tar import BLOCK, Bytes, Header, TarError, headers
 from penult.util.text import plural
 
-KEPT_BYTES = 128 << 20  # of images of all archives that were passed over
 MAX_EXPANSION = 200  # times its size that an archive may unpack to
 SMALL = 16 << 20  # bytes that any may
 _PIECE = 1 << 20
@@ -58,13 +56,20 @@ class PackedTar(Archive):
         stream = _PackedBytes(self, how)
         _fill(self, stream)
         if self.index.is_whole:
-            with suppress(EOFError):  # what follows the end is zeros, if anything
-                stream.skip(_PIECE)
+            self._check_end(stream)
+
+    def _check_end(self, stream: "_PackedBytes") -> None:
+        """Read on, to where the sum of all bytes is; zeros are before it, if anything."""
+        try:
+            stream.skip(_PIECE)
+        except EOFError as error:
+            if str(error):
+                self.index.close(ImageError("damaged", f"the archive is damaged ({error})"))
 
     def read(self, number: int, max_bytes: int) -> bytes:
         """Read an image."""
         with self._lock:
-            kept = _KEPT.pop((self, number))
+            kept = KEPT.pop(self, number)
             if kept is not None:
                 return kept
             if self._stream is None or number < self._next:
@@ -77,7 +82,7 @@ class PackedTar(Archive):
             while self._next < number:
                 if sizes[self._next] <= max_bytes and self._next not in self.index.errors:
                     stream.skip(at[self._next] - stream.tell())
-                    _KEPT.put((self, self._next), stream.read(sizes[self._next]))
+                    KEPT.put(self, self._next, stream.read(sizes[self._next]))
                 self._next += 1
             self._next += 1
             stream.skip(at[number] - stream.tell())
@@ -115,8 +120,8 @@ class _PackedBytes:
     def __init__(self, archive: PackedTar, how: str) -> None:
         import pyarrow as pa
 
-        archive.require_unchanged(archive.path)
-        file = open(archive.path, "rb")  # noqa: PTH123, SIM115 -- Arrow's stream closes it
+        archive.require_unchanged()
+        file = pa.OSFile(os.fsencode(archive.path))
         self._stream: Any = pa.CompressedInputStream(file, how)
         self._limit = SMALL + MAX_EXPANSION * archive.version.bytes
         self._at = 0
@@ -190,29 +195,3 @@ def _add_link(archive: PlainTar | PackedTar, header: Header) -> None:
     else:
         error = ImageError("unsupported_format", "a link in a compressed archive: pack the file")
         index.add(header.name, header.at, 0, error)
-
-
-class _Kept:
-    """Images that were passed over, the last ones up to a number of bytes."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._bytes = 0
-        self._held: OrderedDict[tuple[Archive, int], bytes] = OrderedDict()
-        self._lock = Lock()
-
-    def put(self, name: tuple[Archive, int], data: bytes) -> None:
-        with self._lock:
-            self._bytes += len(data) - len(self._held.pop(name, b""))
-            self._held[name] = data
-            while self._bytes > self._limit:
-                self._bytes -= len(self._held.popitem(last=False)[1])
-
-    def pop(self, name: tuple[Archive, int]) -> bytes | None:
-        with self._lock:
-            data = self._held.pop(name, None)
-            self._bytes -= len(data or b"")
-            return data
-
-
-_KEPT = _Kept(KEPT_BYTES)

@@ -5,7 +5,7 @@ from typing import Unpack
 
 from penult.errors import UsageError
 from penult.extraction.run import Progress, fill
-from penult.images import Sources, as_sequence, find_images
+from penult.images import Columns, Sources, as_sequence, find_images
 from penult.model.model import Model, load_model, make_model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
@@ -19,6 +19,8 @@ def extract(
     *,
     out: str | Path | None = None,
     from_file: str | Path | None = None,
+    column: str | None = None,
+    key: str | None = None,
     retry_failed: bool = False,
     checksum: bool = False,
     prune: bool = False,
@@ -33,10 +35,15 @@ def extract(
     long.
 
     Args:
-        sources: Files, folders (searched recursively) and globs.
+        sources: Files, folders (searched recursively) and globs; archives (tar, plain or packed
+            by gzip, zstd or bzip2, and zip), also numbered ones (`shards-{0000..0127}.tar`);
+            tables with a column of images (Parquet, Arrow, Lance).
         model: A model, or a network's name.
         out: The table, a folder; by default named after the first source, in the current folder.
         from_file: A text file with a path a line; `-` is standard input.
+        column: The column of tables that holds the images, as bytes or as structs that have them;
+            needed if several might.
+        key: The column of tables that names the images; by default their column and row do.
         retry_failed: Try all images again that failed, although they haven't changed.
         checksum: Read all files to tell by their content whether they changed. What has moved, or
             was copied, since a run with `checksum` keeps its features under its new name.
@@ -57,7 +64,7 @@ def extract(
     path = _table_path(out) if out else table_name(sources, from_file)
     if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
-    source = find_images(sources, from_file=from_file)
+    source = find_images(sources, from_file=from_file, columns=Columns(column, key))
     model = make_model(model, load_model, options)
     recipe = model.recipe
     with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
