@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from penult.table.extract import extract
     from penult.table.features import Features
     from penult.table.features import open_features as open  # noqa: A004 -- the word for it
+    from penult.table.merge import merge
     from penult.viewer.server import Viewer, view
 
 # ONNX Runtime reads this when it is loaded; it would write a device id into the home and send
@@ -98,6 +99,7 @@ __all__ = [
     "load_features",
     "load_model",
     "map",
+    "merge",
     "models",
     "open",
     "open_probe",
@@ -141,6 +143,7 @@ _LAZY = {
     "load_features": ("penult.extraction.legacy", "load_features"),
     "load_model": ("penult.model.model", "load_model"),
     "map": ("penult.analysis.projection", "project"),
+    "merge": ("penult.table.merge", "merge"),
     "models": ("penult.nets", "find"),
     "open": ("penult.table.features", "open_features"),
     "open_probe": ("penult.analysis.probe_file", "open_probe"),

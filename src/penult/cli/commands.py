@@ -42,6 +42,18 @@ FromFile = Annotated[
         help="List of paths, one a line or, as by find -print0, NUL-separated; - is stdin."
     ),
 ]
+Column = Annotated[
+    str | None,
+    typer.Option(help="Column of tables that holds the images; needed if several might."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(help="Column of tables that names the images; by default their rows do."),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Part I of N of the images; `merge` joins their tables."),
+]
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")
 ]
@@ -81,14 +93,9 @@ def extract(
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
     from_file: FromFile = None,
-    column: Annotated[
-        str | None,
-        typer.Option(help="Column of tables that holds the images; needed if several might."),
-    ] = None,
-    key: Annotated[
-        str | None,
-        typer.Option(help="Column of tables that names the images; by default their rows do."),
-    ] = None,
+    column: Column = None,
+    key: Key = None,
+    shard: Shard = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -122,6 +129,7 @@ def extract(
                 from_file=from_file,
                 column=column,
                 key=key,
+                shard=shard,
                 retry_failed=retry_failed,
                 checksum=checksum,
                 prune=prune,

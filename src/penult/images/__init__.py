@@ -5,7 +5,7 @@ saying which parser may run, `limits` what an image may take, and `colour` makin
 of pixel; `preprocess` makes the input a network expects.
 """
 
-from penult.images.containers import Columns
+from penult.images.containers import Columns, Share
 from penult.images.decode import CODES, TRANSIENT, Decode, ImageLike, decode, load
 from penult.images.items import ImageFile, Item, Readable, Source, Stored, Version
 from penult.images.limits import Limits
@@ -22,6 +22,7 @@ __all__ = [
     "Item",
     "Limits",
     "Readable",
+    "Share",
     "Source",
     "Sources",
     "Stored",

@@ -1,13 +1,15 @@
 """Files of many images, opened by what they are; and the image at any place."""
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
-from typing import NamedTuple
+from typing import NamedTuple, Self
+from zlib import crc32
 
-from penult.errors import ImageError, SourceError
+from penult.errors import ImageError, SourceError, UsageError
 from penult.images.items import ImageFile, Item, Stored, Version
 from penult.images.members import Container, version_of
 from penult.images.names import (
@@ -16,6 +18,7 @@ from penult.images.names import (
     as_key,
     as_key_within,
     from_key,
+    is_packed,
     is_table,
     reason,
     within,
@@ -79,6 +82,40 @@ class Columns(NamedTuple):
 DEFAULT_COLUMNS = Columns()
 
 
+class Share(NamedTuple):
+    """One of several parts of a source, by a hash of the key: the same at any time, in any order.
+
+    What is in one compressed archive is one part's: others would have to unpack it too.
+
+    Attributes:
+        number: Which part, from 1.
+        of: How many there are.
+    """
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `3/8`, the third of eight.
+
+        Raises:
+            UsageError: It isn't of this form.
+        """
+        found = re.fullmatch("([0-9]{1,6})/([0-9]{1,6})", text)
+        share = cls(int(found[1]), int(found[2])) if found else cls(0, 0)
+        if not 1 <= share.number <= share.of:
+            raise UsageError(f"shard {quoted(text)}: expected I/N, such as 3/8, from 1/8 to 8/8")
+        return share
+
+    def holds(self, key: str) -> bool:
+        """Whether an image, or a compressed archive, is in this part."""
+        return crc32(key.encode()) % self.of == self.number - 1
+
+
+ALL = Share(1, 1)
+
+
 def open_container(path: str, column: str | None = None) -> Container:
     """Open a file of many images; those last opened are remembered, until they change.
 
@@ -115,17 +152,26 @@ def _opened(path: str, version: Version, column: str | None) -> Container:
     return PackedTar(path, version, how) if how else PlainTar(path, version)
 
 
-def container_items(key: str, path: str, columns: Columns) -> Iterator[Item]:
+def container_items(key: str, path: str, columns: Columns, share: Share) -> Iterator[Item]:
     """Yield the images of a container, and what it lacks; one that can't be opened is one item.
 
     Args:
         key: The container's own.
         path: Where it is.
         columns: Those of a table.
+        share: Which part of them.
 
     Raises:
         SourceError: A table's keys can't be read.
     """
+    if is_packed(path):
+        if share.holds(key):
+            yield from _items(key, path, columns)
+        return
+    yield from (item for item in _items(key, path, columns) if share.holds(item.key))
+
+
+def _items(key: str, path: str, columns: Columns) -> Iterator[Item]:
     try:
         container = open_container(path, columns.image)
     except ImageError as error:

@@ -9,7 +9,8 @@ import re
 import sys
 from typing import NamedTuple
 
-TARS = (".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2")
+PACKED = (".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2")
+TARS = (".tar", *PACKED)
 ZIPS = (".zip",)
 TABLES = (".parquet", ".arrow", ".feather", ".lance")
 CONTAINERS = (*TARS, *ZIPS, *TABLES)
@@ -74,6 +75,11 @@ def within(key: str) -> Within | None:
 def is_container(path: str) -> bool:
     """Whether a file is one of many images, by its name."""
     return path.lower().endswith(CONTAINERS)
+
+
+def is_packed(path: str) -> bool:
+    """Whether a container is an archive that is compressed as a whole, by its name."""
+    return path.lower().endswith(PACKED)
 
 
 def is_table(path: str) -> bool:

@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from penult.errors import SourceError, UsageError
-from penult.images.containers import DEFAULT_COLUMNS, Columns, container_items, require_images
+from penult.images.containers import (
+    ALL,
+    DEFAULT_COLUMNS,
+    Columns,
+    Share,
+    container_items,
+    require_images,
+)
 from penult.images.items import ImageFile, Item, Source
 from penult.images.members import IMAGE_SUFFIXES
 from penult.images.names import CONTAINERS, as_key, from_key, is_container, reason, within
@@ -63,7 +70,11 @@ class _Listing(NamedTuple):
 
 
 def find_images(
-    sources: Sources = (), *, from_file: StrPath | None = None, columns: Columns = DEFAULT_COLUMNS
+    sources: Sources = (),
+    *,
+    from_file: StrPath | None = None,
+    columns: Columns = DEFAULT_COLUMNS,
+    share: Share = ALL,
 ) -> Source:
     """Find the images of all sources, in the order given.
 
@@ -76,6 +87,7 @@ def find_images(
             depth, and `{0000..0127}` for numbered files.
         from_file: A list of paths, one a line, or `-` for standard input.
         columns: Which columns of tables hold the images and their keys.
+        share: Which part of all images is listed.
 
     Raises:
         SourceError: A source doesn't exist, can't be listed or holds no image.
@@ -88,7 +100,7 @@ def find_images(
         listings.append(_lines(os.fspath(from_file), absolute))
     if not listings:
         raise UsageError("no source of images: name a folder, a file, a pattern or a list of paths")
-    return _LocalFiles(listings, columns, relative=relative)
+    return _LocalFiles(listings, columns, share, relative=relative)
 
 
 def as_sequence(sources: Sources) -> Sequence[StrPath]:
@@ -99,7 +111,10 @@ def as_sequence(sources: Sources) -> Sequence[StrPath]:
 class _LocalFiles:
     """Files on this machine, and the images in those that hold many, as a source."""
 
-    def __init__(self, listings: Sequence[_Listing], columns: Columns, *, relative: bool) -> None:
+    def __init__(
+        self, listings: Sequence[_Listing], columns: Columns, share: Share, *, relative: bool
+    ) -> None:
+        self._share = share
         self._listings = listings
         self._columns = columns
         self._folders = [listing for listing in listings if listing.wanted]
@@ -111,9 +126,9 @@ class _LocalFiles:
         for key, path in self._one() if self._relative else self._once_each():
             if is_container(path):
                 self._containers.add(path)
-                items = container_items(key, path, self._columns)
+                items = container_items(key, path, self._columns, self._share)
                 yield from items if self._columns.key is None else self._distinct(items)
-            else:
+            elif self._share.holds(key):
                 yield ImageFile(key, path)
 
     def _distinct(self, items: Iterable[Item]) -> Iterator[Item]:

@@ -5,7 +5,7 @@ from typing import Unpack
 
 from penult.errors import UsageError
 from penult.extraction.run import Progress, fill
-from penult.images import Columns, Sources, as_sequence, find_images
+from penult.images import Columns, Share, Source, Sources, as_sequence, find_images
 from penult.model.model import Model, load_model, make_model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
@@ -21,6 +21,7 @@ def extract(
     from_file: str | Path | None = None,
     column: str | None = None,
     key: str | None = None,
+    shard: str | None = None,
     retry_failed: bool = False,
     checksum: bool = False,
     prune: bool = False,
@@ -44,6 +45,8 @@ def extract(
         column: The column of tables that holds the images, as bytes or as structs that have them;
             needed if several might.
         key: The column of tables that names the images; by default their column and row do.
+        shard: Which part of the images, `3/8` for the third of eight: as many calls, anywhere,
+            give all of them a row in one of their tables, for `merge` to join.
         retry_failed: Try all images again that failed, although they haven't changed.
         checksum: Read all files to tell by their content whether they changed. What has moved, or
             was copied, since a run with `checksum` keeps its features under its new name.
@@ -61,32 +64,37 @@ def extract(
         >>> import penult
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
-    path = _table_path(out) if out else table_name(sources, from_file)
+    path = _table_path(out) if out else table_name(sources, from_file, shard)
     if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
-    source = find_images(sources, from_file=from_file, columns=Columns(column, key))
+    columns, share = Columns(column, key), Share.parse(shard or "1/1")
+    source = find_images(sources, from_file=from_file, columns=columns, share=share)
     model = make_model(model, load_model, options)
-    recipe = model.recipe
-    with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
-        fill(
-            table,
-            model,
-            source,
-            retry_failed=retry_failed,
-            checksum=checksum,
-            prune=prune,
-            progress=progress,
-        )
+    how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
+    recovered = _fill(path, model, source, progress, how)
     features = Features(path)
-    features.recovered = features.recovered or table.recovered
+    features.recovered = features.recovered or recovered
     return features
 
 
-def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:
+def _fill(
+    path: Path, model: Model, source: Source, progress: Progress | None, how: dict[str, bool]
+) -> str | None:
+    """Fill the table; returns what it had to recover from, if anything."""
+    recipe = model.recipe
+    with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
+        fill(table, model, source, progress=progress, **how)
+    return table.recovered
+
+
+def table_name(
+    sources: Sources, from_file: str | Path | None = None, shard: str | None = None
+) -> Path:
     """Name a table after the first source: `photos/` gives `photos.lance`, here."""
     first = Path(next(iter(as_sequence(sources)), from_file or "")).resolve()
     stem = first.name if first.is_dir() else first.stem
-    return Path(f"{stem if first.exists() else 'features'}.lance")
+    part = f"-{shard.replace('/', '-of-')}" if shard else ""
+    return Path(f"{stem if first.exists() else 'features'}{part}.lance")
 
 
 def _table_path(out: str | Path) -> Path:
