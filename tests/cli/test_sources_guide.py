@@ -26,7 +26,7 @@ def data(photos, tmp_path, monkeypatch):
         for name, content in files.items():
             archive.writestr(name, content)
     images = [{"bytes": each, "path": name} for name, each in files.items()]
-    table = pa.table({"id": [7, 8], "image": images})
+    table = pa.table({"id": [7, 8], "label": [0, 1], "image": images})
     pq.write_table(table, "train.parquet")
     (tmp_path / "dataset").mkdir()
     path = tmp_path / "dataset/data-00000-of-00001.arrow"
@@ -44,5 +44,6 @@ def test_each_command_of_the_guide_does_what_it_says(data, request):
     assert len(penult.open("shards.lance")) == 8
     assert penult.open("train.lance").keys == ["train.parquet#image/0", "train.parquet#image/1"]
     assert penult.open("named.lance").keys == ["7", "8"]
+    assert penult.open("named.lance").columns == {"label": "int32"}
     assert len(penult.open("dataset.lance")) == 2
     assert penult.open("all.lance").keys == ["photos.zip#espresso.jpg", "photos.zip#hens.jpg"]

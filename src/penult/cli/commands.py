@@ -50,6 +50,9 @@ Key = Annotated[
     str | None,
     typer.Option(help="Column of tables that names the images; by default their rows do."),
 ]
+Keep = Annotated[
+    str | None, typer.Option(metavar="NAME,…", help="Columns of tables that come along: labels.")
+]
 Shard = Annotated[
     str | None,
     typer.Option(metavar="I/N", help="Part I of N of the images; `merge` joins their tables."),
@@ -95,6 +98,7 @@ def extract(
     from_file: FromFile = None,
     column: Column = None,
     key: Key = None,
+    keep: Keep = None,
     shard: Shard = None,
     retry_failed: Annotated[
         bool,
@@ -129,6 +133,7 @@ def extract(
                 from_file=from_file,
                 column=column,
                 key=key,
+                keep=keep.split(",") if keep else (),
                 shard=shard,
                 retry_failed=retry_failed,
                 checksum=checksum,

@@ -73,10 +73,12 @@ class Columns(NamedTuple):
     Attributes:
         image: The images; by default the only column that can hold some.
         key: Their keys; by default they are named by their rows.
+        keep: What is carried along.
     """
 
     image: str | None = None
     key: str | None = None
+    keep: tuple[str, ...] = ()
 
 
 DEFAULT_COLUMNS = Columns()
@@ -162,7 +164,7 @@ def container_items(key: str, path: str, columns: Columns, share: Share) -> Iter
         share: Which part of them.
 
     Raises:
-        SourceError: A table's keys can't be read.
+        SourceError: A table's keys can't be read, or it lacks a column to keep.
     """
     if is_packed(path):
         if share.holds(key):
@@ -177,6 +179,7 @@ def _items(key: str, path: str, columns: Columns) -> Iterator[Item]:
     except ImageError as error:
         yield Unopened(as_key_within(key, ""), path, ImageError(error.code, error.detail))
         return
+    container.require_values(columns.keep)
     if columns.key is not None and is_table(path):
         yield from container.named_items(columns.key)
     else:
@@ -217,6 +220,15 @@ def item_at(place: str) -> Item:
     if inside is None:
         return ImageFile(place, from_key(place))
     return _container_of(inside).member(inside.name)
+
+
+def holder_of(place: str) -> Container | None:
+    """The container of an image at a place; None if it's a file, or the container can't be read."""
+    inside = within(place)
+    try:
+        return _container_of(inside) if inside else None
+    except ImageError:
+        return None
 
 
 def _container_of(inside: Within) -> Container:

@@ -11,8 +11,9 @@ import os
 import stat
 from abc import ABC, abstractmethod
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from penult.errors import ImageError, SourceError
 from penult.images.items import Stored, Version
@@ -168,6 +169,18 @@ class Container(ABC):
             SourceError: It isn't a table, or its column holds no keys.
         """
         raise SourceError(f"{quoted(self.path)} has no column {quoted(column)}")
+
+    def require_values(self, columns: Sequence[str]) -> None:
+        """Raise a SourceError unless it is a table with columns of numbers or texts."""
+        for column in columns:
+            raise SourceError(
+                f"{quoted(self.path)} is no table, so has no {quoted(column)} to keep"
+            )
+
+    def values(self, column: str, numbers: Sequence[int]) -> list[Any]:
+        """What a column of a table says of images; SourceError as of `require_values`."""
+        self.require_values([column])
+        return []
 
     @abstractmethod
     def find(self, name: str) -> int | None:

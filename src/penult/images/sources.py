@@ -128,6 +128,8 @@ class _LocalFiles:
                 self._containers.add(path)
                 items = container_items(key, path, self._columns, self._share)
                 yield from items if self._columns.key is None else self._distinct(items)
+            elif self._columns.keep:
+                raise SourceError(f"{quoted(path)} is no table, so has no columns to keep")
             elif self._share.holds(key):
                 yield ImageFile(key, path)
 

@@ -6,10 +6,10 @@ group is a failure each; Arrow, which unpacks it, isn't contained as decoders ar
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from penult.errors import ImageError, SourceError
 from penult.images.items import Version
@@ -67,10 +67,9 @@ class TableImages(Container):
                 or a row has no key.
         """
         about = f"{quoted(self.path)}, column {quoted(column)}"
-        names = self._rows.schema.names
-        kind = self._rows.schema.field(column).type if names.count(column) == 1 else "missing"
-        if kind == "missing" or not _is_key(kind):
-            raise SourceError(f"{about} is {kind}: keys are texts or whole numbers")
+        kind = self._kind(column)
+        if kind is None or not _is_key(kind):
+            raise SourceError(f"{about} is {kind or 'missing'}: keys are texts or whole numbers")
         try:
             for number, name in enumerate(self._texts(column)):
                 if not name or "\0" in name or len(name) > NAME_BYTES:
@@ -85,6 +84,32 @@ class TableImages(Container):
         with _readable():
             for piece in self._rows.pieces(0, [column], MANY_ROWS):
                 yield from piece.column(0).cast(pa.string()).to_pylist()
+
+    def require_values(self, columns: Sequence[str]) -> None:
+        """Raise a SourceError unless there are these columns, of numbers or texts."""
+        for column in columns:
+            kind = self._kind(column)
+            if kind is None or not _is_value(kind):
+                about = f"{quoted(self.path)}, column {quoted(column)}"
+                raise SourceError(f"{about} is {kind or 'missing'}: kept are numbers and texts")
+
+    def values(self, column: str, numbers: Sequence[int]) -> list[Any]:
+        """What a column says of rows."""
+        import pyarrow as pa
+
+        self.require_values([column])
+        try:
+            with _readable():
+                pieces = [p.column(0) for p in self._rows.pieces(0, [column], MANY_ROWS)]
+        except (ValueError, OSError) as error:
+            about = f"{quoted(self.path)}, column {quoted(column)}"
+            raise SourceError(f"{about}: {one_line(str(error))}") from error
+        values: list[Any] = pa.chunked_array(pieces, self._kind(column)).take(numbers).to_pylist()
+        return values
+
+    def _kind(self, column: str) -> "pa.DataType | None":
+        schema = self._rows.schema
+        return schema.field(column).type if schema.names.count(column) == 1 else None
 
     def find(self, name: str) -> int | None:
         """The row that a name counts."""
@@ -206,6 +231,14 @@ def _is_key(kind: "pa.DataType") -> bool:
     return bool(
         pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
     )
+
+
+def _is_value(kind: "pa.DataType") -> bool:
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    return _is_key(kind) or bool(pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
 @contextmanager

@@ -1,9 +1,11 @@
 """`extract`: the features of images, as a table of them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Unpack
 
 from penult.errors import UsageError
+from penult.extraction import keeping
 from penult.extraction.run import Progress, fill
 from penult.images import Columns, Share, Source, Sources, as_sequence, find_images
 from penult.model.model import Model, load_model, make_model
@@ -13,7 +15,7 @@ from penult.table.features import Features
 
 
 @takes_options()
-def extract(
+def extract(  # noqa: PLR0913 -- each is an option of the command
     sources: Sources = (),
     model: str | Model | None = None,
     *,
@@ -21,6 +23,7 @@ def extract(
     from_file: str | Path | None = None,
     column: str | None = None,
     key: str | None = None,
+    keep: Sequence[str] = (),
     shard: str | None = None,
     retry_failed: bool = False,
     checksum: bool = False,
@@ -45,6 +48,7 @@ def extract(
         column: The column of tables that holds the images, as bytes or as structs that have them;
             needed if several might.
         key: The column of tables that names the images; by default their column and row do.
+        keep: Columns of tables that come along as columns of the features' table: labels, say.
         shard: Which part of the images, `3/8` for the third of eight: as many calls, anywhere,
             give all of them a row in one of their tables, for `merge` to join.
         retry_failed: Try all images again that failed, although they haven't changed.
@@ -67,23 +71,30 @@ def extract(
     path = _table_path(out) if out else table_name(sources, from_file, shard)
     if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
-    columns, share = Columns(column, key), Share.parse(shard or "1/1")
+    columns, share = Columns(column, key, tuple(keep)), Share.parse(shard or "1/1")
     source = find_images(sources, from_file=from_file, columns=columns, share=share)
     model = make_model(model, load_model, options)
     how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
-    recovered = _fill(path, model, source, progress, how)
+    recovered = _fill(path, model, source, progress, columns.keep, how)
     features = Features(path)
     features.recovered = features.recovered or recovered
     return features
 
 
 def _fill(
-    path: Path, model: Model, source: Source, progress: Progress | None, how: dict[str, bool]
+    path: Path,
+    model: Model,
+    source: Source,
+    progress: Progress | None,
+    keep: Sequence[str],
+    how: dict[str, bool],
 ) -> str | None:
     """Fill the table; returns what it had to recover from, if anything."""
     recipe = model.recipe
     with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
+        keeping.require_names(table, keep)
         fill(table, model, source, progress=progress, **how)
+        keeping.keep(table, keep)
     return table.recovered
 
 
