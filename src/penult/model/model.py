@@ -3,7 +3,7 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -12,13 +12,14 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.checkpoints.recorded import recorded_digest
 from penult.engine import Cut, EngineFactory, OnnxRuntime
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.processes import warm_up
 from penult.images.shared import Setup
 from penult.model.network import CheckpointNetwork, Network, load_network
-from penult.model.recipe import ModelOptions, Recipe, takes_options
+from penult.model.recipe import ModelOptions, Recipe, takes_options, weights_of
 from penult.model.stream import Outcome, Pace, stream
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.file import is_onnx
@@ -306,7 +307,9 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
     """Make the model of a recipe again.
 
     Args:
-        recipe: Its weights are looked for where they were and, if they come as a package, there.
+        recipe: Its weights are looked for where they come from, if that is a package, and where
+            they were. A file there is read only if its size and SHA-256 are those of the recipe,
+            which may be a stranger's.
         file: Where the recipe stood, which messages name.
         weights: Where the weights are, if in neither place.
 
@@ -314,21 +317,34 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
         CheckpointError: The weights aren't there or can't be read.
         UsageError: They are others, or another version of Penult would make other features.
     """
-    try:
-        model = _with_weights(recipe, Path(weights or recipe.weights))
-    except CheckpointError as exc:
-        if weights:
-            raise
-        if not _is_packaged(recipe):
-            where = f"say where the weights of {quoted(file)} are (-w)"
-            raise CheckpointError(f"{exc}; {where}") from exc
+    if weights:
+        model = _with_weights(recipe, Path(weights))
+    elif _is_packaged(recipe):
         model = _with_weights(recipe, None)
+    else:
+        _require_recorded(recipe, file)
+        model = _with_weights(recipe, recipe.weights)
     if differences := recipe.differences(model.recipe):
-        raise UsageError(
-            f"{quoted(model.network.path)} didn't make {quoted(file)}: "
-            f"{'; '.join(differences[:3])}: name the weights that did (-w)"
-        )
+        raise _others(model.network.path, file, differences)
     return model
+
+
+def _require_recorded(recipe: Recipe, file: Path) -> None:
+    """Refuse weights that aren't those of the recipe, before anything in them is parsed."""
+    try:
+        digest = recorded_digest(recipe.weights, recipe.weights_files)
+    except CheckpointError as exc:
+        where = f"say where the weights of {quoted(file)} are (-w)"
+        raise CheckpointError(f"{exc}; {where}") from exc
+    if differences := recipe.differences(replace(recipe, weights_sha256=digest)):
+        raise _others(recipe.weights, file, differences)
+
+
+def _others(weights: Path, file: Path, differences: Sequence[str]) -> UsageError:
+    said = "; ".join(differences[:3])
+    return UsageError(
+        f"{quoted(weights)} didn't make {quoted(file)}: {said}: name the weights that did (-w)"
+    )
 
 
 def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
@@ -342,7 +358,7 @@ def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
         exact=recipe.exact,
         settings=recipe.settings,
     )
-    return Model(network, replace(recipe, network=network.name, weights=network.path))
+    return Model(network, replace(recipe, network=network.name, **weights_of(network)))
 
 
 def _is_packaged(recipe: Recipe) -> bool:
