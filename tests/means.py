@@ -25,6 +25,7 @@ class Means(penult.Model):
             size=8,
             preprocessing=raw(8),
             weights=Path("means.pth"),
+            weights_files={"means.pth": 1},
         )
         self.log = log
 

@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+import penult.util.connections
 import penult.util.http
 from penult.errors import DownloadError
 from penult.util.http import fetch_bytes
@@ -80,7 +81,7 @@ def test_redirects_to_other_schemes_are_refused(server, target):
 
 def test_redirects_from_the_open_net_into_the_local_one_send_nothing(server, monkeypatch):
     answers = iter([True, False])  # of the two connections
-    monkeypatch.setattr(penult.util.http, "_is_public", lambda address: next(answers))
+    monkeypatch.setattr(penult.util.connections, "is_public", lambda address: next(answers))
     server.answers["/trap"] = (302, {"Location": server.at("/image")}, b"")
     with pytest.raises(DownloadError, match=r"/trap: leads to 127\.0\.0\.1, a private address"):
         fetch_bytes(server.at("/trap"), limit=5)
@@ -92,10 +93,29 @@ def test_a_local_address_may_redirect_to_another(server):
     assert fetch_bytes(server.at("/old"), limit=5) == b"12345"
 
 
+def test_a_local_address_may_not_redirect_to_another_host(server):
+    server.answers["/old"] = (
+        302,
+        {"Location": server.at("/image").replace("127.0.0.1", "localhost")},
+        b"",
+    )
+    with pytest.raises(DownloadError, match=r"leads to 127\.0\.0\.1, a private address"):
+        fetch_bytes(server.at("/old"), limit=5)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "http://", "http://a:99999999/", "http://\x1b[2J/"]
+)
+def test_malformed_addresses_are_one_line(address):
+    with pytest.raises(DownloadError) as caught:
+        fetch_bytes(address, limit=5)
+    assert str(caught.value).isprintable()
+
+
 def test_connections_are_judged_by_their_address_and_not_by_the_name(server, monkeypatch):
     """What a name stands for may have changed since it was last asked for."""
     judged = []
-    monkeypatch.setattr(penult.util.http, "_is_public", judged.append)
+    monkeypatch.setattr(penult.util.connections, "is_public", judged.append)
     true = socket.getaddrinfo
     monkeypatch.setattr(
         socket,
@@ -126,9 +146,9 @@ def test_a_server_that_is_not_there(server):
     ],
 )
 def test_private_addresses_are_known(address):
-    assert not penult.util.http._is_public(address)
+    assert not penult.util.connections.is_public(address)
 
 
 @pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8"])
 def test_public_addresses_are_known(address):
-    assert penult.util.http._is_public(address)
+    assert penult.util.connections.is_public(address)

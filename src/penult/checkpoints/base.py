@@ -18,7 +18,11 @@ from penult.util.text import quoted
 
 Array = NDArray[Any]
 
+MAX_DIGESTS = 1 << 14  # that are remembered, each some 300 bytes
 MAX_NAME = 1024  # characters in a tensor's name; the longest seen in real checkpoints is under 200
+
+
+_digests: dict[tuple[int, int, int, int], bytes] = {}
 
 
 class WeightsFile:
@@ -49,14 +53,20 @@ class WeightsFile:
         if status.st_size == 0:
             raise OSError("an empty file")
         with self.path.open("rb") as stream:
+            status = os.fstat(stream.fileno())
+            self._version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
             self.data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self.size = len(self.data)
 
     def sha256(self) -> bytes:
-        """The SHA-256 of its content."""
+        """The SHA-256 of its content; remembered while nothing says that the file has changed."""
         import hashlib
 
-        return hashlib.sha256(self.data).digest()
+        if self._version not in _digests:
+            if len(_digests) >= MAX_DIGESTS:
+                _digests.clear()
+            _digests[self._version] = hashlib.sha256(self.data).digest()
+        return _digests[self._version]
 
     def unload(self) -> None:
         """Give the system back what is in memory of it."""

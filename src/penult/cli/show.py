@@ -99,7 +99,7 @@ def interrupted(counts: Counts) -> None:
 def classified(result: "Classification", *, as_json: bool) -> None:
     """Print one image's classes on one line."""
     if as_json:
-        print(json.dumps(asdict(result), ensure_ascii=False))
+        print(_json(asdict(result)))
     elif result.error:
         say(f"{result.key}: {result.error}")
     else:
@@ -246,7 +246,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     """Print facts that are known, one a line."""
     for name, value in facts.items():
         if value is not None:
-            print(f"{name:18}{printable(_text(value))}")
+            print(f"{printable(name):18}{printable(_text(value))}")
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 -- plain data
@@ -258,7 +258,13 @@ def _text(value: Any) -> str:  # noqa: ANN401 -- plain data
 
 def print_json(value: Any) -> None:  # noqa: ANN401 -- any JSON value
     """Print plain data for other programs."""
-    print(json.dumps(value, indent=2, ensure_ascii=False))
+    print(_json(value, indent=2))
+
+
+def _json(value: Any, indent: int | None = None) -> str:  # noqa: ANN401 -- any JSON value
+    """JSON that can be read by people, but for what would steer a terminal."""
+    text = json.dumps(value, indent=indent, ensure_ascii=False)
+    return "".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text)
 
 
 def columns(*names: str) -> "Table":

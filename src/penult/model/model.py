@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.checkpoints.recorded import recorded_digest
 from penult.engine import Cut, EngineFactory, engine_on
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
@@ -19,7 +20,7 @@ from penult.images.processes import warm_up
 from penult.images.shared import Setup
 from penult.model.gathering import chosen, gather
 from penult.model.network import CheckpointNetwork, Network, load_network
-from penult.model.recipe import ModelOptions, Recipe, takes_options
+from penult.model.recipe import ModelOptions, Recipe, takes_options, weights_of
 from penult.model.stream import Outcome, Pace, stream
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.file import is_onnx
@@ -389,7 +390,9 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
     """Make the model of a recipe again.
 
     Args:
-        recipe: Its weights are looked for where they were and, if they come as a package, there.
+        recipe: Its weights are looked for where they come from, if that is a package, and where
+            they were. A file there is read only if its size and SHA-256 are those of the recipe,
+            which may be a stranger's.
         file: Where the recipe stood, which messages name.
         weights: Where the weights are, if in neither place.
 
@@ -397,21 +400,34 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
         CheckpointError: The weights aren't there or can't be read.
         UsageError: They are others, or another version of Penult would make other features.
     """
-    try:
-        model = _with_weights(recipe, Path(weights or recipe.weights))
-    except CheckpointError as exc:
-        if weights:
-            raise
-        if not _is_packaged(recipe):
-            where = f"say where the weights of {quoted(file)} are (-w)"
-            raise CheckpointError(f"{exc}; {where}") from exc
+    if weights:
+        model = _with_weights(recipe, Path(weights))
+    elif _is_packaged(recipe):
         model = _with_weights(recipe, None)
+    else:
+        _require_recorded(recipe, file)
+        model = _with_weights(recipe, recipe.weights)
     if differences := recipe.differences(model.recipe):
-        raise UsageError(
-            f"{quoted(model.network.path)} didn't make {quoted(file)}: "
-            f"{'; '.join(differences[:3])}: name the weights that did (-w)"
-        )
+        raise _others(model.network.path, file, differences)
     return model
+
+
+def _require_recorded(recipe: Recipe, file: Path) -> None:
+    """Refuse weights that aren't those of the recipe, before anything in them is parsed."""
+    try:
+        digest = recorded_digest(recipe.weights, recipe.weights_files)
+    except CheckpointError as exc:
+        where = f"say where the weights of {quoted(file)} are (-w)"
+        raise CheckpointError(f"{exc}; {where}") from exc
+    if differences := recipe.differences(replace(recipe, weights_sha256=digest)):
+        raise _others(recipe.weights, file, differences)
+
+
+def _others(weights: Path, file: Path, differences: Sequence[str]) -> UsageError:
+    said = "; ".join(differences[:3])
+    return UsageError(
+        f"{quoted(weights)} didn't make {quoted(file)}: {said}: name the weights that did (-w)"
+    )
 
 
 def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
@@ -425,7 +441,7 @@ def _with_weights(recipe: Recipe, weights: Path | None) -> Model:
         exact=recipe.exact,
         settings=recipe.settings,
     )
-    return Model(network, replace(recipe, network=network.name, weights=network.path))
+    return Model(network, replace(recipe, network=network.name, **weights_of(network)))
 
 
 def _is_packaged(recipe: Recipe) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from penult.checkpoints import Checkpoint, open_checkpoint
+from penult.checkpoints.base import WeightsFile
 from penult.engine import Cut
 from penult.errors import NetworkError, UsageError
 from penult.graph import (
@@ -46,6 +47,7 @@ class Network(Protocol):
     Attributes:
         name: The network's; of an ONNX file of others, the file's.
         path: The weights file.
+        files: All files that the weights are in, that to begin with first.
         ema: Whether moving averages are taken for weights.
         prefix: What stands in the file before the names of the copy that is taken.
         exact: Whether all convolutions are computed as they stand.
@@ -59,6 +61,7 @@ class Network(Protocol):
 
     name: str
     path: Path
+    files: Sequence[WeightsFile]
     ema: bool
     prefix: str
     exact: bool
@@ -135,6 +138,7 @@ class CheckpointNetwork:
         self.checkpoint = checkpoint
         self.name = spec.name
         self.path = checkpoint.path
+        self.files: Sequence[WeightsFile] = checkpoint.files
         self.ema = checkpoint.ema
         self.size = size or spec.size
         self.sides = (self.size, self.size)
@@ -203,6 +207,7 @@ class OnnxNetwork:
         self.file = file
         self.name = origin.network if origin else file.path.stem
         self.path = file.path
+        self.files: Sequence[WeightsFile] = file.files
         self.ema = False
         self.prefix = ""
         self.exact = True

@@ -5,8 +5,8 @@ of these folders; otherwise it is where the platform keeps such files. `PENULT_M
 address that takes the place of the scheme and host of the published ones.
 
 A file is used only if it has the digest that was published. Where none was, the first file that
-comes and holds a checkpoint has its digest recorded beside it, in `NAME.sha256` as `sha256sum`
-writes it, and from then on the file must have that one.
+comes, in one piece, and holds a checkpoint has its digest recorded beside it, in `NAME.sha256` as
+`sha256sum` writes it, and from then on the file must have that one.
 """
 
 import hashlib
@@ -110,7 +110,7 @@ def _retrieve(
         """Do what pooch's own downloader does, which always begins at the beginning."""
         part = path.with_name(f"{path.name}.part")
         try:
-            fetch(url, part, weights.bytes, progress)
+            fetch(url, part, weights.bytes, progress, in_one=digest is None)
         except DownloadError as exc:
             by_hand = f"put it into {quoted(path.parent)} by hand, or name a file (-w)"
             raise DownloadError(f"{exc}; {by_hand}") from exc

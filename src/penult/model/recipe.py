@@ -73,6 +73,7 @@ class Recipe:
         precision: The type of the numbers that it computes with.
         note: What is to be said of the layers, where nobody named them; mostly empty.
         weights: Where the weights file is; it may lie elsewhere on another machine.
+        weights_files: Sizes in bytes of the files that it consists of, by name and in their order.
         revision: The commit of the hub's repository that it is of, if it is.
         limits: What an image may take.
     """
@@ -94,6 +95,7 @@ class Recipe:
     precision: str = ""
     note: str = field(default="", compare=False)
     weights: Path = field(compare=False)
+    weights_files: Mapping[str, int] = field(compare=False)
     revision: str = field(default="", compare=False)
     limits: Limits = field(default_factory=Limits, compare=False)
 
@@ -132,7 +134,7 @@ class Recipe:
             decode=options.get("decode", "exact"),
             device=options.get("device", "cpu"),
             note=note,
-            weights=network.path,
+            **weights_of(network),
             revision=network.revision,
             limits=Limits.of(
                 options.get("max_pixels"), options.get("max_bytes"), options.get("max_seconds")
@@ -185,11 +187,12 @@ class Recipe:
         return {**said, **self.weights_notes, "versions": versions}
 
     @property
-    def weights_notes(self) -> dict[str, str]:
+    def weights_notes(self) -> dict[str, Any]:
         """The notes on where the weights are, which may have moved since they were taken."""
         return {
             "weights": self.weights.name,
             "weights_path": str(self.weights.resolve()),
+            "weights_files": dict(self.weights_files),
             "revision": self.revision,
         }
 
@@ -247,9 +250,18 @@ _PLAIN = [
     if each.compare and name not in {"layers", "preprocessing"}
 ]
 _STORED: dict[str, Any] = {"network": str, "weights_path": str, "weights_sha256": str}
-_STORED |= {"revision": str}
+_STORED |= {"weights_files": dict, "revision": str}
 _STORED |= {n: str if n in _CHOICES else _NAMES[n].type for n in _PLAIN if n not in _STORED}
 _STORED |= {"transform": dict, "settings": dict}
+
+
+def weights_of(network: Network) -> dict[str, Any]:
+    """What a recipe says of where the weights are: the files themselves, not what led to them."""
+    first = network.files[0]
+    return {
+        "weights": network.path if first.inside else first.path,
+        "weights_files": {each.path.name: each.size for each in network.files},
+    }
 
 
 def _preprocessing(

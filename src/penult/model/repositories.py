@@ -77,7 +77,7 @@ def is_repository(path: Path) -> bool:
     """Whether a path is a folder as the hub keeps it."""
     try:
         return path.is_dir() and any((path / name).is_file() for name in (*SETTINGS, *WEIGHTS))
-    except OSError:  # its name is too long
+    except (OSError, ValueError):  # no possible path, but perhaps a name
         return False
 
 

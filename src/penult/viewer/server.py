@@ -30,6 +30,7 @@ from penult.viewer.content import Content
 CONNECTIONS = 64  # at a time; a browser opens six
 PATIENCE = 30  # seconds that a request may take to come in, or an answer to be taken
 BODY_BYTES = 64 << 20  # of an image to search: ten times a large photo
+LEAVING = 1.0  # seconds that a connection may take to end that was hung up on
 UPLOADS = 2  # such images in memory at a time, as many as are decoded at a time; others wait
 
 _HEADERS = {
@@ -150,6 +151,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, port: int, content: Content) -> None:
         self.awaited: dict[socket.socket, float] = {}  # since when a request is coming in
+        self.known: set[socket.socket] = set()  # that have had an answer
         self.closed = False
         super().__init__(("127.0.0.1", port), _Handler)
         self.access = Access(self.server_port)
@@ -171,17 +173,30 @@ class _Server(ThreadingHTTPServer):
             _hang_up(connection)
 
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 -- as above
-        """Begin a thread, unless there are too many."""
-        if self._room.acquire(blocking=False):
+        """Begin a thread; where there are too many, one that waits for a request goes for it."""
+        if self._room.acquire(blocking=False) or self._make_room():
             super().process_request(request, client_address)
         else:
             self.shutdown_request(request)
+
+    def _make_room(self) -> bool:
+        """Hang up on a connection that waits for a request, whether there is room then.
+
+        One without the token goes first, lest idle strangers shut the owner out; of several the one
+        that has waited for the longest.
+        """
+        waiting = sorted(self.awaited.items(), key=lambda each: (each[0] in self.known, each[1]))
+        if not waiting:
+            return False
+        _hang_up(waiting[0][0])
+        return self._room.acquire(timeout=LEAVING)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401
         """Serve a connection."""
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.known.discard(request)
             self._room.release()
 
     def service_actions(self) -> None:
@@ -233,6 +248,7 @@ class _Handler(BaseHTTPRequestHandler):
         if refusal:
             self._send(Answer(refusal.encode(), status=403))
             return
+        self.server.known.add(self.connection)
         try:
             self._send(answer())
         except PenultError as error:
