@@ -47,6 +47,13 @@ Size = Annotated[
     int | None,
     typer.Option(help="Pixels of the network's square input; by default those of its training."),
 ]
+Template = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What stands around words, with {} for them, as 'a photo of {}'; several are "
+        "averaged; imagenet is OpenAI's 80, simple 7 of them."
+    ),
+]
 TablePath = Annotated[Path, typer.Argument(help="Table that `penult extract` made.")]
 AllowFailures = Annotated[
     bool, typer.Option("--allow-failures", help="Exit with 0 although some images failed.")

@@ -19,8 +19,9 @@ def of_matches(
     matches: Sequence[Match],
     queries: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    words: str = "",
 ) -> list[Section]:
-    """A section of what was looked for, if it is keys or files, and a section of what was found.
+    """A section of what was looked for, keys, files or words, and a section of what was found.
 
     Example:
         >>> import penult
@@ -35,8 +36,8 @@ def of_matches(
     unwanted = [_query_item(features, query, "not") for query in exclude]
     keys = [match.key for match in matches]
     items = _items(features, keys, [f"{match.score:.3f}" for match in matches])
-    sections = [Section("Looked for", wanted + unwanted), Section("Found", items)]
-    return sections if queries or exclude else sections[1:]
+    sections = [Section("Looked for", wanted + unwanted, words), Section("Found", items)]
+    return sections if queries or exclude or words else sections[1:]
 
 
 def of_table(features: TableReader, limit: int = MAX_IMAGES) -> list[Section]:
