@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 from penult.analysis.vectors import Floats
 from penult.errors import NetworkError, UsageError
 from penult.extraction.wordlists import Templates, read_templates
+from penult.extraction.zero_shot import SHARED, SUCH_AS
 from penult.model.recipe import Recipe
 from penult.store import TableReader
 from penult.util.text import quoted
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
     from penult.model.text import TextModel
 
 Texts: TypeAlias = str | Sequence[str]
-
-SHARED = "image_features"  # the layer that words are compared with, in every network that has one
-SUCH_AS = "clip, siglip2 or chinese_clip"
 
 _towers: "WeakKeyDictionary[TableReader, tuple[object, TextModel]]" = WeakKeyDictionary()
 

@@ -111,8 +111,9 @@ def _read(path: Path) -> str:
 
 
 def _templates_named(name: str) -> Sequence[str]:
-    named = {"imagenet": lambda: _shipped("imagenet_templates.txt"), "simple": lambda: SIMPLE}
-    return named[name]() if name in named else [name]
+    if name == "imagenet":
+        return _shipped("imagenet_templates.txt")
+    return SIMPLE if name == "simple" else [name]
 
 
 def _shipped(name: str) -> list[str]:
