@@ -6,6 +6,7 @@ values; only `penult.onnx.writer` asks for weights, and only for those that the 
 depend on.
 """
 
+from penult.graph.lengths import add_rows, any_length, append, last_token, token_at
 from penult.graph.ops import (
     BatchNorm,
     add,
@@ -62,6 +63,9 @@ __all__ = [
     "Value",
     "Variable",
     "add",
+    "add_rows",
+    "any_length",
+    "append",
     "attention",
     "avg_pool",
     "batch_norm",
@@ -81,6 +85,7 @@ __all__ = [
     "hard_swish",
     "images",
     "join_vectors",
+    "last_token",
     "layer_norm",
     "local_response_norm",
     "max_pool",
@@ -104,6 +109,7 @@ __all__ = [
     "tanh",
     "to_nhwc",
     "to_tokens",
+    "token_at",
     "token_ids",
     "transpose",
     "variables",

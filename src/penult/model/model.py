@@ -3,11 +3,11 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,9 @@ from penult.util.machine import workers
 from penult.util.progress import Timings
 from penult.util.text import matching, quoted
 from penult.version import __version__
+
+if TYPE_CHECKING:
+    from penult.model.text import TextModel
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -132,6 +135,36 @@ class Model:
                 raise ImageError(outcome.error.code, f"image {index}: {outcome.error.detail}")
             rows.append(outcome.vectors[name][None])
         return np.concatenate(rows)
+
+    def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
+        """Return one row of features a text, to be compared with those of images by their cosine.
+
+        Args:
+            texts: Words in a language that the network was trained with; one that is too long for
+                it is cut, as its library does.
+            templates: Texts with `{}` in the place of the words, such as 'a photo of a {}.'. With
+                them a row is the average over all, each normalised, and normalised again.
+
+        Returns:
+            float32 (n, width); not normalised, unless there are templates.
+
+        Raises:
+            NetworkError: The network has no text tower; the message names some that have.
+            UsageError: A text can't be used, or there is no tokenizer beside the weights.
+            MissingExtraError: `penult[text]` isn't installed.
+        """
+        return self.text.embed_text(texts, templates=templates)
+
+    @cached_property
+    def text(self) -> "TextModel":
+        """The text tower beside the network, loaded when it is first used.
+
+        Raises:
+            NetworkError: There is none; the message names some networks that have one.
+        """
+        from penult.model.text import load_text
+
+        return load_text(self._asked)
 
     def logits(self, images: Iterable[ImageLike]) -> Floats:
         """Return the classifier's output before the softmax, float32 (n, classes).

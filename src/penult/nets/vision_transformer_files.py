@@ -266,24 +266,10 @@ class _Reader:
                 return ACTIVATIONS[name]
             raise NetworkError(f"the activation {quoted(name)} isn't known")
         if self.dialect in {"clip", "open_clip"}:
-            return self._clip_activation()
+            return clip_activation(self.shapes, self.card, self.library)
         is_tanh = grid and ((width, patch) in TANH or (width, grid * patch) == (1024, 512))
         quick = "quickgelu" in self.card.architecture
         return "quick_gelu" if quick else "gelu_tanh" if is_tanh else "gelu"
-
-    def _clip_activation(self) -> Activation:
-        if "input_resolution" in self.shapes:  # OpenAI's own files hold it
-            return "quick_gelu"
-        quick = self.card.config.get("quick_gelu")
-        if quick is None and self.card.architecture:
-            quick = "quickgelu" in self.card.architecture
-        if quick is None:
-            raise UsageError(
-                "CLIP's tensors don't tell its activation: say whose they are, "
-                f"-m {self.library}/clip-quickgelu (OpenAI's, DFN's, MetaCLIP's) or "
-                f"-m {self.library}/clip-gelu (LAION's, DataComp's)"
-            )
-        return "quick_gelu" if quick else "gelu"
 
     def _epsilon(self) -> float:
         if self.library == "transformers":
@@ -360,6 +346,26 @@ class _Reader:
         kind = "vit" if self.library in {"timm", "torchvision"} else kind
         extent = SIZES.get((width, self.depth), f"{width}x{self.depth}")
         return f"{self.library}/{kind}_{extent}_patch{patch}_{size}"
+
+
+def clip_activation(shapes: Shapes, card: Card, library: str) -> Activation:
+    """Tell the activation of a CLIP, which both of its towers have.
+
+    Raises:
+        UsageError: Nothing tells; the message lists the choices.
+    """
+    if "input_resolution" in shapes:  # OpenAI's own files hold it
+        return "quick_gelu"
+    quick = card.config.get("quick_gelu")
+    if quick is None and card.architecture:
+        quick = "quickgelu" in card.architecture
+    if quick is None:
+        raise UsageError(
+            "CLIP's tensors don't tell its activation: say whose they are, "
+            f"-m {library}/clip-quickgelu (OpenAI's, DFN's, MetaCLIP's) or "
+            f"-m {library}/clip-gelu (LAION's, DataComp's)"
+        )
+    return "quick_gelu" if quick else "gelu"
 
 
 def _explains(design: VisionTransformer, shapes: Shapes) -> bool:
