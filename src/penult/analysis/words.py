@@ -5,15 +5,16 @@ its layer of projected images has them for neighbours.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 from weakref import WeakKeyDictionary
 
 from penult.analysis.vectors import Floats
-from penult.errors import NetworkError, UsageError
+from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.extraction.wordlists import Templates, read_templates
 from penult.extraction.zero_shot import SHARED, SUCH_AS
-from penult.model.recipe import Recipe
+from penult.model.recipe import Recipe, weights_state
 from penult.store import TableReader
 from penult.util.text import quoted
 
@@ -57,10 +58,30 @@ def text_model(features: TableReader, layer: str, weights: str | Path | None = N
 
 def read_tower(features: TableReader, weights: str | Path | None) -> "TextModel":
     """Read the text tower from the weights file that made a table; errors as of `text_model`."""
-    from penult.model.text import load_text  # with tokenizers, which few searches need
+    from penult.model.text import load_text  # which few searches need
 
     recipe = Recipe.read(features.layers, features.provenance, features.path)
-    return load_text(recipe, file=features.path, weights=weights)
+    if weights is not None:
+        recipe = replace(recipe, weights=Path(weights), revision="")
+    try:
+        tower = load_text(recipe)
+    except CheckpointError as exc:
+        if weights is not None:
+            raise
+        where = f"say where the weights of {quoted(features.path)} are (-w)"
+        raise CheckpointError(f"{exc}; {where}") from exc
+    if not _is_unchanged(features, tower.path) and tower.digest() != recipe.weights_sha256:
+        raise UsageError(
+            f"{quoted(tower.path)} didn't make {quoted(features.path)}: "
+            "name the weights that did (-w)"
+        )
+    return tower
+
+
+def _is_unchanged(features: TableReader, weights: Path) -> bool:
+    """Whether size and time are those of the file that the table was made with."""
+    state = features.provenance.get("weights_state")
+    return bool(state) and state == weights_state(weights)
 
 
 def text_vectors(

@@ -184,6 +184,7 @@ class Recipe:
         return {
             "weights": self.weights.name,
             "weights_path": str(self.weights.resolve()),
+            "weights_state": weights_state(self.weights),
             "revision": self.revision,
         }
 
@@ -197,6 +198,17 @@ class Recipe:
     def __str__(self) -> str:
         facts = {"layers": describe(self.layers), **self.provenance}
         return ", ".join(f"{name} {value}" for name, value in facts.items())
+
+
+def weights_state(weights: Path) -> str:
+    """Size and time of a weights file, by which it is known again without its digest.
+
+    It is empty where they are several files, or gone.
+    """
+    if weights.suffix in {".json", ".index"} or not weights.is_file():
+        return ""
+    state = weights.stat()
+    return f"{state.st_size} bytes, {state.st_mtime_ns} ns"
 
 
 def takes_options(*without: str) -> Callable[[F], F]:
