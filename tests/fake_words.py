@@ -19,7 +19,14 @@ class Words:
         filled = [[each.replace("{}", text) for each in templates or ["{}"]] for text in texts]
         return np.stack(
             [
-                sum((self.vectors.get(word, none) for each in texts for word in each.split()), none)
+                sum(
+                    (
+                        self.vectors.get(word, none)
+                        for each in texts
+                        for word in each.replace(".", " ").split()
+                    ),
+                    none,
+                )
                 for texts in filled
             ]
         )

@@ -5,9 +5,9 @@ import shutil
 
 import numpy as np
 import pytest
-import tiny_clip
 
 import penult
+import tiny_clip
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.model.text import TextModel
 

@@ -62,6 +62,7 @@ def test_templates():
     assert len(read_templates("imagenet")) == 80
     assert read_templates(["simple", "{}"])[-2:] == ("a photo of the small {}.", "{}")
     assert len(read_templates("simple")) == 7
+    assert read_templates("photo") == ("a photo of a {}.",)
 
 
 @pytest.mark.parametrize("wrong", ["a photo", "{} and {}", "x" * 1000 + "{}"])

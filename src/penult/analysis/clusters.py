@@ -6,22 +6,28 @@ and time grows with the number of rows.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.extra import needed
+from penult.analysis.naming import nearest_words
 from penult.analysis.vectors import Floats, pieces, rows, sample_places
+from penult.analysis.words import text_model
 from penult.errors import UsageError
+from penult.extraction.wordlists import Templates, Words, read_words
 from penult.store import Table, TableReader, TableWriter, open_table
 from penult.util.checks import require_at_least, require_one_of
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
+
+    from penult.store.columns import Values
 
 Method = Literal["kmeans", "hdbscan", "agglomerative"]
 ClusterMetric = Literal["cosine", "l2"]
@@ -45,11 +51,19 @@ class Agreement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One group; label -1 is noise, which belongs to none."""
+    """One group; label -1 is noise, which belongs to none.
+
+    Attributes:
+        label: Its number.
+        size: How many images it has.
+        central: Keys of those nearest to its centre, the nearest first.
+        names: The words nearest to its centre, the nearest first, if it was to be named.
+    """
 
     label: int
     size: int
     central: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,6 +96,9 @@ def cluster(
     min_size: int = 5,
     layer: str | None = None,
     column: str | None = "cluster",
+    name: Words | None = None,
+    template: Templates = "photo",
+    weights: str | Path | None = None,
 ) -> Clusters:
     """Find groups of images that are alike, and store each image's group with the table.
 
@@ -97,9 +114,15 @@ def cluster(
         layer: The layer to compare, by default the table's first.
         column: Where to store labels; None doesn't store them. An open table shows them when it is
             opened again.
+        name: Words to name clusters by, the nearest of them: a sequence, a text file of one a line,
+            `imagenet` or `nouns`. The table's network needs a text tower. Stored in a column
+            beside the labels, `cluster_name`.
+        template: What stands around each word, with `{}` for it; `photo` is "a photo of a {}.".
+        weights: Where the network's weights are, if not where they were.
 
     Raises:
         UsageError: An option can't be used, or the table has fewer rows than clusters.
+        NetworkError: Clusters are to be named, and the table's network has no text tower.
         MissingExtraError: scikit-learn isn't installed.
         StoreError: The table can't be read or written.
 
@@ -109,25 +132,54 @@ def cluster(
     """
     features = open_table(table)
     _check(features, k, method, metric, min_size)
-    features.require_names([column] if column else [])
+    features.require_names([column, f"{column}_name"] if column else [])
     layer, unit = features.layer(layer), metric == "cosine"
+    words = None if name is None else read_words(name)
+    if words:
+        text_model(features, layer, weights)  # before what takes long
     sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):
-        anchors, names = _METHODS[method](sample, k, min_size)
-    labels = _by_size(_assign(features, layer, anchors, names, unit=unit))
+        anchors, numbers = _METHODS[method](sample, k, min_size)
+    labels = _by_size(_assign(features, layer, anchors, numbers, unit=unit))
+    names = nearest_words(features, layer, labels, words, template, weights) if words else {}
+    found = _describe(features, layer, labels, names, unit=unit)
+    if column:
+        _store(features, column, labels, names)
+    return found
+
+
+def _store(
+    features: TableReader, column: str, labels: Labels, names: Mapping[int, tuple[str, ...]]
+) -> None:
+    """Store labels and, beside them, names; those of an earlier clustering go."""
+    columns: dict[str, Values] = {column: labels}
+    beside = f"{column}_name"
+    if names or beside in features.columns:
+        columns[beside] = [names.get(label, (None,))[0] for label in labels.tolist()]
+    with TableWriter.open(features.path) as writer:
+        writer.annotate(features.keys, columns)
+
+
+def _describe(
+    features: TableReader,
+    layer: str,
+    labels: Labels,
+    names: Mapping[int, tuple[str, ...]],
+    *,
+    unit: bool,
+) -> Clusters:
     distances = _distances(features, layer, labels, unit=unit)
-    found = Clusters(
+    return Clusters(
         features.keys,
         labels,
         distances,
-        tuple(_cluster(features.keys, labels, distances, label) for label in np.unique(labels)),
+        tuple(
+            _cluster(features.keys, labels, distances, label, names.get(label, ()))
+            for label in np.unique(labels).tolist()
+        ),
         _silhouette(features, layer, labels, unit=unit),
         agreement(features.keys, labels),
     )
-    if column:
-        with TableWriter.open(features.path) as writer:
-            writer.annotate(features.keys, {column: labels})
-    return found
 
 
 def _check(features: TableReader, k: int | None, method: str, metric: str, min_size: int) -> None:
@@ -245,9 +297,11 @@ def _distances(features: TableReader, layer: str, labels: Labels, *, unit: bool)
     return distances
 
 
-def _cluster(keys: list[str], labels: Labels, distances: Floats, label: int) -> Cluster:
+def _cluster(
+    keys: list[str], labels: Labels, distances: Floats, label: int, names: tuple[str, ...]
+) -> Cluster:
     mine = central(labels, distances, label)
-    return Cluster(int(label), len(mine), tuple(keys[place] for place in mine[:CENTRAL]))
+    return Cluster(label, len(mine), tuple(keys[place] for place in mine[:CENTRAL]), names)
 
 
 def central(labels: Labels, distances: Floats, label: int) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import typer
 
 import penult
 from penult.cli import show
-from penult.cli.commands import AsJson, TablePath, Template, app, opened
+from penult.cli.commands import AsJson, TablePath, Template, Weights, app, opened
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.errors import UsageError
@@ -55,10 +55,7 @@ def search(
     ] = None,
     metric: MetricName = "cosine",
     layer: Layer = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
-    ] = None,
+    weights: Weights = None,
     out: OutList = None,
     html: OutSheet = None,
     as_json: AsJson = False,

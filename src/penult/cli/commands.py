@@ -47,11 +47,15 @@ Size = Annotated[
     int | None,
     typer.Option(help="Pixels of the network's square input; by default those of its training."),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
+]
 Template = Annotated[
     list[str] | None,
     typer.Option(
         help="What stands around words, with {} for them, as 'a photo of {}'; several are "
-        "averaged; imagenet is OpenAI's 80, simple 7 of them."
+        "averaged; imagenet is OpenAI's 80, simple 7 of them, photo 'a photo of a {}.'."
     ),
 ]
 TablePath = Annotated[Path, typer.Argument(help="Table that `penult extract` made.")]

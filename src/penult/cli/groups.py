@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from penult.cli.analysis import Layer
-from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.commands import AsJson, TablePath, Template, Weights, app, opened
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.cli.show import print_json, say
@@ -39,6 +39,15 @@ def cluster(
     ] = 5,
     layer: Layer = None,
     column: Annotated[str, typer.Option(help="Column of the table for the labels.")] = "cluster",
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Words to name clusters by: a file with one a line, imagenet, or nouns; for "
+            "networks of images and words."
+        ),
+    ] = None,
+    template: Template = None,
+    weights: Weights = None,
     save: Annotated[bool, typer.Option("--save/--no-save", help="Whether to store them.")] = True,
     out: OutList = None,
     html: OutSheet = None,
@@ -57,10 +66,14 @@ def cluster(
         min_size=min_size,
         layer=layer,
         column=column if save else None,
+        name=name,
+        template=template or "photo",
+        weights=weights,
     )
     _show(table, clusters, as_json=as_json)
     if save:
-        say(f"{table}: labels stored in column {column}, -1 for noise")
+        names = f", names in {column}_name" if name else ""
+        say(f"{table}: labels stored in column {column}, -1 for noise{names}")
     if out:
         rows = zip(
             clusters.keys, clusters.labels.tolist(), clusters.distances.tolist(), strict=True
@@ -84,7 +97,12 @@ def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:
         print_json(
             {
                 "clusters": [
-                    {"cluster": each.label, "size": each.size, "central": each.central}
+                    {
+                        "cluster": each.label,
+                        "size": each.size,
+                        "central": each.central,
+                        "names": each.names,
+                    }
                     for each in clusters.clusters
                 ],
                 "silhouette": clusters.silhouette,
@@ -93,8 +111,9 @@ def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:
         )
         return
     for each in clusters.clusters:
-        name = "noise" if each.label < 0 else each.label
-        print(f"{name:>5}  {each.size:>9,}  {printable(', '.join(each.central[:SHOWN]))}")
+        number = "noise" if each.label < 0 else each.label
+        names = f"{', '.join(each.names)}: " if each.names else ""
+        print(f"{number:>5}  {each.size:>9,}  {printable(names + ', '.join(each.central[:SHOWN]))}")
     groups = sum(each.label >= 0 for each in clusters.clusters)
     quality = "" if clusters.silhouette is None else f", silhouette {clusters.silhouette:.3f}"
     say(f"{table}: {len(clusters.keys):,} images, {groups} clusters{quality}")

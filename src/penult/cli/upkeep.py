@@ -1,13 +1,12 @@
 """The commands that look after a table: which images failed, and whether its features are right."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import penult
 from penult.cli import show
-from penult.cli.commands import SOME_FAILED, AsJson, TablePath, app, opened
+from penult.cli.commands import SOME_FAILED, AsJson, TablePath, Weights, app, opened
 from penult.cli.progress import Progress
 
 
@@ -27,10 +26,7 @@ def verify(
     table: TablePath,
     n: Annotated[int, typer.Option("-n", min=1, help="Rows to compute, drawn at random.")] = 50,
     every: Annotated[bool, typer.Option("--all", help="Compute all rows.")] = False,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
-    ] = None,
+    weights: Weights = None,
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:

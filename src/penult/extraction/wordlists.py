@@ -16,7 +16,7 @@ FILE_BYTES = 4 << 20  # of a list
 MOST, LONGEST = 100_000, 1000  # words, and characters of one
 MOST_TEMPLATES = 1000
 
-PHOTO = ("a photo of a {}.",)
+PHOTO = "a photo of a {}."
 SIMPLE = (  # the seven that OpenAI found to do nearly as well as all
     "itap of a {}.",
     "a bad photo of the {}.",
@@ -55,7 +55,8 @@ def read_templates(templates: Templates) -> tuple[str, ...]:
     """List templates, in which `{}` stands for a word.
 
     Args:
-        templates: One or several; `imagenet` stands for OpenAI's 80, `simple` for 7 of them.
+        templates: One or several; `photo` stands for "a photo of a {}.", `imagenet` for OpenAI's
+            80, `simple` for 7 of them.
 
     Raises:
         UsageError: One has no `{}` or two of them, or there are too many.
@@ -65,8 +66,8 @@ def read_templates(templates: Templates) -> tuple[str, ...]:
     for each in found:
         if each.count("{}") != 1 or len(each) > LONGEST:
             raise UsageError(
-                f"a template has one {{}} for the word, as in {PHOTO[0]!r}, not {quoted(each)}; "
-                "or it is imagenet or simple"
+                f"a template has one {{}} for the word, as in {PHOTO!r}, not {quoted(each)}; "
+                "or it is photo, simple or imagenet"
             )
     if not 0 < len(found) <= MOST_TEMPLATES:
         raise UsageError(f"{len(found):,} templates: give from 1 to {MOST_TEMPLATES:,}")
@@ -111,9 +112,12 @@ def _read(path: Path) -> str:
 
 
 def _templates_named(name: str) -> Sequence[str]:
-    if name == "imagenet":
-        return _shipped("imagenet_templates.txt")
-    return SIMPLE if name == "simple" else [name]
+    match name:
+        case "imagenet":
+            return _shipped("imagenet_templates.txt")
+        case "simple":
+            return SIMPLE
+    return [PHOTO if name == "photo" else name]
 
 
 def _shipped(name: str) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from penult.analysis.clusters import Clusters, central
+from penult.analysis.clusters import Cluster, Clusters, central
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
@@ -105,9 +105,7 @@ def of_duplicates(features: TableReader, duplicates: Duplicates) -> list[Section
 
 def of_clusters(features: TableReader, clusters: Clusters, most: int = 12) -> list[Section]:
     """A section a cluster: its most central images, the nearest to its centre first."""
-    return [
-        _cluster_section(features, clusters, cluster.label, most) for cluster in clusters.clusters
-    ]
+    return [_cluster_section(features, clusters, cluster, most) for cluster in clusters.clusters]
 
 
 def of_outliers(features: TableReader, outliers: Sequence[Outlier]) -> list[Section]:
@@ -122,15 +120,18 @@ def of_sample(features: TableReader, keys: Sequence[str]) -> list[Section]:
     return [Section("Sample", _items(features, keys))]
 
 
-def _cluster_section(features: TableReader, clusters: Clusters, label: int, most: int) -> Section:
-    members = central(clusters.labels, clusters.distances, label)
+def _cluster_section(
+    features: TableReader, clusters: Clusters, cluster: Cluster, most: int
+) -> Section:
+    members = central(clusters.labels, clusters.distances, cluster.label)
     keys = [clusters.keys[place] for place in members[:most]]
     captions = [f"{clusters.distances[place]:.3f}" for place in members[:most]]
     items = _items(features, keys, captions)
     text = (
         f"The {len(items)} most central of {len(members):,} images" if len(members) > most else ""
     )
-    return Section(_cluster_title(label), items, text)
+    named = f": {', '.join(cluster.names)}" if cluster.names else ""
+    return Section(_cluster_title(cluster.label) + named, items, text)
 
 
 def _items(
