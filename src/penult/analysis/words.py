@@ -4,6 +4,7 @@ They come from the text tower that was trained beside the image tower which made
 its layer of projected images has them for neighbours.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from penult.model.text import TextModel
 
 Texts: TypeAlias = str | Sequence[str]
+
+_MINUS = re.compile(r"(?:^|(?<=\s))[-\u2212](?=\S)")
 
 _towers: "WeakKeyDictionary[TableReader, tuple[object, TextModel]]" = WeakKeyDictionary()
 
@@ -112,6 +115,18 @@ def text_vectors(
             "name the weights that made the table (-w)"
         )
     return vectors
+
+
+def phrases(query: str) -> tuple[list[str], list[str]]:
+    r"""Take one line of words apart: what is wanted, and what isn't, each behind a minus.
+
+    >>> phrases("a beach at sunset -people -dogs on a lead")
+    (['a beach at sunset'], ['people', 'dogs on a lead'])
+    >>> phrases("a close-up \u2212insects")  # the sign that some keyboards write
+    (['a close-up'], ['insects'])
+    """
+    wanted, *unwanted = [each.strip() for each in _MINUS.split(query)]
+    return [wanted] if wanted else [], [each for each in unwanted if each]
 
 
 def as_texts(texts: Texts) -> Sequence[str]:
