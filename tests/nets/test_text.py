@@ -1,4 +1,7 @@
-"""Text towers against what their libraries computed; see tests/reference/README.md."""
+"""Text towers against what their libraries computed; see tests/reference/README.md.
+
+With the variable PENULT_MODERN, the path of a folder of more references, all of those are compared.
+"""
 
 import modern
 import numpy as np
@@ -8,6 +11,9 @@ from penult.engine import OnnxRuntime
 from penult.graph import any_length
 from penult.nets.text import read_text
 from penult.onnx.writer import to_onnx
+
+SMALL = modern.SMALL / "text"
+FOLDER = modern.ALL if modern.ALL != modern.SMALL else SMALL
 
 
 def golden(reference):
@@ -25,9 +31,9 @@ def compute(reference, ids):
     return np.concatenate([engine.run(design.inputs(row))["features"] for row in rows])
 
 
-@pytest.mark.parametrize("name", modern.names())
+@pytest.mark.parametrize("name", modern.names(FOLDER))
 def test_text_tower_equals_its_library(name):
-    reference = modern.Reference(name)
+    reference = modern.Reference(name, FOLDER)
     if "text_features" not in reference.golden():
         pytest.skip("it has no text tower")
     ids, expected = golden(reference)

@@ -15,7 +15,9 @@ def test_ids_are_those_of_the_library(library):
     tokenizer = getattr(clip, library)(77)
     found = tokenizer.ids([row["text"] for row in ROWS])
     expected = [row.get(library, row["open_clip"]) for row in ROWS]
-    different = {row["text"]: (f, e) for row, f, e in zip(ROWS, found, expected) if f != e}
+    different = {
+        row["text"]: (f, e) for row, f, e in zip(ROWS, found, expected, strict=True) if f != e
+    }
     assert not different
     assert len(ROWS) == 68
     assert tokenizer.vocabulary == 49_408

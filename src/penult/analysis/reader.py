@@ -26,15 +26,22 @@ class Reader:
         features: An open table.
         preprocessing: What to make of each image.
         decode: Whether large JPEGs are decoded in full.
+        transparent: Whether the preprocessing gets transparency too, where there is some.
     """
 
     def __init__(
-        self, features: "TableReader", preprocessing: Preprocessing, decode: Decode
+        self,
+        features: "TableReader",
+        preprocessing: Preprocessing,
+        decode: Decode,
+        *,
+        transparent: bool = False,
     ) -> None:
         from penult.util.machine import cores  # not above: decoder processes import this module
 
         self._facts = features.facts([*COLUMNS])
-        self._decoders = Decoders(Setup(preprocessing, decode), AHEAD, cores())
+        setup = Setup(preprocessing, decode, transparent=transparent)
+        self._decoders = Decoders(setup, AHEAD, cores())
 
     def read(self, places: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield places with what is made of their images, which is valid until the next."""

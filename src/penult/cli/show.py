@@ -204,10 +204,11 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         return
     for group in duplicates.groups:
         for image in (group.keep, *group.drop):
-            mark = "keep" if image is group.keep else "same" if image.exact else ""
+            why = "same" if image.exact else "features" if image.features_alone else ""
+            mark = "keep" if image is group.keep else why
             size = f"{image.width}×{image.height}"
             print(
-                f"{mark:4}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
+                f"{mark:8}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
                 f"{printable(image.key)}"
             )
         print()
@@ -215,11 +216,13 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         unread = f"{duplicates.unread} files are gone, changed or unreadable"
         say(f"{unread}: their features alone decided")
     dropped, by_pixels = duplicates.dropped, duplicates.by_pixels
+    alone = duplicates.by_features_alone
     say(
         f"{table}: {plural(duplicates.images, 'image')}, "
         f"{plural(len(dropped), 'near-duplicate')} of {len(duplicates.groups):,} to keep "
-        f"({len(dropped) - by_pixels:,} by features, cosine {duplicates.threshold:g} and above; "
-        f"{by_pixels:,} by pixels), "
+        f"({len(dropped) - by_pixels - alone:,} by pixels and features, "
+        f"cosine {duplicates.threshold:g} and above; {by_pixels:,} by pixels; "
+        f"{alone:,} by features alone), "
         f"{sum(image.exact for image in dropped):,} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
     )

@@ -48,6 +48,12 @@ def join_vectors(*vectors: Value) -> Value:
     return Value("Concat", vectors, (channels,), {"axis": 1}, layout="NC")
 
 
+def join_tokens(*parts: Value) -> Value:
+    """Put tokens (tokens, channels) one after another."""
+    length = sum(part.shape[0] for part in parts)
+    return Value("Concat", parts, (length, parts[0].shape[1]), {"axis": 1}, layout="NLC")
+
+
 def layer_norm(x: Value, scale: Constant, bias: Constant, *, epsilon: float) -> Value:
     """Normalise each token, or vector, by its own mean and deviation (arXiv:1607.06450)."""
     attributes = {"axis": -1, "epsilon": epsilon}

@@ -84,7 +84,7 @@ class TextModel:
 
         design = self._design
         folder = self.path if self.path.is_dir() else self.path.parent
-        return load_tokenizer(folder, self.library, design.context, design.vocabulary)
+        return load_tokenizer(folder, self.library, design.words, design.context, design.vocabulary)
 
     def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
         """Return one row of features a text, of `width`; see `Model.embed_text`."""
@@ -148,12 +148,13 @@ class TextModel:
         return f"TextModel({self.name} from {self.path.name}: {self.width})"
 
 
-def load_text(source: str | Path | Recipe) -> TextModel:
+def load_text(source: str | Path | Recipe, *, model: str | None = None) -> TextModel:
     """Make a text tower ready, without the image tower beside it.
 
     Args:
         source: The recipe of features that texts are compared with, a weights file or folder, or a
             name as `load_model` takes it.
+        model: What the weights of a file are of, where that has to be said.
 
     Raises:
         NetworkError: There is no text tower.
@@ -166,7 +167,7 @@ def load_text(source: str | Path | Recipe) -> TextModel:
     if lookup(str(source)) or (Path(source).is_file() and is_onnx(source)):
         raise _without(str(source))
     is_file = Path(source).exists()
-    brought = bring(None, source) if is_file else bring(str(source), None, text=True)
+    brought = bring(model, source) if is_file else bring(str(source), None, text=True)
     return _made(brought, open_checkpoint(brought.weights), str(source))
 
 
@@ -227,4 +228,5 @@ def _batches(by_length: Mapping[int, Sequence[int]]) -> Iterator[list[int]]:
 
 def _normalised(vectors: NDArray[Any]) -> NDArray[Any]:
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    normalised: NDArray[Any] = vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+    return normalised

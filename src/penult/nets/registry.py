@@ -51,6 +51,20 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("embeddings.patch_embeddings.weight", "vision_transformer_files"),
     ("encoder.layers.encoder_layer_0.ln_1.weight", "vision_transformer_files"),
     ("blocks.0.attn.qkv.weight", "vision_transformer_files"),
+    ("visual.attnpool.positional_embedding", "clip_resnet_files"),
+    ("attnpool.positional_embedding", "clip_resnet_files"),
+    ("stages.0.0.conv1_1x1.conv.weight", "clip_resnet_files"),
+    ("stages.0.blocks.0.norm1.weight", "bit_files"),
+    ("bit.embedder.convolution.weight", "bit_files"),
+    ("embedder.convolution.weight", "bit_files"),
+    ("resnet/root_block/standardized_conv2d/kernel", "bit_files"),
+    ("resnet.embedder.embedder.convolution.weight", "resnet_files"),
+    ("embedder.embedder.convolution.weight", "resnet_files"),
+    ("layer1.0.conv1.weight", "resnet_files"),
+    ("trunk_output.block1.block1-0.f.a.0.weight", "regnet"),
+    ("s1.b1.conv1.conv.weight", "regnet"),
+    ("regnet.embedder.embedder.convolution.weight", "regnet"),
+    ("embedder.embedder.convolution.weight", "regnet"),
     ("conv_stem.weight", "mbconv_timm"),
     ("features.1.0.block.0.0.weight", "mbconv_torchvision"),
     ("features.1.block.0.0.weight", "mbconv_torchvision"),
@@ -60,8 +74,12 @@ ANCHORS: tuple[tuple[str, str], ...] = (
     ("conv_stem.first_conv.convolution.weight", "mbconv_transformers"),
 )
 DESIGNS = {  # of families that are read off tensors
-    "vision_transformer": "VisionTransformer",
+    "bit": "Bit",
+    "clip_resnet": "ClipResNet",
     "mbconv": "MobileConvolutions",
+    "regnet": "RegNet",
+    "resnet": "ResNet",
+    "vision_transformer": "VisionTransformer",
 }
 GROUP = "penult.networks"
 DEFAULT = "efficientnet_lite0"

@@ -8,7 +8,7 @@ off them alike; see `penult.nets.design`. A family's module has a dataclass, a `
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from penult.errors import UsageError
 from penult.graph import Value
@@ -16,11 +16,14 @@ from penult.graph.values import Array
 from penult.nets.design import Card, Shapes
 from penult.util.text import quoted
 
+Words: TypeAlias = Literal["clip", "siglip", "clipa", "bert", "roberta"]  # tokenizers
 ANCHORS: tuple[tuple[str, str], ...] = (
     # a tensor that all files of some tower have, and the module that reads them
     ("text.transformer.resblocks.0.ln_1.weight", "text_transformer_files"),
     ("text_model.encoder.layers.0.layer_norm1.weight", "text_transformer_files"),
     ("transformer.resblocks.0.ln_1.weight", "text_transformer_files"),
+    ("text.transformer.embeddings.word_embeddings.weight", "bert"),
+    ("text_model.embeddings.word_embeddings.weight", "bert"),
 )
 _IMAGES = "visual."  # before the names of an image tower that are otherwise the same
 
@@ -34,6 +37,7 @@ class TextDesign(Protocol):
         context: Ids of a text at most.
         vocabulary: How many ids there are.
         features: Width of the features.
+        words: Which tokenizer makes its ids.
         is_free: Whether texts may be of any length; otherwise they are filled up to `context`.
     """
 
@@ -47,6 +51,8 @@ class TextDesign(Protocol):
     def vocabulary(self) -> int: ...  # noqa: D102
     @property
     def features(self) -> int: ...  # noqa: D102
+    @property
+    def words(self) -> Words: ...  # noqa: D102
     @property
     def is_free(self) -> bool: ...  # noqa: D102
 
@@ -91,7 +97,7 @@ def read_text(shapes: Shapes, card: Card) -> Tower | None:
         if len(found) > 1 and "" not in found:
             names = " and ".join(map(quoted, sorted(found)[:3]))
             raise UsageError(
-                f"there are {len(found)} copies of a text tower, below {names}: say which (--prefix)"
+                f"there are {len(found)} text towers, below {names}: say which (--prefix)"
             )
         for prefix in sorted(found):
             return Tower(prefix, found[prefix])

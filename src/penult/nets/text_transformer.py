@@ -28,10 +28,11 @@ from penult.graph import (
 )
 from penult.graph.values import Array
 from penult.nets import pytorch
-from penult.nets.spec import Layers
+from penult.nets.text import Words
 from penult.nets.text_transformer_names import NAMES, Dialect
 from penult.nets.transformer import ACTIVATIONS, Activation, Encoder
 
+CLIP_END = 49_407  # the id that ends CLIP's texts
 LARGEST = -1  # instead of an id: the largest of a text
 
 
@@ -82,6 +83,15 @@ class TextTransformer:
     has_bias: bool
 
     @property
+    def words(self) -> Words:
+        """Which tokenizer makes its ids."""
+        if self.has_bias:
+            return "siglip"
+        if self.pool == "last":
+            return "clipa"
+        return "clip" if self.end in {LARGEST, CLIP_END} else "roberta"
+
+    @property
     def is_free(self) -> bool:
         """Whether what follows the end of a text has no influence."""
         return self.is_causal and self.pool == "end"
@@ -99,9 +109,8 @@ class TextTransformer:
         places = Variable(self._full(names.positions), (x.shape[0], self.width))
         x = add_rows(x, plain(places))
         encoder = self._encoder()
-        layers: Layers = {}
         for index in range(self.depth):
-            x = encoder.block(x, index, layers, keys=keys)
+            x = encoder.block(x, index, {}, keys=keys)
         if self.pool == "end" and not self.is_free:
             x = token_at(x, placeholder("place", (1,), dtype="int64"))
         else:

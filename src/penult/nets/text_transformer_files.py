@@ -10,7 +10,7 @@ from typing import Any
 
 from penult.errors import NetworkError
 from penult.nets.design import Card, Shapes
-from penult.nets.text_transformer import LARGEST, TextTransformer
+from penult.nets.text_transformer import CLIP_END, LARGEST, TextTransformer
 from penult.nets.text_transformer_names import NAMES, Dialect, Names
 from penult.nets.transformer import Activation
 from penult.nets.vision_transformer_files import ACTIVATIONS, MAX_DEPTH, clip_activation
@@ -23,11 +23,10 @@ BASES: tuple[tuple[str, Dialect], ...] = (
 )
 HEADS = {1152: 16}  # by width, where not 64 channels each
 GEMMA = 256_000  # ids: SigLIP 2's, whose activation open_clip approximates
-END = 49_407  # CLIP's end of a text, and transformers' default
 LEGACY_END = 2  # that transformers' older files name; it means the largest id
 MOBILE = "visual.trunk.stages.0.blocks.0."  # of MobileCLIP-S's image towers, a FastViT
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # of transformers' classes
-    "clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "eos_token_id": END},
+    "clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "eos_token_id": CLIP_END},
     "siglip": {"layer_norm_eps": 1e-6, "hidden_act": "gelu_pytorch_tanh"},
 }
 

@@ -41,7 +41,8 @@ Rotation: TypeAlias = tuple[Constant, Constant]  # cosines and sines, (tokens, h
 class BlockNames:
     """What a library calls the tensors of a block.
 
-    In `name`, `{}` stands for the block's number, in `qkv` for `weight` or `bias`.
+    In `name`, `{}` stands for the block's number, in `qkv` for `weight` or `bias`, in `bias` for
+    q, k or v.
     """
 
     name: str
@@ -52,11 +53,13 @@ class BlockNames:
     norm2: str
     fc1: str
     fc2: str
+    bias: str = ""  # of queries, keys and values by themselves, where only some have one
     mlp: str = ""  # the module around the dense layers, where there is one
     scales: tuple[str, ...] = ()
     packed: str = ""  # instead of `fc1`, gate and values in one
     packed_fc2: str = ""  # and `fc2` then, where it is called otherwise
     split: tuple[str, ...] = ()  # instead of `fc1`, gate and values
+    split_fc2: str = ""  # and `fc2` then
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,10 +133,11 @@ class Encoder:
         kernel = pytorch.rows(Variable(name.format("weight"), (3 * width, width)), start, stop)
         if not has_bias:
             return dense(x, kernel)
-        if self.biases == "qkv":
+        if self.biases == "qkv" or not self.names.bias:
             bias = pytorch.rows(Variable(name.format("bias"), (3 * width,)), start, stop)
         else:
-            bias = plain(Variable(f"{block}.attn.{'qkv'[index]}_bias", (width,)))
+            own = self.names.bias.format("qkv"[index])
+            bias = plain(Variable(f"{block}.{own}", (width,)))
         return dense(x, kernel, bias)
 
     def _mlp(self, x: Value, block: str) -> Value:
@@ -150,7 +154,8 @@ class Encoder:
                     pytorch.linear(x, f"{block}.{each}", hidden) for each in names.split
                 )
                 y = multiply(act(gate), values)
-        last = (self.mlp == "packed" and names.packed_fc2) or names.fc2
+        others = {"packed": names.packed_fc2, "split": names.split_fc2}
+        last = others.get(self.mlp) or names.fc2
         return pytorch.linear(y, f"{block}.{last}", self.width)
 
     def _scale(self, y: Value, block: str, branch: int) -> Value:

@@ -38,6 +38,8 @@ BASES: tuple[tuple[str, Dialect], ...] = (  # what stands before the tensors, mo
 LIBRARIES: Mapping[Dialect, str] = {
     "timm": "timm",
     "timm_rotary": "timm",
+    "facebook": "facebook",
+    "facebook_rotary": "facebook",
     "torchvision": "torchvision",
     "open_clip": "open_clip",
 }
@@ -72,11 +74,20 @@ def read(shapes: Shapes, card: Card) -> VisionTransformer | None:
         names = NAMES[dialect]
         norm = f"{base}{names.block.name.format(0)}.{names.block.norm1}.weight"
         if norm in shapes and f"{base}{names.patches}.weight" in shapes:
-            is_rotary = dialect == "timm" and f"{base}blocks.0.gamma_1" in shapes
-            reader = _Reader(shapes, card, base, "timm_rotary" if is_rotary else dialect)
+            spelled = _timms(shapes, base) if dialect == "timm" else dialect
+            reader = _Reader(shapes, card, base, spelled)
             design = reader.design()
             return design if design and _explains(design, shapes) else None
     return None
+
+
+def _timms(shapes: Shapes, base: str) -> Dialect:
+    """Tell timm's names from those of DINO's authors, which are nearly the same."""
+    if f"{base}storage_tokens" in shapes:
+        return "facebook_rotary"
+    if f"{base}mask_token" in shapes and f"{base}blocks.0.ls1.gamma" in shapes:
+        return "facebook"
+    return "timm_rotary" if f"{base}blocks.0.gamma_1" in shapes else "timm"
 
 
 class _Reader:
@@ -284,6 +295,8 @@ class _Reader:
     def _resampling(self, registers: int) -> Resampling:
         if self.library == "torchvision":
             return "corners"
+        if self.library == "facebook" and not registers:
+            return "offset"
         if self.library != "transformers" or (self.dialect == "dinov2" and registers):
             return "antialias"
         return "bicubic"
@@ -291,6 +304,8 @@ class _Reader:
     def _biases(self) -> Any:  # noqa: ANN401 -- one of three texts
         names = self.names.block.qkv
         if len(names) == 1:
+            if f"{self.block}.attn.qkv.bias_mask" in self.shapes:  # of DINOv3, zero for keys
+                return "qv"
             if f"{self.block}.{names[0].format('bias')}" in self.shapes:
                 return "qkv"
             return "qv" if f"{self.block}.attn.q_bias" in self.shapes else ""
@@ -337,6 +352,8 @@ class _Reader:
             return 384  # SigLIP's, of which the patches leave 6 pixels out
         if given and native and given // patch * patch != native:
             raise NetworkError(f"the settings beside the weights say {given} pixels, not {native}")
+        if self.library == "facebook":  # which evaluates at less than it trained
+            return given or (224 if native else 256)
         return given or native or (256 if self.library == "timm" else 224)
 
     def _name(self, width: int, patch: int, size: int) -> str:
@@ -369,8 +386,10 @@ def clip_activation(shapes: Shapes, card: Card, library: str) -> Activation:
 
 
 def _explains(design: VisionTransformer, shapes: Shapes) -> bool:
-    """Whether every tensor of the blocks has its place, so that it is no other kind of network."""
+    """Whether all tensors of patches and blocks have a place, so that it is no other network."""
     layers = design.architecture().build(images(design.size), design.classes)
     needed = {variable.name for variable in variables(layers.values())}
-    blocks = design.base + NAMES[design.dialect].block.name.format(0) + "."
-    return all(name in needed for name in shapes if name.startswith(blocks))
+    names = NAMES[design.dialect]
+    inside = tuple(f"{design.base}{at}." for at in (names.block.name.format(0), "patch_embed"))
+    masks = ".attn.qkv.bias_mask"
+    return all(n in needed or n.endswith(masks) for n in shapes if n.startswith(inside))

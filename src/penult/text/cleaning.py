@@ -7,7 +7,6 @@ SigLIP are those of big_vision.
 import html
 import re
 import string
-from typing import cast
 
 from penult.text.extra import needed
 
@@ -18,8 +17,7 @@ def mended(text: str) -> str:
     """Mend what wrong decoding and HTML left, as all of open_clip's do first."""
     with needed():
         import ftfy
-    fixed = cast("str", ftfy.fix_text(text))
-    return html.unescape(html.unescape(fixed)).strip()
+    return html.unescape(html.unescape(ftfy.fix_text(text))).strip()
 
 
 def spaced(text: str) -> str:
@@ -41,6 +39,11 @@ def canonical(text: str) -> str:
 def unpunctuated(text: str) -> str:
     """Without punctuation, in lower case (transformers' `SiglipTokenizer`)."""
     return re.sub(r"\s+", " ", text.lower().translate(_PUNCTUATION)).strip()
+
+
+def lower_each(text: str) -> str:
+    """In lower case, each character by itself (transformers' `Siglip2Tokenizer`)."""
+    return "".join(character.lower() for character in text)
 
 
 def as_it_is(text: str) -> str:

@@ -153,5 +153,6 @@ def _query_item(features: TableReader, query: str, badge: str) -> Item:
 
 def _duplicate_item(image: Image, path: Path | None, badge: str) -> Item:
     likeness = "" if badge else "the same file" if image.exact else f"{image.similarity:.3f}"
-    facts = [f"{image.width}×{image.height}", f"{image.bytes:,} bytes", likeness]
+    alone = "by features alone" if image.features_alone else ""
+    facts = [f"{image.width}×{image.height}", f"{image.bytes:,} bytes", likeness, alone]
     return Item(image.key, path, " · ".join(filter(None, facts)), badge)
