@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.queries import Queries, Reader, Sought, as_list
-from penult.analysis.vectors import Block, Floats, blocks
+from penult.analysis.vectors import Block, Floats, blocks, preloading
 from penult.analysis.words import Texts, as_texts
 from penult.errors import UsageError
 from penult.extraction.wordlists import Templates
@@ -117,8 +117,10 @@ def search(
     unwanted = Sought(as_list(exclude), as_texts(not_text))
     reader = Reader(features, layer, weights)
     named = {reader.key(query) for query in (*wanted.images, *unwanted.images)}
-    vector = reader.combine(wanted, unwanted, metric, template)
-    find = by_index if is_indexed(features, layer, metric) else exactly
+    indexed = is_indexed(features, layer, metric)
+    with preloading(features, layer, wanted=not indexed and bool(wanted.texts)):
+        vector = reader.combine(wanted, unwanted, metric, template)
+    find = by_index if indexed else exactly
     matches = find(features, layer, vector, k + len(named), metric, where)
     return [match for match in matches if match.key not in named][:k]
 
