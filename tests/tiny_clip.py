@@ -1,5 +1,8 @@
 """A CLIP of one block a tower, as open_clip saves them, whose words are those of the real ones."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 from modern import write_safetensors
 
@@ -55,3 +58,7 @@ def _block(name, width):
         f"{name}.mlp.c_proj.weight": (width, 4 * width),
         f"{name}.mlp.c_proj.bias": (width,),
     }
+
+
+if __name__ == "__main__":
+    write(Path(sys.argv[1]))
