@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from modern import write_safetensors
-from tiny import CLIP, folder, tensors, text_tensors
+from tiny import CLIP, SIGLIP, folder, tensors, text_tensors
 
 import penult
 from penult.errors import CheckpointError, MissingExtraError, NetworkError, UsageError
@@ -21,15 +21,6 @@ SETTINGS = {
             "text_cfg": {"context_length": 77, "vocab_size": 49_408, "width": 64, "heads": 1},
         }
     }
-}
-SIGLIP = {
-    "base": "text.",
-    "vocabulary": 300,
-    "context": 64,
-    "is_causal": False,
-    "pool": "last",
-    "projection": "linear",
-    "has_bias": True,
 }
 TEXTS = ["a cat", "a photo of a cat on a mat", "two dogs", "a cat"]
 SENTENCEPIECE = Path(__file__).parents[1] / "text/sentencepiece/siglip.model.gz"
@@ -125,6 +116,14 @@ def test_siglip_sees_what_fills_up_a_text(tmp_path):
     assert not np.allclose(filled, other, rtol=1e-3)
 
 
+def test_a_closed_model_embeds_nothing(clip):
+    loaded = penult.load_model(str(clip))
+    loaded.embed_text(["a cat"])
+    loaded.close()
+    with pytest.raises(UsageError, match="is closed"):
+        loaded.embed_text(["a cat"])
+
+
 def test_no_text_is_no_features(model):
     assert model.embed_text([]).shape == (0, 8)
 
@@ -186,7 +185,7 @@ def test_what_is_lacking_is_named(tmp_path):
 
 
 def test_ids_beyond_the_vocabulary_are_refused(tmp_path):
-    with pytest.raises(NetworkError):
+    with pytest.raises(UsageError, match="text 0 has ids beyond 0 to 299"):
         siglip(tmp_path / "r").embed_ids([[400] * 64])
 
 

@@ -68,6 +68,15 @@ CLIP = {
     "projection": 8,
 }
 OF_TRANSFORMERS = {"dialect": "vit", "library": "transformers", "resampling": "bicubic"}
+SIGLIP = {  # with the ids of tests/text/sentencepiece
+    "base": "text.",
+    "vocabulary": 300,
+    "context": 64,
+    "is_causal": False,
+    "pool": "last",
+    "projection": "linear",
+    "has_bias": True,
+}
 MEANS = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
 
 
@@ -84,12 +93,12 @@ def tensors(**changes):
 
 def text_tensors(scale=2.0, bias=None, **changes):
     """Random tensors of a tiny text tower, by the names of its library."""
-    graph = TextTransformer(**TEXT | changes).graph()
+    design = TextTransformer(**TEXT | changes)
     random = np.random.default_rng(2)
     numbers = {"logit_scale": scale} | ({} if bias is None else {"logit_bias": bias})
     return {name: np.array(number, np.float32) for name, number in numbers.items()} | {
         each.name: random.normal(0, 0.1, each.shape).astype(np.float32)
-        for each in variables([graph])
+        for each in [design.table, *variables([design.graph()])]
     }
 
 

@@ -83,6 +83,7 @@ def shorten_text(name: str, folder: Path) -> None:
     manifest, golden = reference.manifest, reference.golden()
     tower = read_text(reference.shapes, reference.card)
     needed = {variable.name for variable in variables([tower.design.graph()])}
+    needed.add(tower.design.table.name)
     config = {k: v for k, v in manifest["config"].items() if not k.startswith("vision")}
     for part in (config, config.get("text_config", {})):
         for label in LABELS & part.keys():

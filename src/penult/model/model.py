@@ -91,6 +91,7 @@ class Model:
         """Let go of the engine and its memory; calls that are under way end well."""
         self._is_closed = True
         self.__dict__.pop("engine", None)
+        self.__dict__.pop("text", None)
         if "classifier" in self.__dict__:
             self.classifier.close()
 
@@ -157,6 +158,7 @@ class Model:
             UsageError: A text can't be used, or there is no tokenizer beside the weights.
             MissingExtraError: `penult[text]` isn't installed.
         """
+        self._require_open()
         return self.text.embed_text(texts, templates=templates)
 
     @cached_property

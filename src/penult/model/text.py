@@ -83,8 +83,20 @@ class TextModel:
         from penult.text.files import load_tokenizer
 
         design = self._design
-        folder = self.path if self.path.is_dir() else self.path.parent
-        return load_tokenizer(folder, self.library, design.words, design.context, design.vocabulary)
+        facts = design.words, design.context, design.vocabulary
+        return load_tokenizer(self._folder, self.library, *facts)
+
+    @property
+    def has_tokenizer(self) -> bool:
+        """Whether its tokenizer is beside the weights, or needs no file."""
+        from penult.text.files import find, is_built_in
+
+        facts = self._design.words, self._design.vocabulary
+        return is_built_in(self.library, *facts) or find(self._folder, *facts) is not None
+
+    @property
+    def _folder(self) -> Path:
+        return self.path if self.path.is_dir() else self.path.parent
 
     def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
         """Return one row of features a text, of `width`; see `Model.embed_text`."""
@@ -98,16 +110,24 @@ class TextModel:
         return _normalised(total).astype(np.float32)
 
     def embed_ids(self, ids: Sequence[Sequence[int]]) -> Floats:
-        """Return one row of features a list of ids, with those of beginning and end."""
+        """Return one row of features a list of ids, with those of beginning and end.
+
+        Raises:
+            UsageError: An id isn't one of the vocabulary's.
+            NetworkError: The weights lack something.
+        """
         by_length: dict[int, list[int]] = defaultdict(list)
         cut = [self._design.cut(each) for each in ids]
         for index, each in enumerate(cut):
+            if not (each and 0 <= min(each) <= max(each) < self._design.vocabulary):
+                raise UsageError(f"text {index} has ids beyond 0 to {self._design.vocabulary - 1}")
             by_length[len(each)].append(index)
         batches = list(_batches(by_length))
 
         def run(batch: Sequence[int]) -> Floats:
-            arrays = self._design.inputs(np.array([cut[index] for index in batch], np.int64))
-            features: Floats = self._engine.run(arrays)[FEATURES]
+            rows = np.array([cut[index] for index in batch], np.int64)
+            inputs = {"tokens": self._table[rows].astype(np.float32), **self._design.inputs(rows)}
+            features: Floats = self._engine.run(inputs)[FEATURES]
             return features
 
         found = np.empty((len(cut), self.width), np.float32)
@@ -117,6 +137,7 @@ class TextModel:
         return found
 
     def _features(self, texts: Sequence[str]) -> Floats:
+        _ = self._engine  # which gets ready while the tokenizer is made
         ids: Sequence[Sequence[int]] = self.tokenizer.ids(texts)
         if not self._design.is_free:
             ids = [self.tokenizer.filled(each) for each in ids]
@@ -125,12 +146,16 @@ class TextModel:
     @cached_property
     def _engine(self) -> OnnxRuntime:
         graph = {FEATURES: self._design.graph()}
-        fitted = fit(variables(graph.values()), self._below.shapes)
-        fitted.check(f"text tower of {self.name}", self.path)
+        needed = [self._design.table, *variables(graph.values())]
+        fit(needed, self._below.shapes).check(f"text tower of {self.name}", self.path)
         if self._design.is_free:
             graph = any_length(graph)
         cut = to_onnx(graph, lambda variable: self._below[variable.name])
         return OnnxRuntime(cut._replace(name=quoted(self.path), release=self._checkpoint.unload))
+
+    @cached_property
+    def _table(self) -> NDArray[Any]:
+        return self._below[self._design.table.name]
 
     @cached_property
     def _below(self) -> Checkpoint:
@@ -172,13 +197,18 @@ def load_text(source: str | Path | Recipe, *, model: str | None = None) -> TextM
 
 
 def _of_recipe(recipe: Recipe) -> TextModel:
+    """Make it of the file of the recipe; of a repository, what is lacking there is fetched."""
     if not recipe.settings or recipe.settings.get("library") == "timm":
         raise _without(recipe.network)
-    if recipe.revision:
-        repository = recipe.network.partition("@")[0]
-        brought = bring(f"{repository}@{recipe.revision}", None, text=True)
-    else:
-        brought = bring(None, recipe.weights)
+    if not recipe.revision:
+        return _beside(recipe, bring(None, recipe.weights))
+    name = f"{recipe.network.partition('@')[0]}@{recipe.revision}"
+    found = _beside(recipe, bring(name, None))
+    return found if found.has_tokenizer else _beside(recipe, bring(name, None, text=True))
+
+
+def _beside(recipe: Recipe, brought: Brought) -> TextModel:
+    """Make the text tower beside an image tower of which more is known."""
     checkpoint = open_checkpoint(brought.weights)
     if recipe.prefix:
         checkpoint = select_below(checkpoint, recipe.prefix)

@@ -17,17 +17,14 @@ from penult.graph import (
     add,
     add_rows,
     attention,
-    embedding,
     first_token,
     global_avg_pool,
-    plain,
-    token_ids,
     transpose,
 )
 from penult.graph.values import Array
 from penult.nets import pytorch
 from penult.nets.design import Card, Shapes
-from penult.nets.text import Words
+from penult.nets.text import Words, tokens
 from penult.nets.transformer import ACTIVATIONS, Activation
 from penult.nets.vision_transformer_files import ACTIVATIONS as NAMES_OF_ACTIVATIONS
 from penult.nets.vision_transformer_files import MAX_DEPTH
@@ -97,10 +94,14 @@ class Bert:
         """Whether what follows the end of a text has no influence."""
         return True
 
+    @property
+    def table(self) -> Variable:
+        """The tokens by their ids, (vocabulary, channels)."""
+        return Variable(f"{self.base}{WORDS}", (self.vocabulary, self.width))
+
     def graph(self) -> Value:
-        """Build the graph: features (features,) of `token_ids`."""
-        words = plain(Variable(f"{self.base}{WORDS}", (self.vocabulary, self.width)))
-        x = add_rows(embedding(token_ids(self.context), words), self._places())
+        """Build the graph: features (features,) of `tokens`."""
+        x = add_rows(tokens(self.context, self.width), self._places())
         x = self._norm(x, f"{self.base}embeddings.LayerNorm")
         for index in range(self.depth):
             x = self._block(x, f"{self.base}encoder.layer.{index}")
@@ -118,8 +119,8 @@ class Bert:
         return ids[:end]
 
     def inputs(self, ids: Array) -> Mapping[str, Array]:
-        """Make the graph's inputs of texts of one length, int64 (n, length)."""
-        return {"token_ids": ids}
+        """Make the graph's inputs beside `tokens`: there are none."""
+        return {}
 
     def _places(self) -> Constant:
         """What is added to tokens by their place, that of their type included."""
@@ -234,6 +235,6 @@ def _pool(config: Mapping[str, Any], *, is_roberta: bool) -> Any:  # noqa: ANN40
     name = config.get("hf_pooler_type")
     if name is None:
         return "mean" if is_roberta else "first"
-    if name in POOLERS:
+    if isinstance(name, str) and name in POOLERS:
         return POOLERS[name]
     raise NetworkError(f"the text tower's setting hf_pooler_type {quoted(name)} isn't known")

@@ -11,7 +11,7 @@ from importlib import import_module
 from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from penult.errors import UsageError
-from penult.graph import Value
+from penult.graph import Value, Variable, placeholder
 from penult.graph.values import Array
 from penult.nets.design import Card, Shapes
 from penult.util.text import quoted
@@ -30,6 +30,9 @@ _IMAGES = "visual."  # before the names of an image tower that are otherwise the
 
 class TextDesign(Protocol):
     """All that decides a text tower's graph.
+
+    Whoever runs it looks up the tokens of ids in a table of the file, which is mostly the largest
+    of its tensors, and of which a text takes a few rows.
 
     Attributes:
         library: Whose names its tensors have.
@@ -56,8 +59,13 @@ class TextDesign(Protocol):
     @property
     def is_free(self) -> bool: ...  # noqa: D102
 
+    @property
+    def table(self) -> Variable:
+        """The tokens by their ids, (vocabulary, channels)."""
+        ...
+
     def graph(self) -> Value:
-        """Build the graph: features (features,) of the inputs that `inputs` makes."""
+        """Build the graph: features (features,) of `tokens` and what `inputs` makes."""
         ...
 
     def cut(self, ids: Sequence[int]) -> Sequence[int]:
@@ -65,8 +73,13 @@ class TextDesign(Protocol):
         ...
 
     def inputs(self, ids: Array) -> Mapping[str, Array]:
-        """Make the graph's inputs of texts of one length, int64 (n, length)."""
+        """Make the graph's inputs beside `tokens` of texts of one length, int64 (n, length)."""
         ...
+
+
+def tokens(context: int, width: int) -> Value:
+    """Return the input `tokens`: float32 (n, context, width)."""
+    return placeholder("tokens", (context, width), layout="NLC")
 
 
 class Tower(NamedTuple):

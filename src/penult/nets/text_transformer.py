@@ -18,17 +18,15 @@ from penult.graph import (
     add_rows,
     append,
     dense,
-    embedding,
     last_token,
     normalize,
     placeholder,
     plain,
     token_at,
-    token_ids,
 )
 from penult.graph.values import Array
 from penult.nets import pytorch
-from penult.nets.text import Words
+from penult.nets.text import Words, tokens
 from penult.nets.text_transformer_names import NAMES, Dialect
 from penult.nets.transformer import ACTIVATIONS, Activation, Encoder
 
@@ -96,12 +94,15 @@ class TextTransformer:
         """Whether what follows the end of a text has no influence."""
         return self.is_causal and self.pool == "end"
 
+    @property
+    def table(self) -> Variable:
+        """The tokens by their ids, (vocabulary, channels)."""
+        return Variable(self._full(NAMES[self.dialect].tokens), (self.vocabulary, self.width))
+
     def graph(self) -> Value:
-        """Build the graph: features (features,) of the inputs that `inputs` makes."""
+        """Build the graph: features (features,) of `tokens` and what `inputs` makes."""
         names = NAMES[self.dialect]
-        table = plain(Variable(self._full(names.tokens), (self.vocabulary, self.width)))
-        x = embedding(token_ids(self.context), table)
-        keys = None
+        x, keys = tokens(self.context, self.width), None
         if self.pool == "class":
             token = Variable(self._full("cls_emb"), (self.width,))
             x = append(x, replace(plain(token), shape=(1, self.width)))
@@ -126,14 +127,14 @@ class TextTransformer:
         return ids[: ids.index(end) + 1] if end in ids else ids[:1]
 
     def inputs(self, ids: Array) -> Mapping[str, Array]:
-        """Make the graph's inputs of texts of one length, int64 (n, length)."""
+        """Make the graph's inputs beside `tokens` of texts of one length, int64 (n, length)."""
         if self.pool == "class":  # one place too late: as the published ones were trained
             keys = np.pad(ids != 0, ((0, 0), (1, 0)), constant_values=True)
-            return {"token_ids": ids, "keys": keys.astype(np.int32)}
+            return {"keys": keys.astype(np.int32)}
         if self.pool == "end" and not self.is_free:
             is_end = ids == (ids.max(axis=1, keepdims=True) if self.end == LARGEST else self.end)
-            return {"token_ids": ids, "place": is_end.argmax(axis=1)[:, None]}
-        return {"token_ids": ids}
+            return {"place": is_end.argmax(axis=1)[:, None]}
+        return {}
 
     def _encoder(self) -> Encoder:
         return Encoder(

@@ -8,7 +8,7 @@ beside the file, or follow from what it publishes under such names.
 from collections.abc import Mapping
 from typing import Any
 
-from penult.errors import NetworkError
+from penult.errors import NetworkError, UsageError
 from penult.nets.design import Card, Shapes
 from penult.nets.text_transformer import CLIP_END, LARGEST, TextTransformer
 from penult.nets.text_transformer_names import NAMES, Dialect, Names
@@ -24,7 +24,8 @@ BASES: tuple[tuple[str, Dialect], ...] = (
 HEADS = {1152: 16}  # by width, where not 64 channels each
 GEMMA = 256_000  # ids: SigLIP 2's, whose activation open_clip approximates
 LEGACY_END = 2  # that transformers' older files name; it means the largest id
-MOBILE = "visual.trunk.stages.0.blocks.0."  # of MobileCLIP-S's image towers, a FastViT
+MOBILE = "visual.trunk.stages.0.blocks.0.token_mixer."  # of MobileCLIP-S's image towers, a FastViT
+CLIPA = 32_000  # ids of a tower without a bias after it
 DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # of transformers' classes
     "clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "eos_token_id": CLIP_END},
     "siglip": {"layer_norm_eps": 1e-6, "hidden_act": "gelu_pytorch_tanh"},
@@ -164,21 +165,37 @@ class _Reader:
         return float(value)
 
     def _is_causal(self) -> bool:
-        if self.is_siglip:
-            return False
-        if self.dialect == "clip":
-            return True
+        if self.is_siglip or self.dialect == "clip":
+            return not self.is_siglip
         if self.config:
             return self.config.get("no_causal_mask") is not True
+        if self._sees_all:
+            return False
+        is_known = any(name.startswith("visual.trunk.") for name in self.shapes)
+        if self.base and not is_known and not self._has("cls_emb"):
+            raise UsageError(
+                "these tensors don't tell whether a token of a text sees those after it: put the "
+                "open_clip_config.json of their repository beside them"
+            )
+        return True
+
+    @property
+    def _sees_all(self) -> bool:
+        """Whether all that have such tensors have no causal mask."""
         is_mobile = any(name.startswith(MOBILE) for name in self.shapes)
-        return not (is_mobile or self._has("text_projection.bias"))
+        return is_mobile or self._is_last
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether all that have such tensors take the last token: SigLIPs, CLIPA."""
+        is_siglip = self.is_siglip or self._has("text_projection.bias")
+        return is_siglip or self._sizes(self.names.tokens)[0] == CLIPA
 
     def _pool(self) -> Any:  # noqa: ANN401 -- one of two texts
         kind = self.config.get("pool_type")
-        if kind not in {None, "argmax", "eos", "last"}:
+        if kind not in (None, "argmax", "eos", "last"):
             raise NetworkError(f"the text tower's setting pool_type {quoted(kind)} isn't known")
-        is_last = self.is_siglip or self._has("text_projection.bias")
-        return "last" if kind == "last" or (kind is None and is_last) else "end"
+        return "last" if kind == "last" or (kind is None and self._is_last) else "end"
 
     def _end(self) -> int:
         if self.config.get("pool_type") == "eos":

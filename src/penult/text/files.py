@@ -48,16 +48,14 @@ def load_tokenizer(
         CheckpointError: A file is damaged, holds what isn't known, or has another vocabulary.
         MissingExtraError: What tokenizers need isn't installed.
     """
-    if words == "clip" and vocabulary == CLIP and library == "open_clip":
+    if is_built_in(library, words, vocabulary):
         return clip.open_clip(context)
-    names = _candidates(words, vocabulary)
-    name = next((each for each in names if (folder / each).is_file()), None)
-    if name is None:
+    path = find(folder, words, vocabulary)
+    if path is None:
         if words == "clip" and vocabulary == CLIP:
             return clip.transformers(context)
-        raise _missing(folder, names, words, vocabulary)
-    path = folder / name
-    encoder = _LOADERS[name](path)
+        raise _missing(folder, words, vocabulary)
+    encoder = _LOADERS[path.name](path)
     with refusals(path):
         if words == "siglip":
             _put_around(encoder, path, "", END, {"</s>", "<eos>"})
@@ -74,8 +72,19 @@ def load_tokenizer(
     )
 
 
+def is_built_in(library: str, words: Words, vocabulary: int) -> bool:
+    """Whether a text tower needs no file: open_clip never takes one for CLIP's own ids."""
+    return words == "clip" and vocabulary == CLIP and library == "open_clip"
+
+
+def find(folder: Path, words: Words, vocabulary: int) -> Path | None:
+    """Find the file of a tokenizer, the one that the library would take first."""
+    names = _candidates(words, vocabulary)
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
 def _candidates(words: Words, vocabulary: int) -> tuple[str, ...]:
-    """Names of the files, the one that the library would take first."""
+    """Names of the files, in the order in which they are looked for."""
     match words:
         case "siglip" if vocabulary == GEMMA:
             return ("tokenizer.json",)
@@ -170,7 +179,8 @@ def _load_word_pieces(path: Path) -> "tokenizers.Tokenizer":
         return encoder
 
 
-def _missing(folder: Path, names: tuple[str, ...], words: Words, vocabulary: int) -> UsageError:
+def _missing(folder: Path, words: Words, vocabulary: int) -> UsageError:
+    names = _candidates(words, vocabulary)
     name, where = PUBLISHED.get((words, vocabulary), (names[0], "the repository of the weights"))
     return UsageError(
         f"{quoted(folder)} has no tokenizer ({' or '.join(names)}), which text needs: "

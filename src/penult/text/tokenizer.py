@@ -31,10 +31,12 @@ class Tokenizer:
     pad: int
     vocabulary: int
 
-    def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, with those of beginning and end, not filled up."""
+    def __post_init__(self) -> None:
         self.encoder.no_padding()
         self.encoder.enable_truncation(self.context)
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the ids of each text, with those of beginning and end, not filled up."""
         encoded = self.encoder.encode_batch_fast([self.clean(text) for text in texts])
         return [each.ids for each in encoded]
 
