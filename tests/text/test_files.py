@@ -143,6 +143,11 @@ def forged(document, **changes):
 
 
 SPLIT = {"type": "Split", "pattern": {"Regex": "(a+)+$"}, "behavior": "Removed", "invert": False}
+TEMPLATE = {
+    "type": "TemplateProcessing",
+    "single": [{"SpecialToken": {"id": "x", "type_id": 0}}],
+    "special_tokens": {},
+}
 FORGED = {
     "a part": (lambda d: forged(d, normalizer={"type": "Python"}), "part 'Python'"),
     "a part inside": (
@@ -150,6 +155,16 @@ FORGED = {
         "part 'Code'",
     ),
     "a pattern": (lambda d: forged(d, pre_tokenizer=SPLIT), r"the pattern '\(a\+\)\+\$'"),
+    "a pattern of another type": (
+        lambda d: forged(d, pre_tokenizer=SPLIT | {"pattern": {"Regex": []}}),
+        r"the pattern '\[\]'",
+    ),
+    "a kind of another type": (lambda d: forged(d, normalizer={"type": []}), "part"),
+    "a token that isn't said": (lambda d: forged(d, post_processor=TEMPLATE), "doesn't say"),
+    "a map": (
+        lambda d: forged(d, normalizer={"type": "Precompiled", "precompiled_charsmap": "AAAA"}),
+        "a map of characters that is none",
+    ),
     "a model": (lambda d: forged(d, model={"type": "WordLevel", "vocab": {}}), "'WordLevel'"),
     "chance": (lambda d: forged(d, model={**d["model"], "dropout": 0.5}), "at random"),
     "ids": (lambda d: forged(d, model={**d["model"], "vocab": {"a": -1}}), "has the id '-1'"),
@@ -174,13 +189,22 @@ FORGED = {
 
 
 @pytest.mark.parametrize("name", FORGED)
-def test_strangers_tokenizer_is_refused_in_one_line(tmp_path, document, name):
+def test_strangers_tokenizer_is_refused_in_one_line(tmp_path, name):
     change, said = FORGED[name]
-    write(tmp_path / "tokenizer.json", change(document))
+    write(tmp_path / "tokenizer.json", change(gemma({"a": 0, "<unk>": 1})))
     with pytest.raises(CheckpointError, match=said) as caught:
         load_clip(tmp_path)
     assert "\n" not in str(caught.value)
     assert "tokenizer.json" in str(caught.value)
+
+
+def test_what_shows_only_with_a_text_is_one_line_too(tmp_path):
+    model = {"type": "WordPiece", "vocab": {"a": 0}, "unk_token": "?"}
+    model |= {"continuing_subword_prefix": "##", "max_input_chars_per_word": 9}
+    write(tmp_path / "tokenizer.json", gemma({}) | {"model": model})
+    tokenizer = load_tokenizer(tmp_path, "transformers", "bert", 52, 1)
+    with pytest.raises(CheckpointError, match=r"tokenizer\.json': tokenizers can't use it"):
+        tokenizer.ids(["b"])
 
 
 def test_vocabulary_of_another_size_is_refused(tmp_path, document):

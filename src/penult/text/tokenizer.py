@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from penult.errors import UsageError
+from penult.text.reading import refusals
 from penult.util.text import quoted
 
 MAX_TEXTS = 100_000  # a call
@@ -33,12 +35,18 @@ class Tokenizer:
 
     def __post_init__(self) -> None:
         self.encoder.no_padding()
-        self.encoder.enable_truncation(self.context)
+        with refusals(Path(self.source)):
+            self.encoder.enable_truncation(self.context)
 
     def ids(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return the ids of each text, with those of beginning and end, not filled up."""
-        encoded = self.encoder.encode_batch_fast([self.clean(text) for text in texts])
-        return [each.ids for each in encoded]
+        """Return the ids of each text, with those of beginning and end, not filled up.
+
+        Raises:
+            CheckpointError: What the tokenizer was made from can't do it.
+        """
+        cleaned = [self.clean(text) for text in texts]
+        with refusals(Path(self.source)):
+            return [each.ids for each in self.encoder.encode_batch_fast(cleaned)]
 
     def filled(self, ids: Sequence[int]) -> list[int]:
         """Fill up the ids of a text to the whole context."""

@@ -4,6 +4,7 @@ The library runs what the file says: regular expressions, replacements, template
 to be of a kind, and each regular expression one, that published tokenizers of text towers have.
 """
 
+from base64 import b64decode
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,13 +105,40 @@ def _check_part(path: Path, section: str, part: Mapping[str, Any], kinds: set[st
         raise damaged(path, f"its {section} has a part {quoted(kind)}, which isn't known")
     pattern = part.get("pattern")
     if isinstance(pattern, dict):
-        expression = pattern.get("Regex")
-        if expression is not None and expression not in PATTERNS:
+        expression = pattern.get("Regex", "")
+        if not isinstance(expression, str) or (expression and expression not in PATTERNS):
             raise damaged(path, f"its {section} has the pattern {quoted(expression)}, not known")
     for key in ("content", "prepend", "replacement"):
         text = part.get(key, "")
         if isinstance(text, str) and len(text) > MAX_TEXT:
             raise damaged(path, f"its {section} puts {len(text)} characters in")
+    if kind == "Precompiled" and not _is_character_map(part.get("precompiled_charsmap")):
+        raise damaged(path, f"its {section} has a map of characters that is none")
+    if kind == "TemplateProcessing" and not _is_template(part):
+        raise damaged(path, f"its {section} puts tokens in that it doesn't say")
+
+
+def _is_character_map(value: object) -> bool:
+    """Whether it is one as SentencePiece compiles it: a tree's size, the tree, then UTF-8."""
+    if not isinstance(value, str):
+        return False
+    try:
+        data = b64decode(value, validate=True)
+        end = 4 + int.from_bytes(data[:4], "little")
+        data[end:].decode()
+    except ValueError:
+        return False
+    return 4 < end <= len(data) and end % 4 == 0
+
+
+def _is_template(part: Mapping[str, Any]) -> bool:
+    """Whether all tokens that are put around a text are said, by their names."""
+    said, single = part.get("special_tokens"), part.get("single")
+    if not isinstance(said, dict) or not isinstance(single, list):
+        return False
+    wanted = [piece.get("SpecialToken") for piece in single if isinstance(piece, dict)]
+    names = [token.get("id") for token in wanted if isinstance(token, dict)]
+    return all(isinstance(name, str) and name in said for name in names)
 
 
 def _check_model(path: Path, model: object) -> None:
@@ -118,7 +146,7 @@ def _check_model(path: Path, model: object) -> None:
         raise damaged(path, "it has no model")
     vocabulary = model.get("vocab")
     kind = model.get("type") or ("Unigram" if isinstance(vocabulary, list) else "BPE")
-    if kind not in MODELS:
+    if not isinstance(kind, str) or kind not in MODELS:
         raise damaged(path, f"its model is {quoted(kind)}, which isn't known")
     if model.get("dropout"):
         raise damaged(path, "its model drops merges at random")
