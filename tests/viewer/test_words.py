@@ -27,9 +27,12 @@ def worded(photos, tmp_path_factory):
     folder = tmp_path_factory.mktemp("worded")
     for name in PHOTOS:
         shutil.copy2(photos / name, folder)
+    (folder / "empty.jpg").touch()
     weights = tiny_clip.write(folder / "clip.safetensors")
     with penult.load_model(tiny_clip.NAME, weights=weights) as model:
-        features = penult.extract([folder / name for name in PHOTOS], model, out=folder / "t.lance")
+        features = penult.extract(
+            [folder / name for name in (*PHOTOS, "empty.jpg")], model, out=folder / "t.lance"
+        )
     with penult.view(features) as viewer:
         yield viewer, features
 
@@ -126,6 +129,15 @@ def test_the_last_queries_are_offered_again(page):
     page.reload()
     page.get_by_label(BOX).wait_for()
     assert page.locator("#recent option").count() == 2
+
+
+def test_what_is_found_is_shown_instead_of_failures(page):
+    page.get_by_role("tab", name="Failures").click()
+    page.get_by_label(BOX).press_sequentially("cats", delay=20)
+    _wait_for(page, "cats")
+    page.locator("#grid .tile").first.wait_for()
+    page.get_by_label(BOX).press_sequentially(" and dogs")
+    _wait_for(page, "cats and dogs")
 
 
 def test_what_is_refused_is_said(page):

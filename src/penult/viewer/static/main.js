@@ -26,7 +26,11 @@ function begin() {
     document.querySelector("dialog[open]")?.close();
     show("grid");
   });
-  words.start();
+  words.start(() => {
+    if (viewed() !== "failures") return;
+    show("grid");
+    $("#words").focus();
+  });
   failures.start();
   sort.start();
   map.start(detail.open);

@@ -14,9 +14,14 @@ const BOXES = {
 const box = $("#words");
 let typing; // the timer since the last key
 let sought = ""; // what is searched for
+let showing = () => {};
 
-/** Take words; those of names until it is known whether the network has others. */
-export async function start() {
+/**
+ * Take words; those of names until it is known whether the network has others.
+ * @param {() => void} show sees to it that what was found is shown
+ */
+export async function start(show) {
+  showing = show;
   box.addEventListener("input", typed);
   box.addEventListener("change", remember);
   $("#find-by").addEventListener("change", turn);
@@ -57,8 +62,8 @@ async function seek() {
   const words = box.value.trim();
   if (words === sought) return;
   sought = words;
-  if (words) await search.byWords(words, forget);
-  else search.end();
+  if (!words) search.end();
+  else if (await search.byWords(words, forget)) showing();
 }
 
 function stop() {
