@@ -27,8 +27,8 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
 import penult
 from penult.analysis import filing
-from penult.analysis.near_duplicates import THRESHOLD
 from penult.analysis.stars import assign
+from penult.analysis.thresholds import PLAIN
 
 SEED = 1
 PHOTOS = Path(__file__).parents[1] / "examples/photos"
@@ -181,7 +181,7 @@ def features_alone(photos: list[Image.Image]) -> None:
     print("photos by features alone\n threshold  precision" + "".join(f"{k:>13}" for k in kinds))
     for threshold in THRESHOLDS:
         precision, recall = judge(unit, count, threshold)
-        mark = " default" if threshold == THRESHOLD else ""
+        mark = " default" if threshold == PLAIN else ""
         print(f"{threshold:10.2f}{precision:11.1%}" + "".join(f"{r:13.1%}" for r in recall) + mark)
 
 

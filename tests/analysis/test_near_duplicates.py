@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 import penult
 from penult.analysis import vectors
-from penult.analysis.near_duplicates import THRESHOLD
+from penult.analysis.thresholds import PLAIN
 from penult.errors import StoreError, UsageError
 from penult.extraction.changes import look
 from penult.images import ImageFile
@@ -29,7 +29,7 @@ def test_the_largest_is_kept_then_the_longest_then_the_first(make_table):
     facts = {"b": {"bytes": 9}, "c": {"width": 20, "bytes": 1}}
     found = make_table(vectors, facts=facts).duplicates()
     assert shape(found) == [("c", ["a", "b", "d"])]
-    assert (found.images, found.threshold) == (5, THRESHOLD)
+    assert (found.images, found.threshold) == (5, PLAIN)
     del facts["c"]
     assert shape(make_table(vectors, "2.lance", facts=facts).duplicates()) == [
         ("b", ["a", "c", "d"])

@@ -55,7 +55,8 @@ def test_cluster_prints_groups_and_stores_them(run, tmp_path):
 def test_cluster_as_data_without_storing(run):
     result = run("cluster", "t.lance", "--no-store", "--json")
     found = json.loads(result.stdout)
-    assert found["clusters"][2] == {"cluster": 2, "size": 1, "central": ["b/odd.jpg"]}
+    odd = {"cluster": 2, "size": 1, "central": ["b/odd.jpg"], "names": []}
+    assert found["clusters"][2] == odd
     assert found["agreement"]["purity"] == 1
     assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {}
 

@@ -8,7 +8,8 @@ import numpy as np
 from tiny import CLIP, SIGLIP, folder, tensors, text_tensors, timm_config
 
 import penult
-from penult.model.text import load_text
+import tiny_clip
+from penult.model.text import TextModel, load_text
 
 from .conftest import LICENCE
 
@@ -50,3 +51,15 @@ def test_what_text_needs_is_fetched_when_text_is_used(hub, tmp_path):
     assert hub.asked == []
     alone = load_text("timm/tiny-SigLIP")
     np.testing.assert_array_equal(alone.embed_text(["a cat"]), expected)
+
+
+def test_a_table_of_a_hubs_network_is_searched_by_words(hub, tmp_path, monkeypatch):
+    config = {"model_cfg": {"vision_cfg": {"image_size": 32}, "text_cfg": {}}}
+    weights = tiny_clip.write(tmp_path / "clip.safetensors").read_bytes()
+    files = {"open_clip_config.json": config, "open_clip_model.safetensors": weights}
+    hub.publish("me/tiny-clip", files)
+    table = penult.extract(PHOTO, "me/tiny-clip", out=tmp_path / "t.lance")
+    hub.asked.clear()
+    monkeypatch.setattr(TextModel, "digest", None)  # not needed: the file is as it was
+    assert len(table.search(text="two cats")) == 1
+    assert hub.asked == []

@@ -16,6 +16,7 @@ def methods(features: penult.Features) -> None:
     assert_type(features.cluster(5, method="kmeans"), penult.Clusters)
     assert_type(features.cluster("auto", store=True), penult.Clusters)
     assert_type(features.outliers(5), list[penult.Outlier])
+    assert_type(features.search(text="a cat", not_text=["dog"]), list[penult.Match])
     assert_type(features.sample(5, diverse=True), list[str])
     assert_type(features.map(store=True), penult.Map)
     assert_type(features.probe("parent", folds=3), penult.ProbeReport)
@@ -28,7 +29,7 @@ def mistakes(features: penult.Features) -> None:
     features.search("cat.jpg", metrics="dot")  # type: ignore[call-arg]
     features.cluster("5")  # type: ignore[arg-type]
     features.export()  # type: ignore[call-arg]
-    penult.search("photos.lance")  # type: ignore[call-arg]
+    penult.search()  # type: ignore[call-arg]
 
 
 def functions() -> None:

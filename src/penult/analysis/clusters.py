@@ -6,16 +6,20 @@ and time grows with the number of rows.
 """
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.extra import needed
+from penult.analysis.naming import nearest_words
 from penult.analysis.vectors import Floats, pieces, rows, sample_places
+from penult.analysis.words import text_model
 from penult.errors import UsageError
+from penult.extraction.wordlists import Templates, Words, read_words
 from penult.store import Table, TableReader, annotate, open_table
 from penult.util.checks import number_or_none, require_at_least, require_one_of, require_store
 from penult.util.result import Result, Row
@@ -23,6 +27,8 @@ from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
     from sklearn.cluster import KMeans
+
+    from penult.store.columns import Values
 
 Method = Literal["kmeans", "hdbscan", "agglomerative"]
 ClusterMetric = Literal["cosine", "l2"]
@@ -47,11 +53,19 @@ class Agreement(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """One group; label -1 is noise, which belongs to none."""
+    """One group; label -1 is noise, which belongs to none.
+
+    Attributes:
+        label: Its number.
+        size: How many images it has.
+        central: Keys of those nearest to its centre, the nearest first.
+        names: The words nearest to its centre, the nearest first, if it was to be named.
+    """
 
     label: int
     size: int
     central: tuple[str, ...]
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, slots=True, repr=False)
@@ -94,6 +108,9 @@ def cluster(
     layer: str | None = None,
     store: bool = False,
     column: str | None = None,
+    name: Words | None = None,
+    template: Templates = "photo",
+    weights: str | Path | None = None,
 ) -> Clusters:
     """Find groups of images that are alike.
 
@@ -107,11 +124,17 @@ def cluster(
         metric: `cosine` compares directions, `l2` vectors as they are.
         min_size: The smallest group that HDBSCAN calls a cluster.
         layer: The layer to compare, by default the table's first.
-        store: Whether to store each image's label with the table, which shows it from then on.
-        column: The name of that column, by default `cluster`.
+        store: Whether to store each image's label with the table, which shows it from then on, and
+            the names of clusters beside them.
+        column: The name of that column, by default `cluster`; names are in `COLUMN_name`.
+        name: Words to name clusters by, the nearest of them: a sequence, a text file of one a line,
+            `imagenet` or `nouns`. The table's network needs a text tower.
+        template: What stands around each word, with `{}` for it; `photo` is "a photo of a {}.".
+        weights: Where the network's weights are, if not where they were.
 
     Raises:
         UsageError: An option can't be used, or the table has fewer rows than clusters.
+        NetworkError: Clusters are to be named, and the table's network has no text tower.
         MissingExtraError: scikit-learn isn't installed.
         StoreError: The table can't be read or written.
 
@@ -124,24 +147,53 @@ def cluster(
     _check(features, number, method, metric, min_size)
     require_store(store, "column", column)
     column = column or COLUMN
-    features.require_names([column] if store else [])
+    features.require_names([column, f"{column}_name"] if store else [])
     layer, unit = features.layer(layer), metric == "cosine"
+    words = None if name is None else read_words(name)
+    if words:
+        text_model(features, layer, weights)  # before what takes long
     sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):
-        anchors, names = _METHODS[method](sample, number, min_size)
-    labels = _by_size(_assign(features, layer, anchors, names, unit=unit))
+        anchors, numbers = _METHODS[method](sample, number, min_size)
+    labels = _by_size(_assign(features, layer, anchors, numbers, unit=unit))
+    names = nearest_words(features, layer, labels, words, template, weights) if words else {}
+    found = _describe(features, layer, labels, names, unit=unit)
+    if store:
+        _store(features, column, labels, names)
+    return found
+
+
+def _store(
+    features: TableReader, column: str, labels: Labels, names: Mapping[int, tuple[str, ...]]
+) -> None:
+    """Store labels and, beside them, names; those of an earlier clustering go."""
+    columns: dict[str, Values] = {column: labels}
+    beside = f"{column}_name"
+    if names or beside in features.columns:
+        columns[beside] = [names.get(label, (None,))[0] for label in labels.tolist()]
+    annotate(features, columns)
+
+
+def _describe(
+    features: TableReader,
+    layer: str,
+    labels: Labels,
+    names: Mapping[int, tuple[str, ...]],
+    *,
+    unit: bool,
+) -> Clusters:
     distances = _distances(features, layer, labels, unit=unit)
-    found = Clusters(
+    return Clusters(
         features.keys,
         labels,
         distances,
-        tuple(_cluster(features.keys, labels, distances, label) for label in np.unique(labels)),
+        tuple(
+            _cluster(features.keys, labels, distances, label, names.get(label, ()))
+            for label in np.unique(labels).tolist()
+        ),
         _silhouette(features, layer, labels, unit=unit),
         agreement(features.keys, labels),
     )
-    if store:
-        annotate(features, {column: labels})
-    return found
 
 
 def _check(features: TableReader, k: int | None, method: str, metric: str, min_size: int) -> None:
@@ -259,9 +311,11 @@ def _distances(features: TableReader, layer: str, labels: Labels, *, unit: bool)
     return distances
 
 
-def _cluster(keys: list[str], labels: Labels, distances: Floats, label: int) -> Cluster:
+def _cluster(
+    keys: list[str], labels: Labels, distances: Floats, label: int, names: tuple[str, ...]
+) -> Cluster:
     mine = central(labels, distances, label)
-    return Cluster(int(label), len(mine), tuple(keys[place] for place in mine[:CENTRAL]))
+    return Cluster(label, len(mine), tuple(keys[place] for place in mine[:CENTRAL]), names)
 
 
 def central(labels: Labels, distances: Floats, label: int) -> NDArray[np.int64]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from penult.analysis.pixels import Pictures
 from penult.analysis.sharpness import sharpest_first
 from penult.analysis.stars import ROUNDING, Stars, assign
+from penult.analysis.thresholds import Threshold, choose
 from penult.analysis.vectors import Floats, unit_matrix
 from penult.errors import UsageError
 from penult.extraction.row_files import COLUMNS, RowFile, row_files
@@ -26,8 +27,6 @@ from penult.store import Table, TableReader, open_table
 from penult.util.progress import Steps, show_nothing
 from penult.util.result import Result, Row
 from penult.util.text import plural
-
-THRESHOLD = 0.9  # cosine
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,8 @@ class Duplicates(Result):
         images: How many were compared.
         threshold: The cosine from which on two are near-duplicates.
         groups: Those of at least two images, by the key of the one to keep.
+        neighbours: The median cosine of images with their third nearest, if the threshold was set
+            by it.
         unread: How many should have been compared by their pixels too, but their files are gone,
             changed or unreadable.
     """
@@ -94,6 +95,7 @@ class Duplicates(Result):
     threshold: float
     groups: tuple[Group, ...]
     unread: int = 0
+    neighbours: float | None = None
 
     def _summary(self) -> str:
         found = f"{plural(len(self.groups), 'group')}, {len(self.dropped):,} to drop"
@@ -143,7 +145,8 @@ def duplicates(
     Args:
         table: A table, open or by its path.
         threshold: The cosine from which on features alone make near-duplicates of two images,
-            where a picture is gone, has changed or can't be read.
+            where a picture is gone, has changed or can't be read; by default 0.9 or, of networks
+            of images and words, above what the table's own neighbours have.
         layer: The layer to compare, by default the table's first.
         pixels: Whether to look at files: pictures are compared, from a cosine of 0.5 on, and
             sharpness is measured. Otherwise features alone decide everywhere.
@@ -158,20 +161,20 @@ def duplicates(
         >>> import penult
         >>> penult.duplicates("photos.lance").groups  # doctest: +SKIP
     """
-    threshold = THRESHOLD if threshold is None else threshold
-    if not 0 < threshold <= 1:
+    if threshold is not None and not 0 < threshold <= 1:
         raise UsageError(f"threshold must be above 0 and at most 1, not {threshold}")
     features = open_table(table)
     layer = features.layer(layer)
+    limit = choose(features, layer) if threshold is None else Threshold(threshold)
     order, show = _order(features), progress or show_nothing
     if not pixels:
         unit = unit_matrix(features, layer, order)
-        groups = _groups(features, order, assign(unit, threshold, progress=show))
-        return Duplicates(len(features), threshold, tuple(groups))
+        groups = _groups(features, order, assign(unit, limit.cosine, progress=show))
+        return Duplicates(len(features), limit.cosine, tuple(groups), neighbours=limit.neighbours)
 
     def compared(order: NDArray[np.int64]) -> Stars:
         unit = unit_matrix(features, layer, order)
-        return assign(unit, threshold, _Ordered(pictures, order), show)
+        return assign(unit, limit.cosine, _Ordered(pictures, order), show)
 
     with closing(Pictures(features)) as pictures:
         stars = compared(order)
@@ -180,7 +183,7 @@ def duplicates(
             order = better
             stars = compared(order)
     groups = _groups(features, order, stars)
-    return Duplicates(len(features), threshold, tuple(groups), pictures.unread)
+    return Duplicates(len(features), limit.cosine, tuple(groups), pictures.unread, limit.neighbours)
 
 
 @dataclass(frozen=True, slots=True)

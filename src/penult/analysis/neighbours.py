@@ -10,9 +10,11 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.queries import Queries, Reader, as_list, combine
-from penult.analysis.vectors import Block, Floats, blocks
+from penult.analysis.queries import Queries, Reader, Sought, as_list
+from penult.analysis.vectors import Block, Floats, blocks, preloading
+from penult.analysis.words import Texts, as_texts
 from penult.errors import UsageError
+from penult.extraction.wordlists import Templates
 from penult.store import Table, TableReader, TableWriter, open_table
 from penult.util.checks import require_at_least, require_one_of
 from penult.util.text import quoted
@@ -59,19 +61,22 @@ class IndexReport:
 
 def search(
     table: Table,
-    queries: Queries,
+    queries: Queries = (),
     k: int = 10,
     *,
     exclude: Queries = (),
+    text: Texts = (),
+    not_text: Texts = (),
+    template: Templates | None = None,
     where: str | None = None,
     metric: Metric = "cosine",
     layer: str | None = None,
     weights: str | Path | None = None,
 ) -> list[Match]:
-    """Find the images of a table that are nearest to others.
+    """Find the images of a table that are nearest to others, or to words.
 
     A query that is a key of the table needs no model, and isn't found itself. Any other is an
-    image, which goes through the model that made the table.
+    image, which goes through the model that made the table; words go through its text tower.
 
     Args:
         table: A table, open or by its path.
@@ -80,6 +85,10 @@ def search(
             made of length 1.
         k: How many to find.
         exclude: As `queries`; their mean is subtracted.
+        text: One or several texts, which count as queries: "a red bicycle".
+        not_text: As `text`, subtracted with what is in `exclude`.
+        template: What stands around each text, with `{}` for it, as "a photo of {}"; of several
+            the vectors are averaged; `imagenet` stands for OpenAI's 80, `simple` for 7 of them.
         where: A condition in SQL that they must meet, such as `width > 1000`.
         metric: `cosine`, `dot` or `l2`.
         layer: The layer to compare, by default the table's first.
@@ -90,7 +99,8 @@ def search(
         metric and at least 100,000 rows; then it may miss some.
 
     Raises:
-        UsageError: An option, or the condition, can't be used.
+        UsageError: An option, a text, or the condition can't be used.
+        NetworkError: There are texts, and the network that made the table has no text tower.
         ImageError, DownloadError: A query gives no pixels.
         StoreError: The table can't be read, or doesn't say what made it.
         CheckpointError: The weights aren't there or can't be read.
@@ -103,21 +113,14 @@ def search(
     require_one_of(get_args(Metric), "metric", metric)
     features = open_table(table)
     layer = features.layer(layer)
+    wanted = Sought(as_list(queries), as_texts(text))
+    unwanted = Sought(as_list(exclude), as_texts(not_text))
     reader = Reader(features, layer, weights)
-    wanted, unwanted = as_list(queries), as_list(exclude)
-    if not wanted:
-        raise UsageError("nothing to search for: give a key, an image or an address")
-    named = {reader.key(query) for query in (*wanted, *unwanted)}
-    vector = combine(
-        [reader.vector(query) for query in wanted],
-        [reader.vector(query) for query in unwanted],
-        unit=metric == "cosine",
-    )
-    if metric != "l2" and not vector.any():
-        raise UsageError(
-            "nothing is left to search for: the vectors are zeros or cancel each other"
-        )
-    find = by_index if is_indexed(features, layer, metric) else exactly
+    named = {reader.key(query) for query in (*wanted.images, *unwanted.images)}
+    indexed = is_indexed(features, layer, metric)
+    with preloading(features, layer, wanted=not indexed and bool(wanted.texts)):
+        vector = reader.combine(wanted, unwanted, metric, template)
+    find = by_index if indexed else exactly
     matches = find(features, layer, vector, k + len(named), metric, where)
     return [match for match in matches if match.key not in named][:k]
 

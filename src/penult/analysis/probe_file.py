@@ -26,6 +26,7 @@ from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.engine import DeviceName
 from penult.errors import CheckpointError, UsageError
 from penult.extraction.classification import Classification, classify_items
+from penult.extraction.zero_shot import softmax
 from penult.images import Sources, find_images
 from penult.images.limits import Limits
 from penult.model.model import rebuild
@@ -139,10 +140,10 @@ class Probe(Result):
         # in float64, in which no weights and features that are float32 overflow
         weight, bias = self.linear.weight.astype(np.float64), self.linear.bias
 
-        def logits(vector: Floats) -> NDArray[np.float64]:
-            return np.asarray(weight @ vector.ravel() + bias)
+        def probabilities(vector: Floats) -> NDArray[np.floating]:
+            return softmax(weight @ vector + bias)
 
-        return classify_items(source, model, self.classes, k, logits)
+        return classify_items(source, model, self.classes, k, probabilities)
 
     def _document(self) -> dict[str, Any]:
         return {

@@ -3,14 +3,16 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import NamedTuple, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from penult.analysis.vectors import Floats
+from penult.analysis.words import text_vectors
 from penult.errors import ImageError, UsageError
 from penult.extraction.verification import rebuild_model
+from penult.extraction.wordlists import Templates
 from penult.images import ImageLike
 from penult.model.model import Model
 from penult.store import TableReader
@@ -24,6 +26,18 @@ ADDRESS_BYTES = 64 << 20  # of an image from the net: ten times a large photo
 NEGLIGIBLE = 1e-6  # a mean of so much of the longest vector is one of rounding
 
 _models: "WeakKeyDictionary[TableReader, tuple[object, Model]]" = WeakKeyDictionary()
+
+
+class Sought(NamedTuple):
+    """What is looked for, or what isn't wanted.
+
+    Attributes:
+        images: Keys, images, addresses and vectors.
+        texts: Words, each a text of its own.
+    """
+
+    images: Sequence[Query]
+    texts: Sequence[str]
 
 
 class Reader:
@@ -41,6 +55,41 @@ class Reader:
         self._features = features
         self._layer = layer
         self._weights = weights
+
+    def combine(
+        self,
+        wanted: Sought,
+        unwanted: Sought,
+        metric: str,
+        template: Templates | None = None,
+    ) -> Floats:
+        """Return one vector of all that is sought, less what isn't wanted: (values,).
+
+        Raises:
+            UsageError: There is nothing wanted, or nothing left of it; or as of `text_vectors`.
+            ImageError, DownloadError, NetworkError: As of `vector` and `text_vectors`.
+        """
+        texts = [*wanted.texts, *unwanted.texts]
+        if not wanted.images and not wanted.texts:
+            raise UsageError(
+                "nothing to search for: give a key, an image, an address or a text (-t)"
+            )
+        if texts and metric != "cosine":
+            raise UsageError(f"words are compared by cosine, not by {metric}: leave out --metric")
+        words = self._text_vectors(texts, template) if texts else []
+        vector = combine(
+            [*map(self.vector, wanted.images), *words[: len(wanted.texts)]],
+            [*map(self.vector, unwanted.images), *words[len(wanted.texts) :]],
+            unit=metric == "cosine",
+        )
+        if metric != "l2" and not vector.any():
+            raise UsageError(
+                "nothing is left to search for: the vectors are zeros or cancel each other"
+            )
+        return vector
+
+    def _text_vectors(self, texts: Sequence[str], template: Templates | None) -> Sequence[Floats]:
+        return [*text_vectors(self._features, self._layer, texts, template, self._weights)]
 
     def key(self, query: Query) -> str | None:
         """The key of the table that a query is, if it is one."""
@@ -98,6 +147,7 @@ class Reader:
         if exc.code == "unreadable":
             near = similar(str(query), self._features.keys)
             hint = f"; nor is it a key of {quoted(self._features.path)}{near}"
+            hint += "; words are given as -t (text=)" if _is_like_words(query) else ""
         return ImageError(exc.code, f"{quoted(query)}: {exc.detail}{hint}")
 
 
@@ -129,6 +179,10 @@ def _image(query: Query) -> ImageLike:
     if isinstance(query, str) and _is_address(query):
         return fetch_bytes(query, ADDRESS_BYTES)
     return cast("ImageLike", query)
+
+
+def _is_like_words(query: str | Path) -> bool:
+    return isinstance(query, str) and not set("./\\") & {*query}
 
 
 def _is_address(query: str | Path) -> bool:

@@ -2,6 +2,8 @@
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import NamedTuple, TypeVar
@@ -45,8 +47,7 @@ def blocks(features: TableReader, layer: str) -> Iterator[Block]:
     Raises:
         StoreError: There are values among them that are no finite numbers.
     """
-    width = int(np.prod(features.layers[layer]))
-    if 4 * width * len(features) > HELD_BYTES:
+    if _bytes(features, layer) > HELD_BYTES:
         yield from _read(features, layer)
         return
     version, held = _held.get(features, (0, {}))
@@ -56,6 +57,22 @@ def blocks(features: TableReader, layer: str) -> Iterator[Block]:
     if layer not in held:
         held[layer] = _check(features, layer, _block(0, features.numpy(layer)))
     yield held[layer]
+
+
+@contextmanager
+def preloading(features: TableReader, layer: str, *, wanted: bool) -> Iterator[None]:
+    """Read a layer that is to stay in memory while something else is done, such as a network."""
+    if not wanted or _bytes(features, layer) > HELD_BYTES:
+        yield
+        return
+    with ThreadPoolExecutor(1) as beside:
+        reading = beside.submit(next, blocks(features, layer))
+        yield
+        reading.result()
+
+
+def _bytes(features: TableReader, layer: str) -> int:
+    return 4 * int(np.prod(features.layers[layer])) * len(features)
 
 
 def unit_matrix(features: TableReader, layer: str, order: NDArray[np.int64]) -> Floats:

@@ -8,14 +8,18 @@ import typer
 
 import penult
 from penult.cli import show
-from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.commands import AsJson, TablePath, Template, Weights, app, opened
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.errors import UsageError
 from penult.util.text import plural
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from penult.analysis.near_duplicates import Duplicates
+    from penult.analysis.neighbours import Match
+    from penult.table.features import Features
 
 Layer = Annotated[
     str | None, typer.Option("--layer", "-l", help="Layer to compare, by default the first.")
@@ -29,41 +33,48 @@ MetricName = Annotated[
 def search(
     table: TablePath,
     queries: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             help="Keys of the table, images or http(s) addresses; several are averaged.",
             metavar="QUERY…",
         ),
-    ],
+    ] = None,
     exclude: Annotated[
         list[str] | None,
-        typer.Option(help="As QUERY, subtracted; may be given several times."),
+        typer.Option("--exclude", "--not", help="As QUERY, subtracted; repeatable."),
     ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option("--text", "-t", help="Words to search for; repeatable.")
+    ] = None,
+    not_text: Annotated[
+        list[str] | None, typer.Option("--not-text", help="As --text, subtracted; repeatable.")
+    ] = None,
+    template: Template = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Images to find.")] = 10,
     where: Annotated[
         str | None, typer.Option(help="Condition in SQL that they meet, such as 'width > 1000'.")
     ] = None,
     metric: MetricName = "cosine",
     layer: Layer = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
-    ] = None,
+    weights: Weights = None,
     out: OutList = None,
     html: OutSheet = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find the images of a table that are nearest to others.
+    """Find the images of a table that are nearest to others, or to words.
 
-    Example: penult search photos.lance query.jpg -k 5
+    Example: penult search photos.lance -t "a red bicycle" -k 5
     """
     require(out, html)
     features = opened(table)
     start = perf_counter()
     matches = features.search(
-        queries,
+        queries or (),
         k,
         exclude=exclude or (),
+        text=text or (),
+        not_text=not_text or (),
+        template=template or None,
         where=where,
         metric=metric,
         layer=layer,
@@ -72,19 +83,23 @@ def search(
     show.slow_search(features, perf_counter() - start, layer, metric)
     show.matches(matches, as_json=as_json)
     if out:
-        from penult.extraction.row_files import files_of
-
-        files = files_of(features, [match.key for match in matches])
-        rows = [
-            match._asdict() | {"path": file.shown}
-            for match, file in zip(matches, files, strict=True)
-        ]
-        write_list(rows, ("key", "score", "path"), out)
+        _list_matches(features, matches, out)
     if html:
         from penult.viewer.findings import of_matches
 
-        sections = of_matches(features, matches, queries, exclude or ())
+        words = [*(text or ()), *(f"not {each}" for each in not_text or ())]
+        sections = of_matches(features, matches, queries or (), exclude or (), "; ".join(words))
         write_sheet(html, f"Search in {table.name}", sections)
+
+
+def _list_matches(features: "Features", matches: "Sequence[Match]", out: Path) -> None:
+    from penult.extraction.row_files import files_of
+
+    files = files_of(features, [match.key for match in matches])
+    rows = [
+        match._asdict() | {"path": file.shown} for match, file in zip(matches, files, strict=True)
+    ]
+    write_list(rows, ("key", "score", "path"), out)
 
 
 @app.command()

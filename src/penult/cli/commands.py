@@ -66,6 +66,17 @@ Size = Annotated[
     int | None,
     typer.Option(help="Pixels of the network's square input; by default those of its training."),
 ]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
+]
+Template = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="What stands around words, with {} for them, as 'a photo of {}'; several are "
+        "averaged; imagenet is OpenAI's 80, simple 7 of them, photo 'a photo of a {}.'."
+    ),
+]
 TablePath = Annotated[Path, typer.Argument(help="Table that `penult extract` made.")]
 AllowFailures = Annotated[
     bool, typer.Option("--allow-failures", help="Exit with 0 although some images failed.")
@@ -165,6 +176,14 @@ def classify(
     options: "ModelOptions",
     k: Annotated[int, typer.Option("-k", min=1, help="Classes to name.")] = 5,
     from_file: FromFile = None,
+    labels: Annotated[
+        str | None,
+        typer.Option(
+            help="Classes in words, for networks of images and words: 'cat,dog,something else', a "
+            "file with one a line, imagenet, or nouns."
+        ),
+    ] = None,
+    template: Template = None,
     probe: Annotated[
         Path | None, typer.Option(help="Probe that `penult probe` saved: its classes, its model.")
     ] = None,
@@ -175,6 +194,10 @@ def classify(
 
     Example: penult classify photos/ -k 3
     """
+    if template and not labels:
+        raise UsageError("--template stands around labels: give them too (--labels)")
+    if probe and labels:
+        raise UsageError("a probe has its own classes: leave out --labels or --probe")
     if probe:
         if model or any(options[name] != DECLARED[name].default for name in OF_NETWORKS):  # type: ignore[literal-required]
             raise UsageError("a probe names its model: leave the model's options out, but -w")
@@ -183,7 +206,15 @@ def classify(
         results = saved.classify(sources or (), k=k, from_file=from_file, **taken)
     else:
         fetched(model, options["weights"])
-        results = penult.classify(sources or (), model, k=k, from_file=from_file, **options)
+        results = penult.classify(
+            sources or (),
+            model,
+            k=k,
+            from_file=from_file,
+            labels=labels,
+            template=template or "simple",
+            **options,
+        )
     failed = False
     for result in results:
         show.classified(result, as_json=as_json)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from penult.cli.analysis import Layer
-from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.commands import AsJson, TablePath, Template, Weights, app, opened
 from penult.cli.options import number
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
@@ -44,6 +44,15 @@ def cluster(
     store: Annotated[
         bool, typer.Option("--store/--no-store", help="Whether to store them with the table.")
     ] = True,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            help="Words to name clusters by: a file with one a line, imagenet, or nouns; for "
+            "networks of images and words."
+        ),
+    ] = None,
+    template: Template = None,
+    weights: Weights = None,
     out: OutList = None,
     html: OutSheet = None,
     as_json: AsJson = False,
@@ -64,10 +73,15 @@ def cluster(
         layer=layer,
         store=store,
         column=column,
+        name=name,
+        template=template or "photo",
+        weights=weights,
     )
     _show(table, clusters, as_json=as_json)
     if store:
-        say(f"{table}: labels stored in column {column or COLUMN}, -1 for noise")
+        labels = column or COLUMN
+        names = f", names in {labels}_name" if name else ""
+        say(f"{table}: labels stored in column {labels}, -1 for noise{names}")
     if out:
         rows = zip(
             clusters.keys, clusters.labels.tolist(), clusters.distances.tolist(), strict=True
@@ -85,7 +99,12 @@ def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:
         print_json(
             {
                 "clusters": [
-                    {"cluster": each.label, "size": each.size, "central": each.central}
+                    {
+                        "cluster": each.label,
+                        "size": each.size,
+                        "central": each.central,
+                        "names": each.names,
+                    }
                     for each in clusters.clusters
                 ],
                 "silhouette": clusters.silhouette,
@@ -94,8 +113,9 @@ def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:
         )
         return
     for each in clusters.clusters:
-        name = "noise" if each.label < 0 else each.label
-        print(f"{name:>5}  {each.size:>9,}  {printable(', '.join(each.central[:SHOWN]))}")
+        number = "noise" if each.label < 0 else each.label
+        names = f"{', '.join(each.names)}: " if each.names else ""
+        print(f"{number:>5}  {each.size:>9,}  {printable(names + ', '.join(each.central[:SHOWN]))}")
     groups = sum(each.label >= 0 for each in clusters.clusters)
     quality = "" if clusters.silhouette is None else f", silhouette {clusters.silhouette:.3f}"
     say(f"{table}: {len(clusters.keys):,} images, {groups} clusters{quality}")

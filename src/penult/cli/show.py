@@ -209,7 +209,13 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
     if as_json:
         from penult.analysis.filing import rows
 
-        print_json({"threshold": duplicates.threshold, "images": list(rows(duplicates))})
+        print_json(
+            {
+                "threshold": duplicates.threshold,
+                "neighbours": duplicates.neighbours,
+                "images": list(rows(duplicates)),
+            }
+        )
         return
     for group in duplicates.groups:
         for image in (group.keep, *group.drop):
@@ -221,6 +227,11 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
                 f"{printable(image.key)}"
             )
         print()
+    if duplicates.neighbours is not None:
+        say(
+            f"features alone decide from cosine {duplicates.threshold:g} on, as the third nearest "
+            f"image is at {duplicates.neighbours:g} (--threshold says another)"
+        )
     if duplicates.unread:
         unread = f"{duplicates.unread} files are gone, changed or unreadable"
         say(f"{unread}: their features alone decided")

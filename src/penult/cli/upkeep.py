@@ -7,7 +7,7 @@ import typer
 
 import penult
 from penult.cli import show
-from penult.cli.commands import SOME_FAILED, AsJson, TablePath, app, opened
+from penult.cli.commands import SOME_FAILED, AsJson, TablePath, Weights, app, opened
 from penult.cli.options import Device, number
 from penult.cli.progress import Progress
 
@@ -27,10 +27,7 @@ def failures(table: TablePath, as_json: AsJson = False) -> None:
 def verify(
     table: TablePath,
     n: Annotated[str, typer.Option("-n", help="Rows to compute, drawn at random, or all.")] = "50",
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
-    ] = None,
+    weights: Weights = None,
     device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     as_json: AsJson = False,

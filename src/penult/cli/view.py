@@ -8,7 +8,7 @@ import typer
 
 from penult.cli import show
 from penult.cli.analysis import Layer
-from penult.cli.commands import TablePath, app, opened
+from penult.cli.commands import TablePath, Weights, app, opened
 from penult.cli.outputs import write_sheet
 
 
@@ -22,10 +22,7 @@ def view(
         bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")
     ] = False,
     layer: Layer = None,
-    weights: Annotated[
-        Path | None,
-        typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
-    ] = None,
+    weights: Weights = None,
     html: Annotated[
         Path | None,
         typer.Option("--html", help="Serve nothing: write a page of the pictures, one .html file."),

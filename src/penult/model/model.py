@@ -405,14 +405,14 @@ def rebuild(recipe: Recipe, file: Path, weights: str | Path | None = None) -> Mo
     elif _is_packaged(recipe):
         model = _with_weights(recipe, None)
     else:
-        _require_recorded(recipe, file)
+        require_recorded(recipe, file)
         model = _with_weights(recipe, recipe.weights)
     if differences := recipe.differences(model.recipe):
         raise _others(model.network.path, file, differences)
     return model
 
 
-def _require_recorded(recipe: Recipe, file: Path) -> None:
+def require_recorded(recipe: Recipe, file: Path) -> None:
     """Refuse weights that aren't those of the recipe, before anything in them is parsed."""
     try:
         digest = recorded_digest(recipe.weights, recipe.weights_files)

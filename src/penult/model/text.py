@@ -68,6 +68,10 @@ class TextModel:
         """What is added then, by those that were trained with a sigmoid; None with a softmax."""
         return self._number("logit_bias")
 
+    def digest(self) -> str:
+        """The SHA-256 of the weights file, as of `Checkpoint.digest`."""
+        return self._checkpoint.digest()
+
     @cached_property
     def tokenizer(self) -> Tokenizer:
         """What makes ids of texts.

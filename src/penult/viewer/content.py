@@ -4,15 +4,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from penult.analysis.neighbours import Match, search
-from penult.errors import ImageError
+from penult.analysis.queries import Queries
+from penult.analysis.words import Texts, phrases, text_vectors
+from penult.errors import ImageError, PenultError
 from penult.extraction.row_files import COLUMNS, row_files
+from penult.extraction.zero_shot import SHARED
 from penult.images import Readable
 from penult.images.containers import is_gone
 from penult.images.thumbnails import Thumbnails
@@ -44,8 +44,20 @@ class Content:
         names = dict.fromkeys([*COLUMNS, *_MEASURED, *features.columns])
         self._facts = features.facts([*names])
         self._searching = Lock()  # the first search reads all vectors, or loads the model
+        self._words = "" if self._layer == SHARED else f"words have {SHARED}, not {self._layer}"
+        self._tower = Thread(target=self._load_tower, daemon=True)  # which takes a second
+        if not self._words:
+            self._tower.start()
         self._small = Thumbnails()
         self._large = Thumbnails(LARGE, count=2, cache_bytes=_LARGE_CACHE)
+
+    def _load_tower(self) -> None:
+        """Load the text tower, so that words find something at once; it stays loaded."""
+        try:
+            with self._searching:
+                text_vectors(self._features, self._layer, ["a photo"], weights=self._weights)
+        except PenultError as error:
+            self._words = str(error)
 
     @cached_property
     def columns(self) -> dict[str, Column]:
@@ -102,9 +114,30 @@ class Content:
         """
         return self._found(self._large.pixels(data))
 
-    def _found(self, query: str | NDArray[np.uint8]) -> dict[str, list[Any]]:
+    def words(self) -> dict[str, str]:
+        """Why no words can be searched for; nothing if they can."""
+        if self._tower.ident:
+            self._tower.join()
+        return {"without": self._words}
+
+    def text(self, data: bytes) -> dict[str, list[Any]]:
+        """The rows nearest to words in UTF-8, less those behind a minus: "beach -people"."""
+        wanted, unwanted = phrases(data.decode("utf-8", "replace"))
+        return self._found((), text=wanted, not_text=unwanted)
+
+    def _found(
+        self, queries: Queries, *, text: Texts = (), not_text: Texts = ()
+    ) -> dict[str, list[Any]]:
         with self._searching:
-            matches = search(self._features, query, NEAR, layer=self._layer, weights=self._weights)
+            matches = search(
+                self._features,
+                queries,
+                NEAR,
+                text=text,
+                not_text=not_text,
+                layer=self._layer,
+                weights=self._weights,
+            )
         return {"rows": self._rows(matches), "scores": [round(each.score, 4) for each in matches]}
 
     def _rows(self, matches: Sequence[Match]) -> list[int]:

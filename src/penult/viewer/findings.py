@@ -4,7 +4,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import Any
 
-from penult.analysis.clusters import Clusters, central
+from penult.analysis.clusters import Cluster, Clusters, central
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
@@ -19,8 +19,9 @@ def of_matches(
     matches: Sequence[Match],
     queries: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    words: str = "",
 ) -> list[Section]:
-    """A section of what was looked for, if it is keys or files, and a section of what was found.
+    """A section of what was looked for, keys, files or words, and a section of what was found.
 
     Example:
         >>> import penult
@@ -35,8 +36,8 @@ def of_matches(
     unwanted = [_query_item(features, query, "not") for query in exclude]
     keys = [match.key for match in matches]
     items = _items(features, keys, [f"{match.score:.3f}" for match in matches])
-    sections = [Section("Looked for", wanted + unwanted), Section("Found", items)]
-    return sections if queries or exclude else sections[1:]
+    sections = [Section("Looked for", wanted + unwanted, words), Section("Found", items)]
+    return sections if queries or exclude or words else sections[1:]
 
 
 def of_table(features: TableReader, limit: int = MAX_IMAGES) -> list[Section]:
@@ -104,9 +105,7 @@ def of_duplicates(features: TableReader, duplicates: Duplicates) -> list[Section
 
 def of_clusters(features: TableReader, clusters: Clusters, most: int = 12) -> list[Section]:
     """A section a cluster: its most central images, the nearest to its centre first."""
-    return [
-        _cluster_section(features, clusters, cluster.label, most) for cluster in clusters.clusters
-    ]
+    return [_cluster_section(features, clusters, cluster, most) for cluster in clusters.clusters]
 
 
 def of_outliers(features: TableReader, outliers: Sequence[Outlier]) -> list[Section]:
@@ -121,15 +120,18 @@ def of_sample(features: TableReader, keys: Sequence[str]) -> list[Section]:
     return [Section("Sample", _items(features, keys))]
 
 
-def _cluster_section(features: TableReader, clusters: Clusters, label: int, most: int) -> Section:
-    members = central(clusters.labels, clusters.distances, label)
+def _cluster_section(
+    features: TableReader, clusters: Clusters, cluster: Cluster, most: int
+) -> Section:
+    members = central(clusters.labels, clusters.distances, cluster.label)
     keys = [clusters.keys[place] for place in members[:most]]
     captions = [f"{clusters.distances[place]:.3f}" for place in members[:most]]
     items = _items(features, keys, captions)
     text = (
         f"The {len(items)} most central of {len(members):,} images" if len(members) > most else ""
     )
-    return Section(_cluster_title(label), items, text)
+    named = f": {', '.join(cluster.names)}" if cluster.names else ""
+    return Section(_cluster_title(cluster.label) + named, items, text)
 
 
 def _items(

@@ -31,6 +31,7 @@ CONNECTIONS = 64  # at a time; a browser opens six
 PATIENCE = 30  # seconds that a request may take to come in, or an answer to be taken
 BODY_BYTES = 64 << 20  # of an image to search: ten times a large photo
 LEAVING = 1.0  # seconds that a connection may take to end that was hung up on
+TEXT_BYTES = 4096  # of words to search
 UPLOADS = 2  # such images in memory at a time, as many as are decoded at a time; others wait
 
 _HEADERS = {
@@ -273,6 +274,8 @@ class _Handler(BaseHTTPRequestHandler):
             return _json(content.keys())
         if path == "/failures":
             return _json(content.failures())
+        if path == "/text":
+            return _json(content.words())
         asked = _ROW.fullmatch(path)
         return self._numbered(asked[1], int(asked[2])) if asked else _MISSING
 
@@ -296,19 +299,22 @@ class _Handler(BaseHTTPRequestHandler):
         return _json(columns[number].words)
 
     def _posted(self) -> Answer:
-        if self._target != "/like":
-            return _MISSING
+        content = self.server.content
+        if self._target == "/like":
+            return self._sought(content.like, BODY_BYTES)
+        return self._sought(content.text, TEXT_BYTES) if self._target == "/text" else _MISSING
+
+    def _sought(self, find: Callable[[bytes], Any], most: int) -> Answer:
+        """What is like the body of a request, an image or words."""
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch("[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
-            return Answer(b"send the image in one piece, with its length", status=411)
-        if int(length) > BODY_BYTES:
-            return Answer(
-                f"an image to search is of {BODY_BYTES:,} bytes at most".encode(), status=413
-            )
+            return Answer(b"send what is sought in one piece, with its length", status=411)
+        if int(length) > most:
+            return Answer(f"what is sought has {most:,} bytes at most".encode(), status=413)
         if not self.server.uploads.acquire(timeout=PATIENCE):
             return Answer(b"too many searches at a time: try again", status=503)
         try:
-            return _json(self.server.content.like(self._body(int(length))))
+            return _json(find(self._body(int(length))))
         finally:
             self.server.uploads.release()
 

@@ -10,8 +10,9 @@ import * as grid from "./grid.js";
 import * as map from "./map.js";
 import * as search from "./search.js";
 import * as sort from "./sort.js";
-import { filter, filterByWords, load, on, refilter, select, selectedRows, state } from "./state.js";
+import { filter, load, on, refilter, select, selectedRows, state } from "./state.js";
 import * as theme from "./theme.js";
+import * as words from "./words.js";
 
 const VIEWS = ["grid", "map", "failures"];
 const FOCUSED = { grid: "#tiles", map: "#points", failures: "#failures" }; // have the keys
@@ -24,6 +25,11 @@ function begin() {
   search.start(() => {
     document.querySelector("dialog[open]")?.close();
     show("grid");
+  });
+  words.start(() => {
+    if (viewed() !== "failures") return;
+    show("grid");
+    $("#words").focus();
   });
   failures.start();
   sort.start();
@@ -47,9 +53,7 @@ function name() {
 }
 
 function wireBar() {
-  const words = $("#words");
-  words.addEventListener("input", () => filterByWords(words.value));
-  words.addEventListener("keydown", leaveWords);
+  $("#words").addEventListener("keydown", leaveWords);
   for (const view of VIEWS) $(`#tab-${view}`).addEventListener("click", () => show(view));
   $(".tabs").addEventListener("keydown", betweenTabs);
   $("#theme").addEventListener("click", theme.turn);
@@ -62,12 +66,10 @@ function wireBar() {
 
 /** Leave the words for the images; Escape takes them away first. */
 function leaveWords({ key }) {
-  const words = $("#words");
-  if (key === "Escape" && words.value) {
-    words.value = "";
-    filterByWords("");
-  } else if (["Enter", "ArrowDown", "Escape"].includes(key)) {
-    words.blur();
+  if (key === "Escape" && words.clear()) return;
+  if (key === "Enter") words.enter();
+  if (["Enter", "Escape"].includes(key) || (key === "ArrowDown" && !$("#words").list)) {
+    $("#words").blur();
     focusView();
   }
 }

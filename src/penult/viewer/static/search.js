@@ -1,4 +1,4 @@
-// Search by an image that is dropped, pasted or chosen, or for what is near a row.
+// Search by an image that is dropped, pasted or chosen, by words, or for what is near a row.
 
 import * as chips from "./chips.js";
 import { $, ask, el, say, shown, unsay } from "./dom.js";
@@ -6,8 +6,10 @@ import { rank, state } from "./state.js";
 
 const LARGEST = 64 * 2 ** 20; // bytes that the server takes
 const SIDE = 48; // pixels of the picture of what is looked for
+const SOON = 250; // milliseconds that a search may take before it is said
 
 let showing = () => {};
+let ended = () => {}; // what is done when what was found is shown no more
 let latest = 0; // number of the last search: what an earlier one finds comes too late
 
 /** @param {() => void} show shows what was found */
@@ -44,40 +46,57 @@ async function byFile(file) {
   if (!file) return;
   const name = shown(file.name);
   if (file.size > LARGEST) say(`${name} is too large to search for: 64 MiB are the most`);
-  else await find(name, () => like(file), () => drawn(file));
+  else if (await find(name, () => like(file), () => drawn(file))) showing();
 }
 
 /** Show what is near a row in the grid. */
-export const byRow = (row) =>
-  find(shown(state.keys[row]), () => nearest(row), () => `/thumb/${row}`);
+export async function byRow(row) {
+  if (await find(shown(state.keys[row]), () => nearest(row), () => `/thumb/${row}`)) showing();
+}
 
-const like = async (file) => (await ask("/like", { method: "POST", body: file })).json();
+/**
+ * Show what is near to words, which stay at hand to be changed.
+ * @param {() => void} taken what is done when they are taken away
+ */
+export const byWords = (words, taken) => find(words, () => posted("/text", words), () => {}, taken);
+
+const posted = async (path, body) => (await ask(path, { method: "POST", body })).json();
+const like = (file) => posted("/like", file);
 
 /** The rows nearest to one, with their scores. */
 export const nearest = async (row) => (await ask(`/near/${row}`)).json();
 
-/** Ask for what is like something, and show it beside a picture of that. */
-async function find(name, asked, picture) {
+/** Ask for what is like something, and show it beside a picture of that; whether it is shown. */
+async function find(name, asked, picture, taken = () => {}) {
   const number = ++latest;
   document.body.classList.add("busy");
-  say(`Looking for images like ${name}…`, Infinity);
+  const waiting = setTimeout(say, SOON, `Looking for images like ${name}…`, Infinity);
   try {
     const [ranking, image] = await Promise.all([asked(), picture()]);
-    if (number !== latest) return;
+    if (number !== latest) return false;
+    if (taken !== ended) ended();
+    ended = taken;
     rank(ranking);
-    chips.say("ranking", `Like ${name}`, () => rank(null), image);
+    chips.say("ranking", `Like ${name}`, end, image);
     unsay();
-    showing();
+    return true;
   } catch (error) {
     if (number === latest) say(`${name}: ${error.message}`);
+    return false;
   } finally {
+    clearTimeout(waiting);
     if (number === latest) document.body.classList.remove("busy");
   }
 }
 
+/** Show all again, also where something is still being looked for. */
 export function end() {
+  latest++;
+  document.body.classList.remove("busy");
   chips.remove("ranking");
   rank(null);
+  ended();
+  ended = () => {};
 }
 
 /** A file's picture on a canvas: the page's policy lets no address of a file be shown. */
