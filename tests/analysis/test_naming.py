@@ -23,7 +23,7 @@ def table(make_table, monkeypatch):
 
 
 def test_the_nearest_words_name_a_cluster(table):
-    found = table.cluster(3, name=[*WORDS])
+    found = table.cluster(3, name=[*WORDS], store=True)
     assert [(each.size, each.names) for each in found.clusters] == [
         (5, ("east", "north-east", "north")),
         (4, ("north", "north-east", "east")),
@@ -37,14 +37,14 @@ def test_the_nearest_words_name_a_cluster(table):
 def test_names_come_from_a_file(table, tmp_path):
     file = tmp_path / "words.txt"
     file.write_text("north\neast\n", "utf-8")
-    found = table.cluster(3, name=file, column=None)
+    found = table.cluster(3, name=file)
     assert [each.names for each in found.clusters][:2] == [("east", "north"), ("north", "east")]
 
 
 def test_words_are_taken_in_batches(table, monkeypatch):
-    whole = table.cluster(3, name=[*WORDS], column=None)
+    whole = table.cluster(3, name=[*WORDS])
     monkeypatch.setattr(naming, "BATCH", 1)
-    assert table.cluster(3, name=[*WORDS], column=None).clusters == whole.clusters
+    assert table.cluster(3, name=[*WORDS]).clusters == whole.clusters
 
 
 def test_noise_has_no_name(table):
@@ -54,9 +54,9 @@ def test_noise_has_no_name(table):
 
 
 def test_names_of_another_clustering_go(table):
-    table.cluster(3, name=[*WORDS])
+    table.cluster(3, name=[*WORDS], store=True)
     again = penult.open(table.path)
-    assert [each.names for each in again.cluster(2).clusters] == [(), ()]
+    assert [each.names for each in again.cluster(2, store=True).clusters] == [(), ()]
     stored = penult.open(table.path).facts(["cluster_name"]).to_pydict()
     assert set(stored["cluster_name"]) == {None}
 

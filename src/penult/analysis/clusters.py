@@ -6,7 +6,7 @@ and time grows with the number of rows.
 """
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
@@ -20,8 +20,9 @@ from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.analysis.words import text_model
 from penult.errors import UsageError
 from penult.extraction.wordlists import Templates, Words, read_words
-from penult.store import Table, TableReader, TableWriter, open_table
-from penult.util.checks import require_at_least, require_one_of
+from penult.store import Table, TableReader, annotate, open_table
+from penult.util.checks import number_or_none, require_at_least, require_one_of, require_store
+from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ TRIED = 3_000  # rows that numbers of clusters are tried on
 SILHOUETTE_ROWS = 10_000  # rows that the silhouette is of
 GRID = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)  # numbers of clusters that are tried
 CENTRAL = 5
+COLUMN = "cluster"  # by default
 
 
 class Agreement(NamedTuple):
@@ -66,8 +68,8 @@ class Cluster:
     names: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Clusters:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Clusters(Result):
     """What `penult.cluster` found.
 
     Attributes:
@@ -86,34 +88,44 @@ class Clusters:
     silhouette: float | None
     agreement: Agreement | None
 
+    def _summary(self) -> str:
+        groups = sum(each.label >= 0 for each in self.clusters)
+        quality = "" if self.silhouette is None else f", silhouette {self.silhouette:.3f}"
+        return f"{plural(len(self.keys), 'image')}, {plural(groups, 'cluster')}{quality}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = ((each.label, each.size, ", ".join(each.central)) for each in self.clusters)
+        return ("cluster", "images", "most central"), rows
+
 
 def cluster(
     table: Table,
-    k: int | None = None,
+    k: int | Literal["auto"] = "auto",
     *,
     method: Method = "kmeans",
     metric: ClusterMetric = "cosine",
     min_size: int = 5,
     layer: str | None = None,
-    column: str | None = "cluster",
+    store: bool = False,
+    column: str | None = None,
     name: Words | None = None,
     template: Templates = "photo",
     weights: str | Path | None = None,
 ) -> Clusters:
-    """Find groups of images that are alike, and store each image's group with the table.
+    """Find groups of images that are alike.
 
     The result depends on keys and vectors only, not on the order in which rows were written.
 
     Args:
         table: A table, open or by its path.
-        k: How many clusters; by default the number from 2 to 128 with the best silhouette. HDBSCAN
-            finds the number by itself.
+        k: How many clusters; `auto` takes the number from 2 to 128 with the best silhouette.
+            HDBSCAN finds the number by itself.
         method: `kmeans`, `hdbscan` or `agglomerative` (Ward).
         metric: `cosine` compares directions, `l2` vectors as they are.
         min_size: The smallest group that HDBSCAN calls a cluster.
         layer: The layer to compare, by default the table's first.
-        column: Where to store labels; None doesn't store them. An open table shows them when it is
-            opened again.
+        store: Whether to store each image's label with the table, which shows it from then on.
+        column: The name of that column, by default `cluster`.
         name: Words to name clusters by, the nearest of them: a sequence, a text file of one a line,
             `imagenet` or `nouns`. The table's network needs a text tower. Stored in a column
             beside the labels, `cluster_name`.
@@ -131,19 +143,22 @@ def cluster(
         >>> penult.cluster("photos.lance", 5).clusters  # doctest: +SKIP
     """
     features = open_table(table)
-    _check(features, k, method, metric, min_size)
-    features.require_names([column, f"{column}_name"] if column else [])
+    number = number_or_none("auto", "k", k)
+    _check(features, number, method, metric, min_size)
+    require_store(store, "column", column)
+    column = column or COLUMN
+    features.require_names([column, f"{column}_name"] if store else [])
     layer, unit = features.layer(layer), metric == "cosine"
     words = None if name is None else read_words(name)
     if words:
         text_model(features, layer, weights)  # before what takes long
     sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):
-        anchors, numbers = _METHODS[method](sample, k, min_size)
+        anchors, numbers = _METHODS[method](sample, number, min_size)
     labels = _by_size(_assign(features, layer, anchors, numbers, unit=unit))
     names = nearest_words(features, layer, labels, words, template, weights) if words else {}
     found = _describe(features, layer, labels, names, unit=unit)
-    if column:
+    if store:
         _store(features, column, labels, names)
     return found
 
@@ -156,8 +171,7 @@ def _store(
     beside = f"{column}_name"
     if names or beside in features.columns:
         columns[beside] = [names.get(label, (None,))[0] for label in labels.tolist()]
-    with TableWriter.open(features.path) as writer:
-        writer.annotate(features.keys, columns)
+    annotate(features, columns)
 
 
 def _describe(

@@ -8,6 +8,7 @@ So every dropped image has a kept one that it is itself a near-duplicate of, whi
 likenesses don't promise, and nothing grows with the number of pairs.
 """
 
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +25,8 @@ from penult.errors import UsageError
 from penult.extraction.row_files import COLUMNS, RowFile, row_files
 from penult.store import Table, TableReader, open_table
 from penult.util.progress import Steps, show_nothing
+from penult.util.result import Result, Row
+from penult.util.text import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,8 @@ class Group:
     drop: tuple[Image, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicates:
+@dataclass(frozen=True, slots=True, repr=False)
+class Duplicates(Result):
     """What `penult.duplicates` proposes; no file was touched.
 
     Attributes:
@@ -88,6 +91,18 @@ class Duplicates:
     groups: tuple[Group, ...]
     unread: int = 0
     neighbours: float | None = None
+
+    def _summary(self) -> str:
+        found = f"{plural(len(self.groups), 'group')}, {len(self.dropped):,} to drop"
+        return f"{plural(self.images, 'image')}, {found}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = (
+            (group.keep.key, image.key, image.similarity)
+            for group in self.groups
+            for image in group.drop
+        )
+        return ("keep", "drop", "cosine"), rows
 
     @property
     def dropped(self) -> list[Image]:

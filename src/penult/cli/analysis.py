@@ -40,7 +40,7 @@ def search(
         ),
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option("--not", help="As QUERY, subtracted; repeatable.")
+        list[str] | None, typer.Option(help="As QUERY, subtracted; repeatable.")
     ] = None,
     text: Annotated[
         list[str] | None, typer.Option("--text", "-t", help="Words to search for; repeatable.")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
 OF_NETWORKS = ("size", "preprocess", "decode", "ema", "prefix", "exact")  # options of `classify`
-LIMITS = ("max_pixels", "max_bytes", "max_seconds")
+OF_RUNS = ("weights", "device", "max_pixels", "max_bytes", "max_seconds")  # those with a probe too
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -143,7 +143,7 @@ def extract(
 
 
 @app.command()
-@takes_options("weights", *OF_NETWORKS, *LIMITS)
+@takes_options(*OF_NETWORKS, *OF_RUNS)
 def classify(
     sources: Sources = None,
     model: ModelName = None,
@@ -177,7 +177,7 @@ def classify(
         if model or any(options[name] != DECLARED[name].default for name in OF_NETWORKS):  # type: ignore[literal-required]
             raise UsageError("a probe names its model: leave the model's options out, but -w")
         saved = penult.open_probe(probe)
-        taken = {name: options[name] for name in ("weights", *LIMITS)}  # type: ignore[literal-required]
+        taken = {name: options[name] for name in OF_RUNS}  # type: ignore[literal-required]
         results = saved.classify(sources or (), k=k, from_file=from_file, **taken)
     else:
         fetched(model, options["weights"])
@@ -260,12 +260,12 @@ def export(
     ] = None,
     program: Annotated[
         Literal["atlas", "spotlight", "fiftyone", "tensorboard", "faiss", "usearch"] | None,
-        typer.Option("--for", help="Program that is to open it."),
+        typer.Option(help="Program that is to open it."),
     ] = None,
 ) -> None:
     """Write a table's features for other tools; failed images are left out.
 
-    Example: penult export photos.lance map.parquet --for atlas
+    Example: penult export photos.lance map.parquet --program atlas
     """
     from penult.exports.export import opening
 

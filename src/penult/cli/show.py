@@ -147,6 +147,9 @@ def verified(verification: "Verification", *, as_json: bool) -> None:
     for key, reason in verification.failures.items():
         say(f"{key}: {reason}")
     where = f" ({printable(verification.key)})" if verification.key is not None else ""
+    if verification.made_on != verification.device:
+        print(f"{'made on':15}{printable(verification.made_on)}")
+        print(f"{'computed on':15}{verification.device}")
     print(f"{'compared':15}{verification.compared}")
     print(f"{'largest':15}{verification.largest:.2g}{where}")
     for name in ("changed", "vanished", "failures"):

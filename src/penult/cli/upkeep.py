@@ -7,6 +7,7 @@ import typer
 import penult
 from penult.cli import show
 from penult.cli.commands import SOME_FAILED, AsJson, TablePath, Weights, app, opened
+from penult.cli.options import Device, number
 from penult.cli.progress import Progress
 
 
@@ -24,9 +25,9 @@ def failures(table: TablePath, as_json: AsJson = False) -> None:
 @app.command()
 def verify(
     table: TablePath,
-    n: Annotated[int, typer.Option("-n", min=1, help="Rows to compute, drawn at random.")] = 50,
-    every: Annotated[bool, typer.Option("--all", help="Compute all rows.")] = False,
+    n: Annotated[str, typer.Option("-n", help="Rows to compute, drawn at random, or all.")] = "50",
     weights: Weights = None,
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -36,7 +37,12 @@ def verify(
     """
     with Progress() as progress:
         verification = penult.verify(
-            table, None if every else n, weights=weights, seed=seed, progress=progress.show
+            table,
+            number(n),
+            weights=weights,
+            device=device,
+            seed=seed,
+            progress=progress.show,
         )
     show.verified(verification, as_json=as_json)
     if not verification.ok:

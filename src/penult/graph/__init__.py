@@ -7,6 +7,13 @@ depend on.
 """
 
 from penult.graph.lengths import add_rows, any_length, append, last_token, token_at
+from penult.graph.maps import (
+    adaptive_avg_pool,
+    deviation_norm,
+    interleave,
+    response_norm,
+    slice_map,
+)
 from penult.graph.ops import (
     BatchNorm,
     add,
@@ -65,6 +72,7 @@ __all__ = [
     "Constant",
     "Value",
     "Variable",
+    "adaptive_avg_pool",
     "add",
     "add_rows",
     "any_length",
@@ -75,6 +83,7 @@ __all__ = [
     "concat",
     "conv",
     "dense",
+    "deviation_norm",
     "embedding",
     "exact_hard_sigmoid",
     "first_token",
@@ -88,6 +97,7 @@ __all__ = [
     "hard_sigmoid",
     "hard_swish",
     "images",
+    "interleave",
     "join_tokens",
     "join_vectors",
     "last_token",
@@ -106,10 +116,12 @@ __all__ = [
     "relu",
     "relu6",
     "reshape",
+    "response_norm",
     "rotate",
     "sigmoid",
     "silu",
     "slice_channels",
+    "slice_map",
     "slice_tokens",
     "softmax",
     "tanh",

@@ -75,7 +75,10 @@ def is_known(model: str) -> bool:
 
 def is_repository(path: Path) -> bool:
     """Whether a path is a folder as the hub keeps it."""
-    return path.is_dir() and any((path / name).is_file() for name in (*SETTINGS, *WEIGHTS))
+    try:
+        return path.is_dir() and any((path / name).is_file() for name in (*SETTINGS, *WEIGHTS))
+    except OSError:  # its name is too long
+        return False
 
 
 def _of_repository(

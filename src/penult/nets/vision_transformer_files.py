@@ -15,6 +15,7 @@ from penult.graph import images, variables
 from penult.nets.design import Card, Shapes
 from penult.nets.positions import Resampling
 from penult.nets.transformer import Activation
+from penult.nets.transformers_defaults import DEFAULTS, TOWERS
 from penult.nets.vision_transformer import VisionTransformer
 from penult.nets.vision_transformer_names import NAMES, Dialect, Names
 from penult.util.text import quoted
@@ -54,18 +55,6 @@ ACTIVATIONS: Mapping[str, Activation] = {
     "silu": "silu",
     "swish": "silu",
 }
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # of transformers' classes, by `model_type`
-    "vit": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "deit": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "vit_mae": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "dinov2": {"layer_norm_eps": 1e-6, "hidden_act": "gelu"},
-    "dinov2_with_registers": {"layer_norm_eps": 1e-6, "hidden_act": "gelu"},
-    "dinov3_vit": {"layer_norm_eps": 1e-5, "hidden_act": "gelu", "image_size": 224},
-    "clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "image_size": 224},
-    "chinese_clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "image_size": 224},
-    "siglip": {"layer_norm_eps": 1e-6, "hidden_act": "gelu_pytorch_tanh", "image_size": 224},
-}
-TOWERS = {"clip_vision_model": "clip", "siglip_vision_model": "siglip"}  # of one kind with both
 
 
 def read(shapes: Shapes, card: Card) -> VisionTransformer | None:
@@ -191,8 +180,9 @@ class _Reader:
         turned = self.dialect == "timm_rotary" or placed < 0
         is_dinov3 = self.dialect == "timm_rotary" and placed < 0 and tokens and registers
         is_perception_encoder = self.has("attn_pool.latent") and tokens
+        is_eva = f"{self.block}.attn.q_bias" in self.shapes and placed >= 0
         named = re.search(r"_rpn_|_rope_|_pe_", f"_{self.card.architecture}_")
-        return bool((turned and not is_dinov3) or is_perception_encoder or named)
+        return bool((turned and not is_dinov3) or is_eva or is_perception_encoder or named)
 
     @property
     def depth(self) -> int:
@@ -278,6 +268,12 @@ class _Reader:
             raise NetworkError(f"the activation {quoted(name)} isn't known")
         if self.dialect in {"clip", "open_clip"}:
             return clip_activation(self.shapes, self.card, self.library)
+        if self.is_timm and self.has("norm_pre.weight") and not self.card.architecture:
+            like = f"timm/vit_base_patch{patch}_clip"
+            raise UsageError(
+                "the tensors of a CLIP don't tell its activation: say whose they are, "
+                f"-m {like}_quickgelu_224 (OpenAI's, DFN's, MetaCLIP's) or -m {like}_224 (LAION's)"
+            )
         is_tanh = grid and ((width, patch) in TANH or (width, grid * patch) == (1024, 512))
         quick = "quickgelu" in self.card.architecture
         return "quick_gelu" if quick else "gelu_tanh" if is_tanh else "gelu"
@@ -360,7 +356,7 @@ class _Reader:
         if self.card.architecture and self.library != "transformers":
             return f"{self.library}/{self.card.architecture}"
         kind = self.card.architecture or self._kind() or self.dialect
-        kind = "vit" if self.library in {"timm", "torchvision"} else kind
+        kind = kind if self.library == "transformers" else "vit"
         extent = SIZES.get((width, self.depth), f"{width}x{self.depth}")
         return f"{self.library}/{kind}_{extent}_patch{patch}_{size}"
 
@@ -386,10 +382,14 @@ def clip_activation(shapes: Shapes, card: Card, library: str) -> Activation:
 
 
 def _explains(design: VisionTransformer, shapes: Shapes) -> bool:
-    """Whether all tensors of patches and blocks have a place, so that it is no other network."""
+    """Whether tensors and network are of each other, so that it is no other kind of network.
+
+    All that the features need is there, and all that patches and blocks have is needed.
+    """
     layers = design.architecture().build(images(design.size), design.classes)
-    needed = {variable.name for variable in variables(layers.values())}
+    needed = {variable.name: variable.shape for variable in variables(layers.values())}
     names = NAMES[design.dialect]
     inside = tuple(f"{design.base}{at}." for at in (names.block.name.format(0), "patch_embed"))
     masks = ".attn.qkv.bias_mask"
-    return all(n in needed or n.endswith(masks) for n in shapes if n.startswith(inside))
+    left = [n for n in shapes if n.startswith(inside) and not n.endswith(masks) and n not in needed]
+    return not left and all(shapes.get(name) == shape for name, shape in needed.items())

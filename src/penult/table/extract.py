@@ -1,12 +1,13 @@
 """`extract`: the features of images, as a table of them."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
 
 from penult.errors import UsageError
 from penult.extraction.run import Progress, fill
 from penult.images import Sources, as_sequence, find_images
-from penult.model.model import Model, load_model, make_model
+from penult.model.model import Model, begin_model, make_model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
 from penult.table.features import Features
@@ -43,7 +44,7 @@ def extract(
         prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
         progress: Called with the counts so far at the start and after each image.
         options: Those of `load_model`: weights, layer, pool, size, preprocess, decode, ema,
-            prefix, exact, max_pixels, max_bytes, max_seconds.
+            prefix, exact, device, max_pixels, max_bytes, max_seconds.
 
     Raises:
         SourceError: A source doesn't exist.
@@ -58,9 +59,10 @@ def extract(
     if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
     source = find_images(sources, from_file=from_file)
-    model = make_model(model, load_model, options)
+    model = make_model(model, begin_model, options)
     recipe = model.recipe
-    with TableWriter.open_or_create(path, model.outputs, recipe.provenance, recipe.notes) as table:
+    layers = _own_first(model)
+    with TableWriter.open_or_create(path, layers, recipe.provenance, recipe.notes) as table:
         fill(
             table,
             model,
@@ -73,6 +75,18 @@ def extract(
     features = Features(path)
     features.recovered = features.recovered or table.recovered
     return features
+
+
+def _own_first(model: Model) -> dict[str, tuple[int, ...]]:
+    """The layers of a table: the network's own embedding first, which searches and all else take.
+
+    Of an ONNX file that has none to tell, they are as asked for.
+    """
+    own: tuple[str, ...] = ()
+    if len(model.outputs) > 1:
+        with suppress(UsageError):
+            own = tuple(model.network.features)
+    return dict(sorted(model.outputs.items(), key=lambda layer: layer[0] not in own))
 
 
 def table_name(sources: Sources, from_file: str | Path | None = None) -> Path:

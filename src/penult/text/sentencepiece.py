@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from penult.text.extra import needed
 from penult.text.reading import MAX_TOKENS, damaged, read_bytes, refusals
-from penult.util.protobuf import MalformedError, Message
+from penult.util.protobuf import MalformedError, Message, fields_budget
 
 if TYPE_CHECKING:
     import tokenizers
@@ -73,13 +73,13 @@ def read(path: Path) -> Pieces:
     """
     data = memoryview(read_bytes(path))
     try:
-        model = Message(data, MAX_TOKENS + 10)
+        model = Message(data, fields_budget(5 * MAX_TOKENS))  # a token has up to 3
         trainer = model.message(TRAINER)
         if _MODEL_TYPE in trainer and trainer.number(_MODEL_TYPE) != UNIGRAM:
             raise damaged(path, "a model of another kind than unigram: tokenizer.json is needed")
         if trainer.number(_BYTE_FALLBACK):
             raise damaged(path, "a model that falls back on bytes: tokenizer.json is needed")
-        messages = model.messages(PIECES)
+        messages = list(model.messages(PIECES, MAX_TOKENS))
         scores = [(piece.name(_TEXT), _score(piece)) for piece in messages]
         unknown = [i for i, piece in enumerate(messages) if piece.number(_TYPE) == UNKNOWN]
         characters = bytes(model.message(NORMALIZER).content(_CHARACTERS))
