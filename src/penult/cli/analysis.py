@@ -96,8 +96,7 @@ def _list_matches(features: "Features", matches: "Sequence[Match]", out: Path) -
 
     files = files_of(features, [match.key for match in matches])
     rows = [
-        match._asdict() | {"path": file.path or None}
-        for match, file in zip(matches, files, strict=True)
+        match._asdict() | {"path": file.shown} for match, file in zip(matches, files, strict=True)
     ]
     write_list(rows, ("key", "score", "path"), out)
 

@@ -33,14 +33,31 @@ app = typer.Typer(
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Image files, folders (searched recursively) and globs.", metavar="SOURCE…"
+        help="Image files, folders (searched recursively), globs; archives (tar, zip), numbered "
+        "ones (shards-{0000..0127}.tar), tables (Parquet, Arrow, Lance).",
+        metavar="SOURCE…",
     ),
 ]
 FromFile = Annotated[
     str | None,
     typer.Option(
-        help="List of image paths, one a line or, as by find -print0, NUL-separated; - is stdin."
+        help="List of paths, one a line or, as by find -print0, NUL-separated; - is stdin."
     ),
+]
+Column = Annotated[
+    str | None,
+    typer.Option(help="Column of tables that holds the images; needed if several might."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(help="Column of tables that names the images; by default their rows do."),
+]
+Keep = Annotated[
+    str | None, typer.Option(metavar="NAME,…", help="Columns of tables that come along: labels.")
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Part I of N of the images; `merge` joins their tables."),
 ]
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")
@@ -92,6 +109,10 @@ def extract(
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
     from_file: FromFile = None,
+    column: Column = None,
+    key: Key = None,
+    keep: Keep = None,
+    shard: Shard = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -123,6 +144,10 @@ def extract(
                 model,
                 out=out,
                 from_file=from_file,
+                column=column,
+                key=key,
+                keep=keep.split(",") if keep else (),
+                shard=shard,
                 retry_failed=retry_failed,
                 checksum=checksum,
                 prune=prune,

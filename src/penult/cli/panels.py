@@ -3,7 +3,7 @@
 import typer
 
 PANELS = {
-    "Extract": ("extract", "classify", "failures", "verify"),
+    "Extract": ("extract", "merge", "classify", "failures", "verify"),
     "Use a table": (
         "info",
         "view",

@@ -134,6 +134,12 @@ def failures(features: "Features", *, as_json: bool) -> None:
     say(f"{features.path}: {len(reasons)} failed{': ' * bool(kinds)}{counted}")
 
 
+def merged(features: "Features", tables: int) -> None:
+    """Tell what became of several tables."""
+    failed = f", {len(features.failures):,} failed" if features.failures else ""
+    say(f"{features.path}: {plural(len(features), 'image')} of {plural(tables, 'table')}{failed}")
+
+
 def verified(verification: "Verification", *, as_json: bool) -> None:
     """Print how computed rows compare with those of the table."""
     if as_json:

@@ -1,5 +1,6 @@
 """The commands that look after a table: which images failed, and whether its features are right."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -47,3 +48,15 @@ def verify(
     show.verified(verification, as_json=as_json)
     if not verification.ok:
         raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(help="The new table.")],
+    tables: Annotated[list[Path], typer.Argument(help="Tables that were made alike.")],
+) -> None:
+    """Join tables, such as those that `extract --shard` wrote, in a new one.
+
+    Example: penult merge photos.lance part-*.lance
+    """
+    show.merged(penult.merge(out, tables), len(tables))

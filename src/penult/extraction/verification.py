@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from penult.engine import DeviceName
 from penult.extraction.row_files import COLUMNS, RowFile, row_files
+from penult.images import Readable
+from penult.images.containers import is_gone
 from penult.model.model import Model, rebuild
 from penult.model.recipe import Recipe
 from penult.model.stream import Outcome
@@ -61,6 +63,7 @@ class Verification(Result):
 class _Row(NamedTuple):
     key: str
     file: RowFile
+    image: Readable
     vectors: dict[str, NDArray[np.float32]]  # flat
 
 
@@ -99,15 +102,15 @@ def verify(
     result = Verification(made_on=features.provenance["device"], device=device)
     waiting: deque[_Row] = deque()  # rows whose images are being computed
 
-    def paths() -> Iterator[str]:
+    def images() -> Iterator[Readable]:
         for row in _select_unchanged(features, places, result):
             waiting.append(row)
-            yield row.file.path
+            yield row.image
 
     counts = Counts(listed=len(places))
     report = progress or show_nothing
     report(counts)
-    with closing(model.stream(paths())) as outcomes:
+    with closing(model.stream(images())) as outcomes:
         for outcome in outcomes:
             _compare(waiting.popleft(), outcome, result)
             counts.count(ok=outcome.error is None)
@@ -141,11 +144,11 @@ def _select_unchanged(
         blocks = {name: _flat(piece.column(name)) for name in features.layers}
         files = zip(piece["key"].to_pylist(), row_files(piece), strict=True)
         for index, (key, file) in enumerate(files):
-            state = file.state()
-            if state == "same":
-                yield _Row(key, file, {name: block[index] for name, block in blocks.items()})
+            image = file.image()
+            if image is not None:
+                yield _Row(key, file, image, {name: block[index] for name, block in blocks.items()})
             else:
-                (result.vanished if state == "gone" else result.changed).append(key)
+                (result.vanished if is_gone(file.place) else result.changed).append(key)
 
 
 def _flat(column: Any) -> NDArray[np.float32]:  # noqa: ANN401 -- pyarrow has no types
