@@ -3,6 +3,8 @@
 With the variable PENULT_MODERN, the path of a folder of more references, all of those are compared.
 """
 
+from dataclasses import replace
+
 import modern
 import numpy as np
 import pytest
@@ -110,3 +112,41 @@ def test_the_first_end_counts_in_files_of_transformers():
     design = TextTransformer(**TEXT | {"end": 7})
     assert list(design.cut([9, 5, 7, 3, 7])) == [9, 5, 7]
     assert list(TextTransformer(**TEXT).cut([9, 5, 70, 3, 70])) == [9, 5, 70]
+
+
+BERT = modern.Reference("transformers/chinese_clip_vit_base_patch16_depth4", SMALL)
+
+
+def renamed(shapes):
+    """The tensors of a BERT by the names that open_clip has for them."""
+    return {name.replace("text_model.", "text.transformer."): shapes[name] for name in shapes}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"hidden_act": "sine"}, "the activation 'sine' isn't known"),
+        ({"layer_norm_eps": 2}, "epsilon '2'"),
+        ({"num_attention_heads": "12"}, "num_attention_heads '12'"),
+    ],
+)
+def test_settings_of_bert_that_are_not_known_are_refused(settings, said):
+    with pytest.raises(NetworkError, match=said):
+        read_text(BERT.shapes, Card("transformers", "chinese_clip", {"text_config": settings}))
+
+
+def test_the_pooler_of_bert_in_open_clip_is_what_is_said():
+    tensors = renamed(BERT.shapes)
+    for name, pool in ((None, "first"), ("mean_pooler", "mean")):
+        card = Card("open_clip", "", {"text_cfg": {"hf_pooler_type": name}})
+        design = read_text(tensors, card).design
+        assert (design.pool, design.projection, design.context) == (pool, (), 77)
+    with pytest.raises(NetworkError, match="hf_pooler_type 'cls_pooler' isn't known"):
+        read_text(tensors, Card("open_clip", "", {"text_cfg": {"hf_pooler_type": "cls_pooler"}}))
+
+
+def test_what_fills_up_a_text_is_cut_off():
+    design = read_text(BERT.shapes, BERT.card).design
+    assert list(design.cut([101, 5, 0, 102, 0, 0])) == [101, 5, 0, 102]
+    roberta = replace(design, pad=1, first_place=2)
+    assert list(roberta.cut([0, 5, 1, 6, 2, 1, 1])) == [0, 5, 6, 2]

@@ -3,11 +3,11 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
+from typing import Any, Literal, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from penult.model.gathering import chosen, gather
 from penult.model.network import CheckpointNetwork, Network, load_network
 from penult.model.recipe import ModelOptions, Recipe, takes_options, weights_of
 from penult.model.stream import Outcome, Pace, stream
+from penult.model.with_text import WithText
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.file import is_onnx
 from penult.onnx.origin import Origin
@@ -31,14 +32,11 @@ from penult.util.progress import Timings
 from penult.util.text import quoted
 from penult.version import __version__
 
-if TYPE_CHECKING:
-    from penult.model.text import TextModel
-
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
 
 
-class Model:
+class Model(WithText):
     """A network that turns images into features; `load_model` makes one.
 
     Args:
@@ -95,10 +93,8 @@ class Model:
         if self._is_closed:
             raise UsageError(f"this {self.network.name} is closed: load it again")
         if self._process != os.getpid():
-            again = self.network.cut(
-                list(self.outputs), self.pool, normalized=self._asked.normalize
-            )
-            self._start(again)
+            layers, normalized = list(self.outputs), self._asked.normalize
+            self._start(self.network.cut(layers, self.pool, normalized=normalized))
 
     def close(self) -> None:
         """Let go of the engine and its memory; calls that are under way end well."""
@@ -174,37 +170,6 @@ class Model:
         return (features, skipped) if errors == "skip" else features
 
     __call__ = features
-
-    def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
-        """Return one row of features a text, to be compared with those of images by their cosine.
-
-        Args:
-            texts: Words in a language that the network was trained with; one that is too long for
-                it is cut, as its library does.
-            templates: Texts with `{}` in the place of the words, such as 'a photo of a {}.'. With
-                them a row is the average over all, each normalised, and normalised again.
-
-        Returns:
-            float32 (n, width); not normalised, unless there are templates.
-
-        Raises:
-            NetworkError: The network has no text tower; the message names some that have.
-            UsageError: A text can't be used, or there is no tokenizer beside the weights.
-            MissingExtraError: `penult[text]` isn't installed.
-        """
-        self._require_open()
-        return self.text.embed_text(texts, templates=templates)
-
-    @cached_property
-    def text(self) -> "TextModel":
-        """The text tower beside the network, loaded when it is first used.
-
-        Raises:
-            NetworkError: There is none; the message names some networks that have one.
-        """
-        from penult.model.text import load_text
-
-        return load_text(self._asked)
 
     def logits(self, images: Iterable[ImageLike]) -> Floats:
         """Return the classifier's output before the softmax, float32 (n, classes).

@@ -189,10 +189,10 @@ def load_text(source: str | Path | Recipe, *, model: str | None = None) -> TextM
     """
     if isinstance(source, Recipe):
         return _of_recipe(source)
-    if lookup(str(source)) or (Path(source).is_file() and is_onnx(source)):
+    is_there = Path(source).exists()
+    if is_onnx(source) if is_there else lookup(str(source)):
         raise _without(str(source))
-    is_file = Path(source).exists()
-    brought = bring(model, source) if is_file else bring(str(source), None, text=True)
+    brought = bring(model, source) if is_there else bring(str(source), None, text=True)
     return _made(brought, open_checkpoint(brought.weights), str(source))
 
 
