@@ -17,7 +17,8 @@ from penult.model.recipe import Recipe
 from penult.model.stream import Outcome
 from penult.store import TableReader, open_table
 from penult.util.checks import number_or_none, require_at_least
-from penult.util.progress import Counts, show_nothing
+from penult.util.notebook import shown
+from penult.util.progress import Counts
 from penult.util.result import Result
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
@@ -96,7 +97,7 @@ def verify(
             yield row.file.path
 
     counts = Counts(listed=len(places))
-    report = progress or show_nothing
+    report = shown(progress)
     report(counts)
     with closing(model.stream(paths())) as outcomes:
         for outcome in outcomes:
