@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from penult.nets import find as models
     from penult.table.extract import extract
     from penult.table.features import Features, open_features
+    from penult.table.merge import merge
     from penult.viewer.server import Viewer, view
 
     map, open = project, open_features  # noqa: A001 -- the words for it
@@ -99,6 +100,7 @@ __all__ = [
     "index",
     "inspect",
     "load_model",
+    "merge",
     "models",
     "open_probe",
     "outliers",
@@ -139,6 +141,7 @@ _LAZY = {
     "inspect": ("penult.model.inspection", "inspect"),
     "load_model": ("penult.model.model", "load_model"),
     "map": ("penult.analysis.projection", "project"),
+    "merge": ("penult.table.merge", "merge"),
     "models": ("penult.nets", "find"),
     "open": ("penult.table.features", "open_features"),
     "open_probe": ("penult.analysis.probe_file", "open_probe"),

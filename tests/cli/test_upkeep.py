@@ -48,6 +48,19 @@ def test_failures_are_listed_counted_and_tried_again(run, folder, photos):
     assert "1 computed, 1 failed, 2 already there" in result.stderr
 
 
+def test_a_device_that_is_not_here_is_refused_before_there_is_a_table(
+    run, folder, missing_device, tmp_path
+):
+    asked = ("--device", missing_device)
+    refused = run("extract", folder, *asked)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert refused.stderr.startswith(f"penult: --device {missing_device}: ")
+    assert not (tmp_path / "few.lance").exists()
+    run("extract", folder)
+    assert run("verify", "few.lance", *asked).stderr == refused.stderr
+    assert json.loads(run("verify", "few.lance", "--json").stdout)["device"] == "cpu"
+
+
 def test_options_of_change_reach_the_run(run, folder):
     run("extract", folder, "--checksum")
     (folder / "koala.jpg").rename(folder / "k.jpg")

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import penult
+from penult.cli import show
+from penult.engine import OnnxRuntime
 from penult.errors import CheckpointError, StoreError, UsageError
 from penult.store import Row, TableWriter
 
@@ -113,6 +115,33 @@ def test_weights_that_have_gone_are_asked_for(model, table, monkeypatch):
     with pytest.raises(CheckpointError, match=r"w.pth'.*; say where the weights of .*are \(-w\)$"):
         penult.verify(table)
     assert penult.verify(table, weights=model.network.path).ok
+
+
+@pytest.fixture
+def elsewhere(model, folder, tmp_path):
+    """A table that says that another device made it."""
+
+    def engine(cut):
+        made = OnnxRuntime(cut)
+        made.description = {**made.description, "device": "cuda"}
+        return made
+
+    on_cuda = penult.Model(model.network, engine=engine)
+    return penult.extract(folder, on_cuda, out=tmp_path / "elsewhere.lance").path
+
+
+def test_a_table_of_another_device_is_computed_again_on_this_one(elsewhere, capsys):
+    found = penult.verify(elsewhere)
+    assert (found.made_on, found.device, found.compared, found.ok) == ("cuda", "cpu", 4, True)
+    show.verified(found, as_json=False)
+    assert "made on        cuda\ncomputed on    cpu\n" in capsys.readouterr().out
+
+
+def test_a_table_of_another_device_is_searched_but_gets_no_rows(model, elsewhere, folder):
+    (best, *_) = penult.search(elsewhere, folder / "hens.jpg")
+    assert best.key == "hens.jpg"
+    with pytest.raises(StoreError, match="device is 'cuda', asked was 'cpu': ask for the same, "):
+        penult.extract(folder, model, out=elsewhere)
 
 
 def test_other_weights_are_refused(table):

@@ -37,7 +37,7 @@ class Image:
 
     Attributes:
         key: Its name in the table.
-        path: Where its file was; None if the table doesn't say.
+        place: Where it was, as the table says it; empty if it doesn't.
         width: Pixels.
         height: Pixels.
         bytes: Size of the file.
@@ -50,7 +50,7 @@ class Image:
     """
 
     key: str
-    path: Path | None
+    place: str
     width: int
     height: int
     bytes: int
@@ -63,7 +63,12 @@ class Image:
     @property
     def file(self) -> RowFile:
         """Its file, to be looked at."""
-        return RowFile(str(self.path or ""), self.bytes, self.mtime_ns, self.sha256)
+        return RowFile(self.place, self.bytes, self.mtime_ns, self.sha256)
+
+    @property
+    def path(self) -> Path | None:
+        """Where its file was; None if the table doesn't say, or it lies in a file of many."""
+        return Path(self.file.path) if self.place and not self.file.is_within else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +241,12 @@ def _images(
 
 
 def _image(key: str, file: RowFile, width: int, height: int) -> Image:
-    path = Path(file.path) if file.path else None
-    return Image(key, path, width, height, file.bytes, file.mtime_ns, sha256=file.sha256)
+    return Image(key, file.place, width, height, file.bytes, file.mtime_ns, sha256=file.sha256)
 
 
 def _same_content(one: Image, other: Image) -> bool:
     """Whether two files of equal size have the same bytes, and are those that the table knows."""
-    if one.bytes != other.bytes or one.path is None or other.path is None:
+    if one.bytes != other.bytes or not (one.place and other.place):
         return False
     digests = {image.file.digest() for image in (one, other)}
     return len(digests) == 1 and None not in digests

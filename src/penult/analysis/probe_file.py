@@ -23,6 +23,7 @@ from penult.analysis.classifiers import Linear
 from penult.analysis.labels import MAX_LABEL
 from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
+from penult.engine import DeviceName
 from penult.errors import CheckpointError, UsageError
 from penult.extraction.classification import Classification, classify_items
 from penult.images import Sources, find_images
@@ -108,6 +109,7 @@ class Probe(Result):
         k: int = 5,
         from_file: str | Path | None = None,
         weights: str | Path | None = None,
+        device: DeviceName = "cpu",
         max_pixels: int | None = None,
         max_bytes: int | None = None,
         max_seconds: float | None = None,
@@ -119,6 +121,7 @@ class Probe(Result):
             k: How many classes.
             from_file: As of `extract`.
             weights: Where the model's weights are, if not where they were.
+            device: As of `load_model`; it needn't be that of the features it was made of.
             max_pixels: As of `load_model`.
             max_bytes: As of `load_model`.
             max_seconds: As of `load_model`.
@@ -131,7 +134,7 @@ class Probe(Result):
         source = find_images(sources, from_file=from_file)
         recipe = Recipe.read({self.layer: self.shape}, self.provenance, self.path)
         limits = Limits.of(max_pixels, max_bytes, max_seconds)
-        model = rebuild(replace(recipe, limits=limits), self.path, weights)
+        model = rebuild(replace(recipe, limits=limits, device=device), self.path, weights)
 
         # in float64, in which no weights and features that are float32 overflow
         weight, bias = self.linear.weight.astype(np.float64), self.linear.bias

@@ -76,7 +76,7 @@ def search(
 
         files = files_of(features, [match.key for match in matches])
         rows = [
-            match._asdict() | {"path": file.path or None}
+            match._asdict() | {"path": file.shown}
             for match, file in zip(matches, files, strict=True)
         ]
         write_list(rows, ("key", "score", "path"), out)

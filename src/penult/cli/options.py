@@ -8,6 +8,11 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+Device = Annotated[
+    Literal["cpu", "cuda", "openvino", "openvino-gpu", "coreml", "webgpu"],
+    typer.Option("--device", help="What computes: the processor, or see docs/guides/devices.md."),
+]
+
 
 class Declared:
     """Each of `ModelOptions` as the command line has it, with its default."""
@@ -61,6 +66,7 @@ class Declared:
         bool,
         typer.Option("--exact", help="Leave out what is faster but moves features, by up to 3e-6."),
     ] = False
+    device: Device = "cpu"
     max_pixels: Annotated[
         int | None, typer.Option(help="Width × height of an image at most; by default 178956970.")
     ] = None

@@ -1,5 +1,6 @@
 """Look into a weights file: its variables, what each is for, and the network that they make."""
 
+import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ Role = Literal["network", "average", "slot", "counter", "left over"]
 
 STEP = "global_step"
 COUNTERS = (STEP, "save_counter", "num_batches_tracked")
+_PIECE = 1 << 18  # numbers looked at at once
 OPTIMIZERS = ("optimizer", "optimizer_weights", "beta1_power", "beta2_power")
 
 
@@ -209,11 +211,25 @@ def _role(name: str, used: Collection[str], known: Collection[str]) -> Role:
 
 
 def _statistics(array: Array) -> Statistics | None:
-    """Compute in float64; None where there is no finite number, as in strings."""
+    """Compute in float64, piece by piece; None where there is no finite number, as in strings."""
     if array.dtype.kind not in "fiub":
         return None
-    finite = array[np.isfinite(array)].astype(np.float64)
-    if not finite.size:
-        return None
-    mean, std, low, high = map(float, (finite.mean(), finite.std(), finite.min(), finite.max()))
-    return Statistics(mean, std, low, high, array.size - finite.size)
+    with np.errstate(over="ignore"):
+        count = sum(piece.size for piece in _finite(array))
+        if not count:
+            return None
+        mean = math.fsum(float(piece.sum()) for piece in _finite(array)) / count
+        squares = math.fsum(float(((piece - mean) ** 2).sum()) for piece in _finite(array))
+    low = min(float(piece.min()) for piece in _finite(array))
+    high = max(float(piece.max()) for piece in _finite(array))
+    return Statistics(mean, math.sqrt(squares / count), low, high, array.size - count)
+
+
+def _finite(array: Array) -> Iterator[Array]:
+    """The finite numbers of an array, some at a time; none of these pieces is empty."""
+    flat = array.reshape(-1)
+    for at in range(0, flat.size, _PIECE):
+        piece = flat[at : at + _PIECE]
+        finite = piece[np.isfinite(piece)].astype(np.float64)
+        if finite.size:
+            yield finite

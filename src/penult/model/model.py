@@ -3,16 +3,16 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import Cut, EngineFactory, OnnxRuntime
+from penult.engine import Cut, EngineFactory, engine_on
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.processes import warm_up
@@ -29,6 +29,9 @@ from penult.util.machine import workers
 from penult.util.progress import Timings
 from penult.util.text import quoted
 from penult.version import __version__
+
+if TYPE_CHECKING:
+    from penult.model.text import TextModel
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -60,7 +63,7 @@ class Model:
         self,
         network: Network,
         recipe: Recipe | None = None,
-        engine: EngineFactory = OnnxRuntime,
+        engine: EngineFactory | None = None,
         **options: Unpack[ModelOptions],
     ) -> None:
         if recipe and options:
@@ -76,7 +79,7 @@ class Model:
         self._asked = asked
         self._is_closed = False
         self._decoders = workers(sum(array.nbytes for array in cut.weights.values()))
-        self._make_engine = engine
+        self._make_engine = engine or engine_on(asked.device)
         self._start(cut)
 
     def _start(self, cut: Cut) -> None:
@@ -100,6 +103,7 @@ class Model:
         """Let go of the engine and its memory; calls that are under way end well."""
         self._is_closed = True
         self.__dict__.pop("engine", None)
+        self.__dict__.pop("text", None)
         if "classifier" in self.__dict__:
             self.classifier.close()
 
@@ -169,6 +173,37 @@ class Model:
         return (features, skipped) if errors == "skip" else features
 
     __call__ = features
+
+    def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
+        """Return one row of features a text, to be compared with those of images by their cosine.
+
+        Args:
+            texts: Words in a language that the network was trained with; one that is too long for
+                it is cut, as its library does.
+            templates: Texts with `{}` in the place of the words, such as 'a photo of a {}.'. With
+                them a row is the average over all, each normalised, and normalised again.
+
+        Returns:
+            float32 (n, width); not normalised, unless there are templates.
+
+        Raises:
+            NetworkError: The network has no text tower; the message names some that have.
+            UsageError: A text can't be used, or there is no tokenizer beside the weights.
+            MissingExtraError: `penult[text]` isn't installed.
+        """
+        self._require_open()
+        return self.text.embed_text(texts, templates=templates)
+
+    @cached_property
+    def text(self) -> "TextModel":
+        """The text tower beside the network, loaded when it is first used.
+
+        Raises:
+            NetworkError: There is none; the message names some networks that have one.
+        """
+        from penult.model.text import load_text
+
+        return load_text(self._asked)
 
     def logits(self, images: Iterable[ImageLike]) -> Floats:
         """Return the classifier's output before the softmax, float32 (n, classes).
@@ -286,6 +321,8 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         prefix: What stands before the names of the copy of the network to take, of a file that
             holds several, such as `teacher.`.
         exact: Leave out what makes a network faster and moves its features by up to 3e-6.
+        device: What computes: the processor (`cpu`), or as docs/guides/devices.md describes them
+            `cuda`, `openvino`, `openvino-gpu`, `coreml`, `webgpu`.
         max_pixels: Width times height of an image at most, by default 178,956,970.
         max_bytes: Size of an image's file at most, by default a gibibyte.
         max_seconds: What decoding an image may take, once it is read; by default 10.
@@ -293,8 +330,8 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
     Raises:
         UsageError: A name is unknown, or the weights have to be named.
         CheckpointError: The weights file can't be read.
-        NetworkError: The weights are not of this network, or of none that is known, the size
-            is too small for it, or the engine can't run it.
+        NetworkError: The weights are not of this network, or of none that is known, the size is
+            too small for it, or the device isn't here or its engine can't run it.
 
     Warns:
         UserWarning: Nobody can tell whether an ONNX file's output is its features.
@@ -337,6 +374,7 @@ def make_model(
 
 
 def _network(model: str | None, options: ModelOptions) -> Network:
+    engine_on(options.get("device", "cpu"))  # refused, if so, before weights are fetched
     return load_network(
         model,
         options.get("weights"),

@@ -13,6 +13,7 @@ from penult.graph import (
     dense,
     fold_batch_norm,
     global_avg_pool,
+    max_pool,
     multiply,
     pad,
     plain,
@@ -129,6 +130,12 @@ def blur_pool(x: Value) -> Value:
         (channels, 1, 3, 3), (), lambda: np.tile(np.outer(row, row), (channels, 1, 1, 1))
     )
     return conv(pad(x, 1, mode="reflect"), kernel, stride=2, padding="VALID", groups=channels)
+
+
+def max_pool_up(x: Value, window: int, *, stride: int) -> Value:
+    """Take the largest of each window, the last of which may reach past the edge (ceil_mode)."""
+    down, across = ((window - size) % stride for size in x.shape[1:])
+    return max_pool(x, window, stride=stride, padding=((0, down), (0, across)))
 
 
 def layer_norm(x: Value, name: str, *, epsilon: float) -> Value:

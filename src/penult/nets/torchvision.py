@@ -100,6 +100,12 @@ def find_file(file: str) -> Published | None:
     return next((each for each in published() if each.file == file), None)
 
 
+def preprocess_as_published(name: str, size: int) -> Transform:
+    """Make what a network's default weights take; of another network, what most of them do."""
+    row = find(name)
+    return row.preprocess(size) if row else preprocess.torchvision(size)
+
+
 def _row(line: str) -> Published:
     network, tag, file, size, resize, kernel, numbers, megabytes, *top, licence = line.split("\t")
     assert kernel in {"bilinear", "bicubic"}

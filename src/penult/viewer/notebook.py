@@ -4,7 +4,7 @@ import base64
 from contextlib import closing
 
 from penult.errors import ImageError
-from penult.extraction.row_files import files_of, same_paths
+from penult.extraction.row_files import files_of, same_images
 from penult.images.thumbnails import Thumbnails
 from penult.store import TableReader
 from penult.viewer.figures import markup
@@ -22,12 +22,12 @@ def thumbnails(features: TableReader, count: int = SHOWN) -> str:
     A file that has gone or changed has no picture.
     """
     keys = features.keys[:count]
-    paths = same_paths(files_of(features, keys))
+    images = same_images(files_of(features, keys))
     with closing(Thumbnails(PICTURE_SIDE, cache_bytes=0)) as made:
-        pictures = made.each(str(path) for path in paths if path)
+        pictures = made.each(image for image in images if image)
         tiles = [
-            _tile(key, next(pictures) if path else None)
-            for key, path in zip(keys, paths, strict=True)
+            _tile(key, next(pictures) if image else None)
+            for key, image in zip(keys, images, strict=True)
         ]
     more = len(features) - len(keys)
     rest = f"<p>and {more:,} more: <code>view()</code> shows them all</p>" if more else ""
