@@ -27,7 +27,8 @@ from penult.checkpoints.base import WeightsFile
 from penult.checkpoints.numpy_objects import NAMES, PickledArray
 from penult.checkpoints.unpickle import ARRAYS, Limits, Unpickler
 from penult.errors import CheckpointError, SourceError
-from penult.model.model import Model, load_model
+from penult.model.loading import load_model
+from penult.model.model import Model
 from penult.store.messages import wrap_errors
 from penult.util.files import replacing
 from penult.util.notebook import shown

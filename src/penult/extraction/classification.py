@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.images import ImageLike, Item, Sources, find_images
-from penult.model.model import Model, load_classifier, make_model
+from penult.model.loading import load_classifier, make_model
+from penult.model.model import Model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.util.checks import require_at_least
 
