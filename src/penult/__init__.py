@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from penult.extraction.verification import Verification, verify
     from penult.model.description import OnnxDescription, describe
     from penult.model.inspection import Inspection, inspect
-    from penult.model.model import Model, load_model
+    from penult.model.loading import load_model
+    from penult.model.model import Model
     from penult.model.published import Download, download
     from penult.nets import find as models
     from penult.table.extract import extract
@@ -139,7 +140,7 @@ _LAZY = {
     "extract": ("penult.table.extract", "extract"),
     "index": ("penult.analysis.neighbours", "index"),
     "inspect": ("penult.model.inspection", "inspect"),
-    "load_model": ("penult.model.model", "load_model"),
+    "load_model": ("penult.model.loading", "load_model"),
     "map": ("penult.analysis.projection", "project"),
     "merge": ("penult.table.merge", "merge"),
     "models": ("penult.nets", "find"),

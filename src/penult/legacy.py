@@ -27,10 +27,12 @@ from penult.checkpoints.base import WeightsFile
 from penult.checkpoints.numpy_objects import NAMES, PickledArray
 from penult.checkpoints.unpickle import ARRAYS, Limits, Unpickler
 from penult.errors import CheckpointError, SourceError
-from penult.model.model import Model, load_model
+from penult.model.loading import load_model
+from penult.model.model import Model
 from penult.store.messages import wrap_errors
 from penult.util.files import replacing
-from penult.util.progress import Counts, show_nothing
+from penult.util.notebook import shown
+from penult.util.progress import Counts
 from penult.util.text import quoted
 
 SUFFIXES = (".jpg", ".jpeg", ".bmp", ".png")
@@ -86,7 +88,7 @@ def compute_features(
     paths = _images(os.fspath(data_dir), failures)
     network = _network(model, checkpoint_file, preprocess)
     counts = Counts(listed=len(paths) + len(failures), failed=len(failures))
-    report = progress or show_nothing
+    report = shown(progress)
     report(counts)
     features: dict[str, NDArray[np.float32]] = {}
     with closing(network.stream(paths)) as outcomes:

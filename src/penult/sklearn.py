@@ -12,11 +12,13 @@ from typing import Any, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.engine import DeviceName
 from penult.errors import MissingExtraError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, ImageLike
 from penult.images.preprocess import Transform
-from penult.model.model import Model, load_model
+from penult.model.loading import load_model
+from penult.model.model import Model
 from penult.util.text import quoted
 
 try:
@@ -48,6 +50,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # it has
         ema: Whether to take moving averages.
         prefix: The copy of the network to take.
         exact: Whether to leave out what is faster.
+        device: What computes.
         max_pixels: Width times height of an image at most.
         max_bytes: Size of a file at most.
         max_seconds: What decoding may take.
@@ -76,6 +79,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # it has
         ema: bool = False,
         prefix: str = "",
         exact: bool = False,
+        device: DeviceName = "cpu",
         max_pixels: int | None = None,
         max_bytes: int | None = None,
         max_seconds: float | None = None,
@@ -91,6 +95,7 @@ class Embedder(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # it has
         self.ema = ema
         self.prefix = prefix
         self.exact = exact
+        self.device = device
         self.max_pixels = max_pixels
         self.max_bytes = max_bytes
         self.max_seconds = max_seconds

@@ -14,7 +14,7 @@ from penult.errors import ImageError, StoreError, UsageError
 from penult.images import Limits
 from penult.images.decode import load_for
 from penult.images.preprocess import PREPROCESSING, efficientnet, inception
-from penult.model.model import load_classifier
+from penult.model.loading import load_classifier
 from penult.util.progress import Counts, Timings
 
 LIMITS = Limits()

@@ -17,7 +17,8 @@ from penult.analysis.statistics import holm
 from penult.errors import UsageError
 from penult.store import Table
 from penult.util.checks import require_at_least, require_one_of
-from penult.util.progress import Steps, show_nothing
+from penult.util.notebook import shown
+from penult.util.progress import Steps
 from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
@@ -134,7 +135,7 @@ def compare(
         >>> import penult
         >>> penult.compare(["lite0.lance", "inception.lance"]).similarities  # doctest: +SKIP
     """
-    measures, show = _measures(metric), progress or show_nothing
+    measures, show = _measures(metric), shown(progress)
     sides_ = sides([*several(tables), *others], layer)
     if len(sides_) < 2:
         raise UsageError(f"only {quoted(sides_[0].name)}: name a second table, or a second layer")

@@ -24,7 +24,8 @@ from penult.analysis.vectors import Floats, unit_matrix
 from penult.errors import UsageError
 from penult.extraction.row_files import COLUMNS, RowFile, row_files
 from penult.store import Table, TableReader, open_table
-from penult.util.progress import Steps, show_nothing
+from penult.util.notebook import shown
+from penult.util.progress import Steps
 from penult.util.result import Result, Row
 from penult.util.text import plural
 
@@ -166,7 +167,7 @@ def duplicates(
     features = open_table(table)
     layer = features.layer(layer)
     limit = choose(features, layer) if threshold is None else Threshold(threshold)
-    order, show = _order(features), progress or show_nothing
+    order, show = _order(features), shown(progress)
     if not pixels:
         unit = unit_matrix(features, layer, order)
         groups = _groups(features, order, assign(unit, limit.cosine, progress=show))

@@ -17,7 +17,8 @@ from penult.analysis.sides import Places, Side, Tables, align, sides
 from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcnemar, wilson
 from penult.analysis.vectors import Floats
 from penult.errors import UsageError
-from penult.util.progress import Steps, show_nothing
+from penult.util.notebook import shown
+from penult.util.progress import Steps
 from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
@@ -208,7 +209,7 @@ def probe(
     sides_ = sides(tables, layer)
     images = _select_labelled(sides_, labels, folds)
     methods: dict[Method, Fit] = {"linear": linear, "knn": neighbours(k)}
-    show = progress or show_nothing
+    show = shown(progress)
     results: list[Probed] = []
     for side, places in zip(sides_, images.places, strict=True):
         vectors = side.vectors(places)

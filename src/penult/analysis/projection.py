@@ -17,7 +17,8 @@ from penult.errors import UsageError
 from penult.store import Table, TableReader, annotate, open_table
 from penult.util.checks import require_one_of, require_store
 from penult.util.machine import cores
-from penult.util.progress import Steps, show_nothing
+from penult.util.notebook import shown
+from penult.util.progress import Steps
 from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
@@ -113,7 +114,7 @@ def project(
         reduced = _reduce(features, features.layer(layer), sample, method)
         places = reduced
         if method == "tsne":
-            laid_out = _laid_out(reduced[sample], progress or show_nothing)
+            laid_out = _laid_out(reduced[sample], shown(progress))
             places = _place(reduced, sample, laid_out)
     places = _frame(places)
     found = Map(features.keys, places, method, len(sample))

@@ -3,7 +3,7 @@
 import typer
 
 PANELS = {
-    "Extract": ("extract", "merge", "classify", "failures", "verify"),
+    "Extract": ("extract", "classify", "failures", "verify", "merge"),
     "Use a table": (
         "info",
         "view",
@@ -24,12 +24,12 @@ PANELS = {
 
 
 def arrange(app: typer.Typer) -> None:
-    """Put each command in its panel, and all in this order; one without a panel is an error."""
+    """Put each command in its panel, and all in this order; a test holds that each has one."""
     panels = {name: panel for panel, names in PANELS.items() for name in names}
-    order = list(panels)
+    order = {name: place for place, name in enumerate(panels)}
     for command in app.registered_commands:
-        command.rich_help_panel = panels[_name(command)]
-    app.registered_commands.sort(key=lambda command: order.index(_name(command)))
+        command.rich_help_panel = panels.get(_name(command), "Others")
+    app.registered_commands.sort(key=lambda command: order.get(_name(command), len(order)))
 
 
 def _name(command: typer.models.CommandInfo) -> str:

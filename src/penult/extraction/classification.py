@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from penult.extraction.wordlists import Templates, Words, read_templates, read_words
 from penult.extraction.zero_shot import Labels, require_shared, softmax
 from penult.images import ImageLike, Item, Sources, find_images
-from penult.model.model import Model, load_classifier, load_model, make_model
+from penult.model.loading import load_classifier, load_model, make_model
+from penult.model.model import Model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.util.checks import require_at_least
 

@@ -9,7 +9,8 @@ from penult.images import Source
 from penult.model.model import Model
 from penult.model.stream import Outcome
 from penult.store import Row, TableWriter
-from penult.util.progress import Counts, Timings, show_nothing
+from penult.util.notebook import shown
+from penult.util.progress import Counts, Timings
 from penult.util.signals import delay_stops
 
 COMMIT_ROWS = 256
@@ -45,7 +46,7 @@ def fill(
     table.note(model.recipe.weights_notes)
     if prune:
         counts.removed = _prune(table, changes, source)
-    _compute(table, model, jobs, counts, progress or show_nothing)
+    _compute(table, model, jobs, counts, shown(progress))
 
 
 def _reassign(table: TableWriter, changes: Changes) -> tuple[Counts, list[Job]]:

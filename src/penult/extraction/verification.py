@@ -20,7 +20,8 @@ from penult.model.recipe import Recipe
 from penult.model.stream import Outcome
 from penult.store import TableReader, open_table
 from penult.util.checks import number_or_none, require_at_least
-from penult.util.progress import Counts, show_nothing
+from penult.util.notebook import shown
+from penult.util.progress import Counts
 from penult.util.result import Result
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
@@ -108,7 +109,7 @@ def verify(
             yield row.image
 
     counts = Counts(listed=len(places))
-    report = progress or show_nothing
+    report = shown(progress)
     report(counts)
     with closing(model.stream(images())) as outcomes:
         for outcome in outcomes:

@@ -9,7 +9,8 @@ from penult.errors import UsageError
 from penult.extraction import keeping
 from penult.extraction.run import Progress, fill
 from penult.images import Columns, Share, Source, Sources, as_sequence, find_images
-from penult.model.model import Model, begin_model, make_model
+from penult.model.loading import begin_model, make_model
+from penult.model.model import Model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
 from penult.table.features import Features
