@@ -86,12 +86,28 @@ def test_a_white_shape_is_not_a_black_one_nor_nothing(compare):
     assert compare(white, Image.new("RGB", (96, 96), "white")) == DIFFERENT
 
 
-@pytest.mark.parametrize("letters", ["CO", "OQ", "EF", "CG", "PR"])
+@pytest.mark.parametrize("letters", ["CO", "OQ", "EF", "CG", "PR", "db"])
 @pytest.mark.parametrize("ground", [(0, 0, 0, 0), (255, 255, 255, 255)])
 def test_letters_that_share_most_strokes_differ(compare, letters, ground):
     one, other = (glyph(letter, ground, "black") for letter in letters)
     assert compare(one, other) == DIFFERENT
     assert compare(one, halved(one)) == SAME
+
+
+def test_an_arrow_to_the_other_side_differs(compare):
+    arrow = glyph("<", "white", "black")
+    assert compare(arrow, ImageOps.mirror(arrow)) == DIFFERENT
+
+
+@pytest.mark.parametrize("letters", ["CD", "Xr", "f*"])
+def test_strong_compression_does_not_make_a_mark_of_a_letter(compare, letters):
+    icons = []
+    for letter in letters:
+        icon = Image.new("RGBA", (96, 96), (0, 0, 0, 0))
+        ImageDraw.Draw(icon).ellipse((4, 4, 92, 92), "#1e50a0")
+        icon.alpha_composite(glyph(letter, (0, 0, 0, 0), "white"))
+        icons.append(icon)
+    assert compare(*icons, kind="webp", a={"quality": 30}, b={"quality": 30}) == DIFFERENT
 
 
 def test_the_same_letter_in_another_colour_differs(compare):

@@ -9,6 +9,7 @@ import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 from archives import info, tar, zipped
 
@@ -317,3 +318,21 @@ def test_lists_of_archives_are_remembered_until_they_change():
     before = open_container(str(path))
     os.utime(path, ns=(7, 7))
     assert open_container(str(path)) is not before
+
+
+@pytest.mark.parametrize("kind", [".tar", ".tar.gz"])
+@pytest.mark.parametrize("count", [5_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_memory_is_flat_over_many_members(kind, count):
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as archive:
+        for n in range(count):
+            archive.addfile(info(f"folder/{n:08}.jpg", size=500), io.BytesIO(b"%500d" % n))
+            archive.members.clear()
+    data = raw.getvalue()
+    Path(f"s{kind}").write_bytes(gzip.compress(data, 1) if kind == ".tar.gz" else data)
+    del data, raw
+    process = psutil.Process()
+    before = process.memory_info().rss
+    for n, item in enumerate(find_images(f"s{kind}")):
+        assert int(item.image.read(500)) == n
+    assert process.memory_info().rss - before < (20 << 20) + 300 * count

@@ -4,8 +4,8 @@ A network's features say that two pages of text, or two glyphs, are alike; only 
 they are the same. So edges have to agree everywhere: of each tile that has some, the correlation of
 the differences of neighbours is taken, down and across apart, as all lines of text have the same
 rows. A photo may have a mark on it, which one picture has and the other hasn't, on part of it; in
-what is drawn a stroke more is another sign. Beside edges, colours, levels and contrast have to
-agree, as far as copies that are brighter or darker do.
+what is drawn a stroke more is another sign, and so is what is mirrored. Beside edges, colours,
+levels and contrast have to agree, as far as copies that are brighter or darker do.
 
 The figures were chosen by `benchmarks/duplicates.py`, which shows what they find and mistake.
 """
@@ -27,8 +27,8 @@ ALIKE = 0.75  # mean correlation of tiles
 MARKED = 0.25  # share of a photo's tiles that a mark may cover
 FLAT = 1.0  # mean square of differences, in levels, below which a tile has no edges
 FLAT_RANGE = 4.0  # levels that a picture without edges may have
-SHADES = (0.5, 8.0)  # difference of neighbours, in levels, that is shade rather than edge
-DRAWN = 0.2  # share of pixels with shades below which a picture is drawn
+SHADES = (1.0, 8.0)  # difference of neighbours, in levels, that is shade rather than edge
+DRAWN = 0.125  # share of pixels with shades below which a picture is drawn
 STROKE = 0.5  # difference of a tile, in mean tiles, that is another stroke
 CONTRAST = 2.0  # times that of the other
 LEVEL, FLAT_LEVEL = 80.0, 16.0  # difference of means, and of those of pictures without edges
@@ -83,10 +83,11 @@ def _agree(one: Copies, other: Copies) -> Booleans:
     found = _flat(one) & _flat(other) & _near_levels(one, other)
     placed, maps = place(one.greys, other.greys)
     placed_mirrored, maps_mirrored = place(one.greys, other.greys[..., ::-1])
-    turned = placed_mirrored > placed
+    drawn = np.minimum(one.shades, other.shades) < DRAWN
+    turned = (placed_mirrored > placed) & ~drawn
     other = other.mirror(turned)
     maps = np.where(turned[:, None, None], maps_mirrored, maps)
-    left = np.flatnonzero(np.maximum(placed, placed_mirrored) >= PLACED)
+    left = np.flatnonzero(np.where(turned, placed_mirrored, placed) >= PLACED)
     found[left] |= _same(one.select(left), other.select(left), maps[left])
     left = left[~found[left]]
     for side in (16, 32, 64):

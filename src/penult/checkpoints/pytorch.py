@@ -39,7 +39,7 @@ VERSIONS = [b"%d" % version for version in range(1, 11)]  # of the zip layout, a
 _MAGIC_OPCODE = b"\x8a\x0a" + MAGIC.to_bytes(10, "little") + b"."  # LONG1, STOP
 _RESAVE = "load it with PyTorch and torch.save the state_dict again"
 _SAVE_STATE = (  # of a model that was pickled as a whole, or beside other things
-    "save m.state_dict() of m = torch.load(…, weights_only=False), or of a model in it"
+    "save state_dict() of torch.load(…, weights_only=False), or of its model"
 )
 
 

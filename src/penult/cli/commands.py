@@ -1,7 +1,9 @@
 """The commands: each parses its arguments, makes one call of the Python API and prints."""
 
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -197,12 +199,16 @@ def models(
 ) -> None:
     """List the networks; weights come from a package (pip) or from your own file (-w).
 
+    Then torchvision's weights, and short names for repositories of the Hugging Face hub; any other
+    repository goes by its own name, such as timm/resnet50.a1_in1k.
+
     Example: penult models '*lite*'
     """
     from penult.nets import describe as describe_network  # which needn't know files, so no engine
 
     described = [describe_network(spec.name) for spec in penult.models(pattern)]
-    show_networks.models(described, as_json=as_json)
+    others = [each for each in _of_libraries() if fnmatchcase(each["network"], pattern)]
+    show_networks.models(described, others, as_json=as_json)
 
 
 @app.command()
@@ -261,6 +267,24 @@ def export(
     features.export(out, layer=layer, program=program)
     words = opening(features, out, layer, program)
     show.say(f"{out}: {len(features)} images" + (f"; open it by: {words}" if words else ""))
+
+
+def _of_libraries() -> Iterator[dict[str, Any]]:
+    from penult.hub import SHORT
+    from penult.nets import torchvision
+
+    for each in torchvision.published():
+        yield {
+            "network": each.name,
+            "size": each.size,
+            "top1": each.top1,
+            "top5": each.top5,
+            "megabytes": each.megabytes,
+            "licence": each.licence,
+            "weights": each.weights.url,
+        }
+    for short, name in SHORT.items():
+        yield {"network": short, "weights": name}
 
 
 def fetched(model: str | None, weights: "str | Path | None") -> None:

@@ -27,6 +27,9 @@ class Declared:
             "takes the class token.",
         ),
     ] = "avg"
+    normalize: Annotated[
+        bool, typer.Option("--normalize", help="Divide each vector by its length.")
+    ] = False
     size: Annotated[
         int | None,
         typer.Option(

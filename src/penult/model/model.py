@@ -3,11 +3,11 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from penult.images.processes import warm_up
 from penult.images.shared import Setup
 from penult.model.network import CheckpointNetwork, Network, load_network
 from penult.model.recipe import ModelOptions, Recipe, takes_options
-from penult.model.stream import Outcome, Pace, stream
+from penult.model.stream import Outcome, Pace, require_several, stream
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.file import is_onnx
 from penult.onnx.origin import Origin
@@ -27,6 +27,9 @@ from penult.util.machine import workers
 from penult.util.progress import Timings
 from penult.util.text import matching, quoted
 from penult.version import __version__
+
+if TYPE_CHECKING:
+    from penult.model.text import TextModel
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -54,7 +57,8 @@ class Model:
         engine: EngineFactory = OnnxRuntime,
     ) -> None:
         asked = recipe or Recipe.of(network)
-        cut = network.cut([network.layer_name(name) for name in asked.layers], asked.pool)
+        layers = [network.layer_name(name) for name in asked.layers]
+        cut = network.cut(layers, asked.pool, normalized=asked.normalize)
         self.network = network
         self.outputs = cut.outputs
         self.preprocessing = asked.preprocessing
@@ -78,12 +82,16 @@ class Model:
         if self._is_closed:
             raise UsageError(f"this {self.network.name} is closed: load it again")
         if self._process != os.getpid():
-            self._start(self.network.cut(list(self.outputs), self.pool))
+            again = self.network.cut(
+                list(self.outputs), self.pool, normalized=self._asked.normalize
+            )
+            self._start(again)
 
     def close(self) -> None:
         """Let go of the engine and its memory; calls that are under way end well."""
         self._is_closed = True
         self.__dict__.pop("engine", None)
+        self.__dict__.pop("text", None)
         if "classifier" in self.__dict__:
             self.classifier.close()
 
@@ -127,11 +135,42 @@ class Model:
         """
         name = self._one_layer(layer)
         rows = [np.empty((0, *self.outputs[name]), np.float32)]
-        for index, outcome in enumerate(self.stream(_require_several(images))):
+        for index, outcome in enumerate(self.stream(require_several(images))):
             if outcome.error:
                 raise ImageError(outcome.error.code, f"image {index}: {outcome.error.detail}")
             rows.append(outcome.vectors[name][None])
         return np.concatenate(rows)
+
+    def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
+        """Return one row of features a text, to be compared with those of images by their cosine.
+
+        Args:
+            texts: Words in a language that the network was trained with; one that is too long for
+                it is cut, as its library does.
+            templates: Texts with `{}` in the place of the words, such as 'a photo of a {}.'. With
+                them a row is the average over all, each normalised, and normalised again.
+
+        Returns:
+            float32 (n, width); not normalised, unless there are templates.
+
+        Raises:
+            NetworkError: The network has no text tower; the message names some that have.
+            UsageError: A text can't be used, or there is no tokenizer beside the weights.
+            MissingExtraError: `penult[text]` isn't installed.
+        """
+        self._require_open()
+        return self.text.embed_text(texts, templates=templates)
+
+    @cached_property
+    def text(self) -> "TextModel":
+        """The text tower beside the network, loaded when it is first used.
+
+        Raises:
+            NetworkError: There is none; the message names some networks that have one.
+        """
+        from penult.model.text import load_text
+
+        return load_text(self._asked)
 
     def logits(self, images: Iterable[ImageLike]) -> Floats:
         """Return the classifier's output before the softmax, float32 (n, classes).
@@ -148,9 +187,8 @@ class Model:
         if list(self.outputs) == [self.network.logits]:
             return self
         layers: dict[str, Shape] = {self.network.logits: ()}
-        return Model(
-            self.network, replace(self._asked, layers=layers, pool="avg"), self._make_engine
-        )
+        asked = replace(self._asked, layers=layers, pool="avg", normalize=False)
+        return Model(self.network, asked, self._make_engine)
 
     def write_onnx(self, out: str | Path) -> Path:
         """Write the network up to the layers asked for as an ONNX file, weights included.
@@ -173,7 +211,13 @@ class Model:
             weights_sha256=self.network.digest(),
             version=__version__,
         )
-        self.network.write(Path(out), list(self.outputs), self.pool, origin.metadata())
+        self.network.write(
+            Path(out),
+            list(self.outputs),
+            self.pool,
+            origin.metadata(),
+            normalized=self._asked.normalize,
+        )
         return Path(out)
 
     @property
@@ -239,6 +283,7 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
             the largest values (`max`) over all places of the image, the class token, which is the
             first (`cls`), both that and the average (`cls+avg`), or the whole layer as it is,
             height × width × channels or tokens × channels (`none`).
+        normalize: Divide each vector by its length, the square root of its sum of squares.
         size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. A name
             (`raw` is what scripts without normalisation feed: squashed pixels from 0 to 255), words
@@ -350,14 +395,3 @@ def _is_packaged(recipe: Recipe) -> bool:
     spec = lookup(recipe.network)
     packaged = spec.weights if spec else None
     return isinstance(packaged, PackagedWeights) and packaged.sha256 == recipe.weights_sha256
-
-
-def _require_several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
-    if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
-        raise UsageError("features takes several images: put a single one in a list")
-    if isinstance(images, np.ndarray) and images.ndim != 4:
-        raise UsageError(
-            f"an array of images has 4 dimensions (n, height, width, 3), not {images.ndim}: "
-            "put a single image in a list"
-        )
-    return images

@@ -37,6 +37,7 @@ class ModelOptions(TypedDict, total=False):
     weights: str | Path | None
     layer: str | Sequence[str]
     pool: Pool
+    normalize: bool
     size: int | None
     preprocess: str | Path | Transform | None
     decode: Decode
@@ -82,6 +83,7 @@ class Recipe:
     exact: bool = False
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     pool: Pool = "avg"
+    normalize: bool = False
     size: int
     preprocessing: Transform
     decode: Decode = "exact"
@@ -122,6 +124,7 @@ class Recipe:
             exact=network.exact,
             settings=network.settings,
             pool=options.get("pool", "avg"),
+            normalize=options.get("normalize", False),
             size=network.size,
             preprocessing=_preprocessing(network, options.get("preprocess"), options.get("size")),
             decode=options.get("decode", "exact"),

@@ -19,6 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from math import ceil
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Semaphore
 from time import perf_counter, thread_time
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.engine import Engine
-from penult.errors import ImageError
+from penult.errors import ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.prepare import Prepared
 from penult.images.shared import Setup
@@ -216,6 +217,22 @@ def stream(
                 _add(timings, finished)
                 yield from finished.outcomes
                 waiting = perf_counter()
+
+
+def require_several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
+    """Return images as they are, if they are several.
+
+    Raises:
+        UsageError: It is a single one.
+    """
+    if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
+        raise UsageError("features takes several images: put a single one in a list")
+    if isinstance(images, np.ndarray) and images.ndim != 4:
+        raise UsageError(
+            f"an array of images has 4 dimensions (n, height, width, 3), not {images.ndim}: "
+            "put a single image in a list"
+        )
+    return images
 
 
 def _add(timings: Timings, finished: _Finished) -> None:

@@ -87,14 +87,14 @@ class Pretrained:
         """Build the graph; every layer is listed under its original name, in order.
 
         Raises:
-            NetworkError: Images of that size are too small for the network.
+            NetworkError: The network can't take images of that size.
         """
         side = size or self.size
         pixels = images(side, self.architecture.channels)
         try:
             return self.architecture.build(pixels, classes or self.classes)
         except NetworkError as exc:
-            raise NetworkError(f"{side}×{side} is too small for {self.name}: {exc}") from exc
+            raise NetworkError(f"{self.name} can't take {side}×{side}: {exc}") from exc
 
 
 @dataclass(frozen=True, slots=True)

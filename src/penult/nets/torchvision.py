@@ -7,10 +7,10 @@ the default. Accuracy is that of ILSVRC-2012 validation, single crop, as publish
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from penult.images import preprocess
 from penult.images.preprocess import Scaled, Transform
-from penult.images.resampling import Kernel
 from penult.nets.spec import PublishedWeights
 
 LIBRARY = "torchvision/"
@@ -45,7 +45,7 @@ class Published:
     file: str
     size: int
     resize: int
-    kernel: Kernel
+    kernel: Literal["bilinear", "bicubic"]
     numbers: str
     megabytes: int
     top1: float | None
@@ -70,6 +70,18 @@ class Published:
         return Transform(made.geometry, _NUMBERS[self.numbers])
 
 
+def preprocess_for(network: str, size: int) -> Transform:
+    """Make what the default weights of a network take; of one without, as most networks do."""
+    row = find(f"{LIBRARY}{network}")
+    return row.preprocess(size) if row else preprocess.torchvision(size)
+
+
+@cache
+def networks() -> frozenset[str]:
+    """The names of the networks."""
+    return frozenset(each.network for each in published())
+
+
 @cache
 def published() -> tuple[Published, ...]:
     """List all weights, those of a network together, its default last."""
@@ -86,6 +98,12 @@ def find(name: str) -> Published | None:
 def find_file(file: str) -> Published | None:
     """Return the weights whose file is called so."""
     return next((each for each in published() if each.file == file), None)
+
+
+def preprocess_as_published(name: str, size: int) -> Transform:
+    """Make what a network's default weights take; of another network, what most of them do."""
+    row = find(name)
+    return row.preprocess(size) if row else preprocess.torchvision(size)
 
 
 def _row(line: str) -> Published:

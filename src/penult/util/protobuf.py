@@ -56,7 +56,7 @@ class Message:
         MalformedError: As do all methods, if there is something else than was asked for.
     """
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: memoryview, most: int = MAX_FIELDS) -> None:
         self._fields: dict[int, list[int | memoryview]] = {}
         at = count = 0
         while at < len(data):
@@ -64,8 +64,8 @@ class Message:
             value, at = _value(data, at, tag & 7)
             self._fields.setdefault(tag >> 3, []).append(value)
             count += 1
-            if count > MAX_FIELDS:
-                raise MalformedError(f"a message of more than {MAX_FIELDS} fields")
+            if count > most:
+                raise MalformedError(f"a message of more than {most} fields")
 
     def __contains__(self, field: int) -> bool:
         return field in self._fields
