@@ -2,6 +2,9 @@
 
 import io
 import os
+import signal
+import subprocess
+import sys
 import tarfile
 
 import lance
@@ -191,3 +194,28 @@ def test_classify_and_features_read_archives(images, model, tmp_path):
     found = [*penult.classify(archive, model, k=1)]
     assert [reduced(each.key) for each in found] == list(images)
     assert [each.key for each in found if each.error] == ["s.tar.gz#broken.jpg"]
+
+
+@pytest.mark.parametrize("kind", KINDS[1:5])
+def test_a_run_that_was_killed_goes_on(kind, images, folder, tmp_path):
+    archive = pack(tmp_path / kind, images)
+    options = {"key": "name"} if archive.suffix in TABLES else {}
+    script = (
+        "import os, signal, sys, penult\n"
+        "from penult.extraction import run\n"
+        "run.COMMIT_ROWS = 2\n"
+        "stop = lambda counts: counts.ok == 5 and os.kill(os.getpid(), signal.SIGKILL)\n"
+        "penult.extract(sys.argv[1], out=sys.argv[2], progress=stop, **eval(sys.argv[3]))\n"
+    )
+    table = tmp_path / "t.lance"
+    done = subprocess.run(
+        [sys.executable, "-c", script, archive, table, repr(options)], check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    begun = len(penult.open(table))
+    assert 0 < begun < len(folder)
+    counts = []
+    features = penult.extract(archive, out=table, progress=counts.append, **options)
+    assert counts[-1].skipped == begun
+    assert [reduced(key) for key in features.keys] == folder.keys
+    assert features.numpy().tobytes() == folder.numpy().tobytes()

@@ -8,7 +8,9 @@ import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from time import monotonic
 
+import psutil
 import pytest
 from archives import info, tar, zipped
 
@@ -317,3 +319,42 @@ def test_lists_of_archives_are_remembered_until_they_change():
     before = open_container(str(path))
     os.utime(path, ns=(7, 7))
     assert open_container(str(path)) is not before
+
+
+@pytest.mark.parametrize("kind", [".tar", ".tar.gz"])
+@pytest.mark.parametrize("count", [5_000, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_memory_is_flat_over_many_members(kind, count):
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w") as archive:
+        for n in range(count):
+            archive.addfile(info(f"folder/{n:08}.jpg", size=500), io.BytesIO(b"%500d" % n))
+            archive.members.clear()
+    data = raw.getvalue()
+    Path(f"s{kind}").write_bytes(gzip.compress(data, 1) if kind == ".tar.gz" else data)
+    del data, raw
+    process = psutil.Process()
+    before = process.memory_info().rss
+    for n, item in enumerate(find_images(f"s{kind}")):
+        assert int(item.image.read(500)) == n
+    assert process.memory_info().rss - before < (20 << 20) + 300 * count
+
+
+@pytest.mark.parametrize("kind", [".tar", ".tar.gz", ".tar.zst", ".zip"])
+@pytest.mark.parametrize("count", [100, pytest.param(5000, marks=pytest.mark.slow)])
+def test_mutants_give_images_or_reasons(kind, count):
+    """A hang was found so: by 7,000 mutants; the time of all is bounded by what they hold."""
+    members = [(f"d/{n}.jpg", random.Random(n).randbytes(200)) for n in range(6)]
+    path = packed(f"s{kind}", [*members, ("n/" * 120 + "x.jpg", b"long"), ("é.jpg", b"u")])
+    whole = path.read_bytes()
+    for seed in range(count):
+        noise, raw = random.Random(seed), bytearray(whole)
+        for _ in range(noise.choice([1, 3, 10])):
+            raw[noise.randrange(len(raw))] = noise.choice([0, 0x80, 0xFF, noise.randrange(256)])
+        path.write_bytes(raw[: noise.choice([None, noise.randrange(len(raw))])])
+        began = monotonic()
+        try:
+            reasons = [each for each in listed(path).values() if isinstance(each, str)]
+        except SourceError as error:
+            reasons = [str(error)]
+        assert all(reason.isprintable() for reason in reasons)
+        assert monotonic() - began < 10

@@ -110,6 +110,8 @@ def altered(**fields):
         (altered(type=b"L").ljust(1024, b"x") * 99, "too many headers"),
         (altered(type=b"L").ljust(1024, b"x") + bytes(512), "a name without a member"),
         (altered(type=b"x", size=b"10") + b"0 path=".ljust(512, b"\0"), "a damaged pax header"),
+        # a record that begins with no length must not lead back to the first
+        (altered(type=b"x", size=b"24") + b"9 path=a\nxxxxxxxxxx\n".ljust(512, b"\0"), "pax"),
         (altered(type=b"x", size=b"10") + b"99 a=b\n".ljust(512, b"\0"), "a damaged pax header"),
         (
             altered(type=b"x", size=b"14") + b"12 size=-99\n".ljust(512, b"\0") + altered(),

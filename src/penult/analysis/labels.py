@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from penult.errors import UsageError
+from penult.images.names import is_table, within
 from penult.util.text import one_line, quoted
 
 Labels: TypeAlias = str | Path | Mapping[str, str] | Mapping[str, int]
@@ -30,9 +31,17 @@ def labels_of(labels: Labels, known: Collection[str]) -> dict[str, str]:
     if isinstance(labels, Mapping):
         return _check(((key, str(label), "labels") for key, label in labels.items()), known)
     if str(labels) == PARENT:
-        folders = {key: PurePosixPath(key).parent.name for key in known}
+        folders = {key: _folder(key) for key in known}
         return {key: folder for key, folder in folders.items() if folder}
     return _check(_rows(Path(labels)), known)
+
+
+def _folder(key: str) -> str:
+    """The folder that an image lies in, within its archive if it's in one; rows lie in none."""
+    inside = within(key)
+    if inside and is_table(inside.container):
+        return ""
+    return PurePosixPath(inside.name if inside else key).parent.name
 
 
 def _check(rows: Iterator[tuple[str, str, str]], known: Collection[str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from penult.errors import ImageError
-from penult.images import Readable, Version
+from penult.images import Item, Readable, Version
 from penult.images.containers import is_gone, item_at
 from penult.images.names import from_key, within
 
@@ -67,7 +67,8 @@ class RowFile(NamedTuple):
 
     def image(self) -> Readable | None:
         """What is decoded, if it is still the same."""
-        return item_at(self.place).image if self.state() == "same" else None
+        item = self._same_item()
+        return item.image if item else None
 
     def state(self) -> State:
         """Look at it, and read it where only its content can tell.
@@ -75,20 +76,24 @@ class RowFile(NamedTuple):
         Size and time of change say that it's the same. Where the time alone differs, its digest
         does, if the row has one: so a file that was touched or copied back is still the same.
         """
-        try:
-            version = item_at(self.place).version()
-            if same(self, version) or self._same_content(version):
-                return "same"
-        except (OSError, ValueError, ImageError):
-            return "gone" if is_gone(self.place) else "changed"
-        return "changed"
+        if self._same_item():
+            return "same"
+        return "gone" if is_gone(self.place) else "changed"
 
     def digest(self) -> str | None:
         """SHA-256 of it as it is, if it's still the same and can be read."""
-        if self.state() != "same":
-            return None
+        item = self._same_item()
         try:
-            return _digest(self.place, item_at(self.place).version())
+            return _digest(self.place, item.version()) if item else None
+        except (OSError, ValueError, ImageError):
+            return None
+
+    def _same_item(self) -> Item | None:
+        """The image, if it is still the same and can be looked at."""
+        try:
+            item = item_at(self.place)
+            version = item.version()
+            return item if same(self, version) or self._same_content(version) else None
         except (OSError, ValueError, ImageError):
             return None
 

@@ -131,9 +131,9 @@ def _records(data: bytes, at: int) -> Iterator[tuple[str, str]]:
     place = 0
     while place < len(data) and data[place]:
         space = data.find(b" ", place, place + 8)
-        digits = data[place:space] if space > 0 else b""
+        digits = data[place:space] if space > place else b""
         end = place + int(digits) if digits.isdigit() else 0
-        if not space < end <= len(data) or data[end - 1] != 0x0A:
+        if not place < space < end <= len(data) or data[end - 1] != 0x0A:
             raise TarError(f"byte {at + place}: a damaged pax header")
         keyword, _, value = data[space + 1 : end - 1].partition(b"=")
         yield _text(keyword), _text(value)
