@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 
 import penult
+from penult import graph
+from penult.engine import OnnxRuntime
 from penult.engine.devices import find
 from penult.errors import NetworkError
 from penult.extraction.verification import TOLERANCE
+from penult.onnx.writer import to_onnx
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +56,10 @@ def test_a_model_is_sent_with_its_device(openvino, photos):
     np.testing.assert_array_equal(
         sent.logits([photos / "hens.jpg"]), model.logits([photos / "hens.jpg"])
     )
+
+
+def test_tf_slims_sixth_isnt_made_exact(openvino):
+    cut = to_onnx({"gate": graph.hard_sigmoid(graph.images(5))}, lambda v: v)
+    batch = np.random.default_rng(0).normal(scale=4, size=(2, 5, 5, 3)).astype(np.float32)
+    here, there = (OnnxRuntime(cut, provider=find(name)) for name in ("cpu", "openvino"))
+    np.testing.assert_allclose(there.run(batch)["gate"], here.run(batch)["gate"], atol=1e-6)

@@ -178,7 +178,8 @@ def silu(x: Value) -> Value:
 
 def hard_sigmoid(x: Value) -> Value:
     """Return min(max(x + 3, 0), 6) · 0.16667, rounded as TF-Slim rounds a sixth."""
-    return _apply("Mul", relu6(_apply("Add", x, _THREE)), _SIXTH)
+    # to the bit the same as if it were clipped first; of that, OpenVINO makes an exact sixth
+    return _apply("Clip", _apply("Mul", _apply("Add", x, _THREE), _SIXTH), _ZERO, _SIX_SIXTHS)
 
 
 def exact_hard_sigmoid(x: Value) -> Value:
@@ -287,6 +288,7 @@ _ZERO = Constant((), (), lambda: np.array(0))
 _SIX = Constant((), (), lambda: np.array(6))
 _THREE = Constant((), (), lambda: np.array(3))
 _SIXTH = Constant((), (), lambda: np.array(0.16667))
+_SIX_SIXTHS = Constant((), (), lambda: np.array(np.float32(6) * np.float32(0.16667)))
 _FIRST = Constant((), (), lambda: np.array(0), "int64")
 
 
