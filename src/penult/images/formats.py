@@ -12,6 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 from penult.errors import ImageError
+from penult.images.jpeg import require_few_scans
 from penult.images.png import without_metadata
 
 if TYPE_CHECKING:
@@ -80,6 +81,8 @@ def open_lazily(data: bytes) -> ImageFile:
         raise ImageError("unsupported_format", needs) from error
     if kind == "PNG":
         data = without_metadata(data)
+    if kind == "JPEG":
+        require_few_scans(data)
     image = cast("ImageFile", getattr(plugin, name)(BytesIO(data)))
     if kind == "PNG" and "transparency" in image.info:
         image.info["transparency"] = _transparent_colour(image, depth=data[24])
