@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
 from penult.errors import SourceError, UsageError
 from penult.images.decode import ImageLike
 from penult.images.names import as_key, from_key, reason
+from penult.util.files import held_time
 from penult.util.text import quoted
 
 if TYPE_CHECKING:
@@ -116,9 +117,9 @@ class ImageFile:
         return self.path
 
     def version(self) -> Version:
-        """The file's size and the time of its last change."""
+        """The file's size and the time of its last change, as tables hold it."""
         status = os.stat(self.path)  # noqa: PTH116 -- by text
-        return Version(status.st_size, status.st_mtime_ns)
+        return Version(status.st_size, held_time(status.st_mtime_ns))
 
     def digest(self) -> str | None:
         """SHA-256 of a regular file; None for others: to open a pipe would wait for ever."""

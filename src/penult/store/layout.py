@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from penult.errors import StoreError
 from penult.store.messages import wrap_errors
+from penult.util.files import held_time
 from penult.util.text import describe, differences, quoted
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 FORMAT = 2
 DOCUMENT = b"penult"  # where the schema's metadata holds the document of origin
 RESERVED = {"key", "keys", "path", "width", "height", "bytes", "mtime", "sha256", "error"}
-_INT64 = 2**63 - 1
 
 Shape = tuple[int, ...]
 
@@ -205,7 +205,7 @@ def file_columns(files: Sequence[File]) -> dict[str, Any]:
         "key": [file.key for file in files],
         "path": [file.path for file in files],
         "bytes": [file.bytes for file in files],
-        "mtime": [max(-_INT64, min(file.mtime_ns, _INT64)) for file in files],
+        "mtime": [held_time(file.mtime_ns) for file in files],
         "sha256": [file.sha256 for file in files],
     }
 
