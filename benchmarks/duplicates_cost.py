@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 from processes import measure
-from search import table
+from search import synthetic, table
 
 COMMAND = [sys.executable, "-m", "penult"]
 
@@ -21,7 +21,7 @@ def main(rows: int = 100_000, width: int = 1280) -> None:
     """Measure in a folder on this disk: /tmp may be memory."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         path = Path(folder, "large.lance")
-        table(path, rows, width)
+        table(path, synthetic(rows, width), width)
         idle = measure([*COMMAND, "info", path], {})
         run = measure([*COMMAND, "duplicates", path, "--no-pixels"], {})
     print(

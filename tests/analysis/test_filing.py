@@ -2,8 +2,10 @@
 
 import errno
 import os
+from dataclasses import replace
 
 import pytest
+from PIL import Image
 
 from penult.analysis import filing
 from penult.errors import SourceError
@@ -11,14 +13,16 @@ from penult.errors import SourceError
 
 @pytest.fixture
 def propose(make_table, tmp_path):
-    """Files of the same features, a.jpg being the one to keep, in a folder `in`."""
+    """Files of the same picture and features, a.jpg being the one to keep, in a folder `in`."""
 
-    def propose(*names, changes=None):
+    def propose(*names, changes=None, broken=()):
         facts = {}
         for name in names:
             path = tmp_path / "in" / name.replace("../", "")
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(name)
+            Image.new("RGB", (8, 8), "white").save(path, "PNG")
+            picture = b"" if name in broken else path.read_bytes()
+            path.write_bytes(picture + name.encode())  # no other has its content
             found = path.stat()
             facts[name] = {"path": str(path), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
         facts["a.jpg"]["width"] = 99
@@ -32,8 +36,27 @@ def propose(make_table, tmp_path):
 def test_moved_files_keep_their_folders(propose, tmp_path):
     found = propose("a.jpg", "b.jpg", "sub/c.jpg")
     assert filing.move(found, tmp_path / "out") == 2
-    assert (tmp_path / "out/sub/c.jpg").read_text() == "sub/c.jpg"
+    assert (tmp_path / "out/sub/c.jpg").read_bytes().endswith(b"sub/c.jpg")
     assert [p.name for p in (tmp_path / "in").rglob("*.jpg")] == ["a.jpg"]
+
+
+def test_what_features_alone_decided_stays_unless_it_is_asked_for(propose, tmp_path):
+    found = propose("a.jpg", "b.jpg", "c.jpg", broken=["b.jpg"])
+    marks = {image.key: image.features_alone for image in found.dropped}
+    assert (marks, found.by_features_alone) == ({"b.jpg": True, "c.jpg": False}, 1)
+    rows = {row["key"]: row["features_alone"] for row in filing.rows(found)}
+    assert rows == {"a.jpg": False, "b.jpg": True, "c.jpg": False}
+    assert filing.hard_link(found, tmp_path / "linked") == 1
+    assert filing.hard_link(found, tmp_path / "all", features_alone=True) == 2
+    assert filing.move(found, tmp_path / "out") == 1
+    assert sorted(p.name for p in (tmp_path / "in").iterdir()) == ["a.jpg", "b.jpg"]
+    assert filing.move(replace(found, groups=rest(found)), tmp_path / "out", features_alone=True)
+    assert [p.name for p in (tmp_path / "in").iterdir()] == ["a.jpg"]
+
+
+def rest(found):
+    [group] = found.groups
+    return (replace(group, drop=tuple(image for image in group.drop if image.features_alone)),)
 
 
 def test_linked_files_stay(propose, tmp_path):
@@ -87,7 +110,7 @@ def test_gone_files_are_refused(propose, tmp_path):
 def test_a_table_without_paths_is_refused(propose, tmp_path):
     found = propose("a.jpg", "b.jpg", changes={"b.jpg": {"path": None}})
     with pytest.raises(SourceError, match=r"the table doesn't say where 'b\.jpg' is"):
-        filing.move(found, tmp_path / "out")
+        filing.move(found, tmp_path / "out", features_alone=True)
 
 
 def test_another_disk_is_refused(propose, tmp_path, monkeypatch):

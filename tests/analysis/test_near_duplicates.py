@@ -9,8 +9,8 @@ import pytest
 from PIL import Image, ImageOps
 
 import penult
-from penult.analysis import near_duplicates, vectors
-from penult.analysis.near_duplicates import THRESHOLD, assign
+from penult.analysis import vectors
+from penult.analysis.near_duplicates import THRESHOLD
 from penult.errors import StoreError, UsageError
 from penult.extraction.changes import look
 from penult.images import ImageFile
@@ -66,21 +66,6 @@ def test_wrong_threshold(make_table, threshold):
         make_table({"a": [1, 0]}).duplicates(threshold)
 
 
-@pytest.mark.parametrize("block", [1, 7, 1024])
-def test_pictures_decide_where_features_are_in_doubt(monkeypatch, block):
-    monkeypatch.setattr(near_duplicates, "BLOCK", block)
-    asked = set()
-
-    def alike(rows, others):
-        asked.update(zip(rows.tolist(), others.tolist(), strict=True))
-        return others == 0
-
-    unit = np.array([turned(0), turned(40), turned(41), turned(80), turned(170)], np.float32)
-    kept_for, _ = assign(unit, 0.9, alike)
-    assert kept_for.tolist() == [0, 0, 0, 3, 4]
-    assert {(1, 0), (2, 0)} <= asked <= {(1, 0), (2, 0), (3, 1), (3, 2)}
-
-
 def test_a_blurred_and_mirrored_copy_is_found_while_its_file_is_there(make_table, photos, tmp_path):
     with Image.open(photos / "castle_bavaria.jpg") as photo:
         photo.save(tmp_path / "a.png")
@@ -104,27 +89,6 @@ def test_a_blurred_and_mirrored_copy_is_found_while_its_file_is_there(make_table
     assert (found.groups, found.unread) == ((), 1)
 
 
-@pytest.mark.parametrize("block", [1, 7, 1024])
-def test_blocks_make_no_difference(monkeypatch, block):
-    monkeypatch.setattr(near_duplicates, "BLOCK", block)
-    random = np.random.default_rng(0)
-    centres = random.standard_normal((20, 8))
-    rows = centres[random.integers(20, size=100)] + 0.3 * random.standard_normal((100, 8))
-    unit = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
-    expected, kept = [], []
-    for row in range(100):
-        near = {k: float(unit[row] @ unit[k]) for k in kept}
-        best = max(near, key=near.get, default=None)
-        if best is not None and near[best] >= 0.9:
-            expected.append(best)
-        else:
-            expected.append(row)
-            kept.append(row)
-    kept_for, similarity = assign(unit.copy(), 0.9)
-    assert kept_for.tolist() == expected
-    assert similarity == pytest.approx((unit * unit[kept_for]).sum(axis=1), abs=1e-5)
-
-
 def test_a_large_matrix_lies_in_a_file(make_table, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     features = make_table({"a": [1, 0], "b": [1, 0.1], "c": [0, 1]})
@@ -141,7 +105,9 @@ def test_a_disk_without_room_for_it_is_named(make_table, monkeypatch):
     features = make_table({"a": [1, 0], "b": [1, 0.1]})
     monkeypatch.setattr(vectors, "HELD_BYTES", 0)
     monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
-    with pytest.raises(StoreError, match=r"can't write 16 bytes to work with in .*: No space left"):
+    with pytest.raises(
+        StoreError, match=r"can't write 16,384 bytes to work with in .*: No space left"
+    ):
         features.duplicates()
 
 

@@ -266,8 +266,8 @@ REFUSED = {
     ),
     "no_tensors": (lambda f: f.create_group("g"), "no tensors in this file; save the model's w"),
     "bomb": (
-        packed(np.zeros(20 << 20, "u1"), compression="gzip", chunks=(20 << 20,)),
-        "'w' would be 20971520 bytes from ",
+        packed(np.zeros(80 << 20, "u1"), compression="gzip", chunks=(80 << 20,)),
+        "bytes in chunks; save the weights again without compression",
     ),
 }
 

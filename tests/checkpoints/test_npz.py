@@ -185,9 +185,14 @@ def test_a_flipped_bit_is_found(save, tmp_path, refusal):
 
 
 def test_a_bomb_is_refused(write, refusal):
-    raw = npy(described(shape=f"({10 << 20},)"), bytes(40 << 20))
+    raw = npy(described(shape=f"({20 << 20},)"), bytes(80 << 20))
     path = write(("w.npy", raw), method=zipfile.ZIP_DEFLATED)
-    assert f"record 'w.npy' would be {len(raw)} bytes unpacked; unpack the" in refusal(path)
+    assert f"records of {len(raw)} bytes unpacked, of which 'w.npy' is the largest" in refusal(path)
+
+
+def test_a_small_file_of_zeros_is_no_bomb(write, read_all):
+    raw = npy(described(shape=f"({10 << 20},)"), bytes(40 << 20))
+    assert not read_all(write(("w.npy", raw), method=zipfile.ZIP_DEFLATED))["w"].any()
 
 
 def test_a_member_larger_than_it_says_is_refused(write, refusal):

@@ -120,7 +120,7 @@ def test_what_is_not_read_says_why_and_what_to_do(file, reason, refusal):
 def test_a_pickled_module_is_refused_by_the_name_of_its_class(refusal):
     message = refusal(DATA / "refused" / "module.pth", UnsafeError)
     assert "asks for the global 'torch.nn.modules.linear.Linear'" in message
-    assert "if you trust it, save m.state_dict() of m = torch.load(…, weights" in message
+    assert "if you trust it, save state_dict() of torch.load(…, weights" in message
 
 
 def test_the_packaged_weights_are_read():

@@ -56,13 +56,13 @@ def test_other_metadata_are_refused(metadata, write_safetensors, refusal):
 
 def test_a_header_above_the_limit_is_refused(write_safetensors, refusal):
     path = write_safetensors({"w": entry()}, FOUR, length=MAX_HEADER + 1)
-    assert "header of 100000001 bytes, at most 100000000 expected" in refusal(path)
+    assert f"header of {MAX_HEADER + 1} bytes, at most {MAX_HEADER} expected" in refusal(path)
 
 
 @pytest.mark.parametrize("length", [2**63, 2**64 - 1])
 def test_a_header_of_an_absurd_length_is_refused(length, write_safetensors, refusal):
     path = write_safetensors({"w": entry()}, FOUR, length=length)
-    assert f"header of {length} bytes, at most 100000000 expected" in refusal(path)
+    assert f"header of {length} bytes, at most {MAX_HEADER} expected" in refusal(path)
 
 
 def test_a_header_beyond_the_file_is_refused(write_safetensors, refusal):

@@ -149,7 +149,7 @@ def test_a_path_out_of_the_archive_is_only_a_name(write):
 BOMBS = {
     "member": member("x.ckpt", size=2**40)[0].tobuf(tarfile.GNU_FORMAT),
     "skipped": member("._x", size=2**40)[0].tobuf(tarfile.GNU_FORMAT),
-    "zeros": tar(member("x.ckpt", bytes(40 << 20))),
+    "zeros": tar(member("x.ckpt", bytes(80 << 20))),
     "name": member("x", size=2**33, type=tarfile.GNUTYPE_LONGNAME)[0].tobuf(tarfile.GNU_FORMAT),
     "header": member("x", size=MAX_HEADERS, type=tarfile.XHDTYPE)[0].tobuf(),
     "nested": member("x", size=512, type=tarfile.GNUTYPE_LONGNAME)[0].tobuf() * 3000,

@@ -34,7 +34,7 @@ def test_globals_outside_the_table_are_named_and_refused(ask, name, op, write_zi
     call = ask(name) + op.tuple(op.text("echo")) + b"R"
     message = refusal(write_zip(op.pickle(call)), UnsafeError)
     assert f"asks for the global '{name}'"[:48] in message
-    assert "if you trust it, save m.state_dict() of m = torch.load(…, weights" in message
+    assert "if you trust it, save state_dict() of torch.load(…, weights" in message
 
 
 @pytest.mark.parametrize("layout", ["write_zip", "write_legacy"])

@@ -1,10 +1,12 @@
 """Search, index and duplicates as people run them."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -52,7 +54,12 @@ def test_search_prints_rank_score_and_key(run):
 
 def test_search_for_a_file_less_another(run, photos):
     result = run(
-        "search", "few.lance", photos / "cat_kitten.jpg", "--not", "castle_bavaria.jpg", "--json"
+        "search",
+        "few.lance",
+        photos / "cat_kitten.jpg",
+        "--exclude",
+        "castle_bavaria.jpg",
+        "--json",
     )
     assert [match["key"] for match in json.loads(result.stdout)] == [
         "cat_chelsea.jpg",
@@ -123,7 +130,8 @@ def test_duplicates_prints_groups_and_a_sum(run):
     assert end == ""
     assert result.stderr == (
         "penult: few.lance: 4 images, 1 near-duplicate of 1 to keep "
-        "(1 by features, cosine 0.9 and above; 0 by pixels), 1 of them to the byte; "
+        "(1 by pixels and features, cosine 0.9 and above; 0 by pixels; 0 by features alone), "
+        "1 of them to the byte; "
         "28,744 bytes could be spared\n"
     )
 
@@ -134,6 +142,47 @@ def test_duplicates_are_listed_and_linked(run, workplace):
     assert "dropped: 1 image linked here" in result.stderr
     assert (workplace / "dropped/copy.jpg").exists()
     assert len((workplace / "list.csv").read_text().splitlines()) == 3
+
+
+def test_what_features_alone_decide_is_marked_and_left_out(run, workplace):
+    options = ("few.lance", "--no-pixels", "--threshold", 0.6)
+    result = run("duplicates", *options, "--hard-link", "some", "--html", "alone.html")
+    assert [line.split()[:2] for line in result.stdout.splitlines() if line] == [
+        ["keep", "1.000"],
+        ["features", "0.673"],
+        ["keep", "1.000"],
+        ["same", "1.000"],
+    ]
+    assert "0 by pixels; 1 by features alone), 1 of them to the byte" in result.stderr
+    assert "some: 1 image linked here" in result.stderr
+    assert "1 image left out, by features alone: --features-alone takes all" in result.stderr
+    assert "0.673 · by features alone" in (workplace / "alone.html").read_text("utf-8")
+    result = run("duplicates", *options, "--hard-link", "all", "--features-alone", "--json")
+    marks = [image["features_alone"] for image in json.loads(result.stdout)["images"]]
+    assert marks == [False, True, False, False]
+    assert "all: 2 images linked here" in result.stderr
+    assert "left out" not in result.stderr
+
+
+def test_features_alone_without_anything_to_move(run):
+    result = run("duplicates", "few.lance", "--features-alone")
+    assert result.returncode == 2
+    assert "give --move or --hard-link" in result.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
+def test_the_list_is_written_though_nothing_can_be_printed(workplace):
+    name = workplace / "named.csv"
+    with Path("/dev/full").open("w") as full:
+        subprocess.run(
+            [sys.executable, "-m", "penult", "duplicates", "few.lance", "-o", name],
+            cwd=workplace,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},  # what is printed fails at once
+            stdout=full,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+    assert len(name.read_text().splitlines()) == 3
 
 
 def test_moving_and_linking_exclude_each_other(run):

@@ -13,7 +13,7 @@ from penult.analysis import filing
 from penult.analysis.reader import Reader
 from penult.errors import ImageError, SourceError
 from penult.extraction import row_files
-from penult.extraction.row_files import RowFile, files_of, same_paths
+from penult.extraction.row_files import RowFile, files_of, same_images
 from penult.images import ImageFile
 from penult.images.thumbnails import Fitted
 from penult.viewer.content import Content
@@ -111,10 +111,10 @@ def test_a_touched_file_is_an_exact_duplicate_but_no_changed_one(features):
 def test_a_touched_file_is_moved_but_no_changed_one(features, tmp_path):
     found = features.duplicates(pixels=False)
     with pytest.raises(SourceError, match=r"changed\.bmp' has changed since"):
-        filing.move(found, tmp_path / "out")
+        filing.move(found, tmp_path / "out", features_alone=True)
     for name in ("changed.bmp", "gone.bmp"):
         paint(tmp_path / "in" / name, 10)
-    assert filing.move(found, tmp_path / "out") == 3
+    assert filing.move(found, tmp_path / "out", features_alone=True) == 3
 
 
 def test_content_is_read_only_if_size_and_time_leave_a_doubt(tmp_path, monkeypatch):
@@ -164,4 +164,4 @@ def test_a_path_that_leads_nowhere(tmp_path, monkeypatch, path, state):
 
 
 def test_a_row_without_a_path_has_no_file(tmp_path):
-    assert same_paths([RowFile("", 0, 0)]) == [None]
+    assert same_images([RowFile("", 0, 0)]) == [None]

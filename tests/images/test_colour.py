@@ -8,6 +8,8 @@ from PIL import Image
 
 from penult.errors import ImageError
 from penult.images import decode
+from penult.images.decode import load_for
+from penult.images.limits import DEFAULT
 
 WHITE = (255, 255, 255)
 
@@ -141,6 +143,24 @@ def test_gif_with_a_transparent_colour():
     image.putpalette([10, 20, 30, 40, 50, 60])
     image.putdata([0, 1])
     assert_pixels(encoded(image, "GIF", transparency=1), [[(10, 20, 30), WHITE]])
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (png(1, 1, 8, 6, [[9, 8, 7, 51]]), (9, 8, 7, 51)),
+        (png(1, 1, 8, 2, [[9, 8, 7]], tRNS=struct.pack(">3H", 9, 8, 7)), (9, 8, 7, 0)),
+        (png(1, 1, 8, 3, [[0]], PLTE=bytes([9, 8, 7]), tRNS=b"\x33"), (9, 8, 7, 51)),
+        (png(1, 1, 8, 4, [[9, 51]]), (9, 9, 9, 51)),
+        (png(1, 1, 16, 0, [[3, 4]], tRNS=b"\3\4"), (3, 3, 3, 0)),
+        (png(1, 1, 8, 2, [[9, 8, 7]]), (9, 8, 7)),
+    ],
+    ids=["RGBA", "one colour", "palette", "grey", "16 bits", "opaque"],
+)
+def test_transparency_is_kept_where_asked_for(data, expected):
+    loaded = load_for(data, None, "exact", DEFAULT, transparent=True)
+    assert loaded.rgb.getpixel((0, 0)) == expected
+    assert loaded.rgb.mode == "RGBA"[: len(expected)]
 
 
 def test_16_bit_grey_keeps_its_upper_8_bits():

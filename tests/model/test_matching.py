@@ -134,7 +134,7 @@ def test_a_size_that_a_network_cannot_take_is_refused():
     file = REFERENCE / "checkpoints/mobilenet_v1_025_v2"
     model = penult.load_model("mobilenet_v1_025", weights=file, size=160)
     assert (model.network.size, model.layers["Conv2d_13_pointwise"]) == (160, (5, 5, 256))
-    message = "20×20 is too small for vgg_16: a window of 2×2 doesn't fit into a map of 1×1"
+    message = "vgg_16 can't take 20×20: a window of 2×2 doesn't fit into a map of 1×1"
     with pytest.raises(NetworkError, match=re.escape(message)):
         penult.describe("vgg_16", size=20)
     with pytest.raises(UsageError, match="size must be from 1 to 4096 pixels, not 0"):

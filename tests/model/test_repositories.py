@@ -6,7 +6,7 @@ The networks are tiny Vision Transformers under the names of each library.
 import numpy as np
 import pytest
 from modern import write_safetensors
-from tiny import MEANS, folder, tensors, timm_config
+from tiny import CLIP, MEANS, OF_TRANSFORMERS, folder, tensors, timm_config
 
 import penult
 from penult.errors import NetworkError, UsageError
@@ -15,15 +15,6 @@ from penult.nets.design import Card
 from penult.store import open_table
 
 PHOTO = "examples/photos/cat_chelsea.jpg"
-CLIP = {
-    "dialect": "open_clip",
-    "library": "open_clip",
-    "base": "visual.",
-    "has_norm_pre": True,
-    "has_patch_bias": False,
-    "projection": 8,
-}
-OF_TRANSFORMERS = {"dialect": "vit", "library": "transformers", "resampling": "bicubic"}
 
 
 def test_a_folder_of_timm_says_its_preprocessing(tmp_path):
@@ -142,3 +133,15 @@ def test_a_card_named_wrongly_is_none():
     assert card_named("timm/") is None
     assert card_named("someone/model") is None
     assert card_named("timm/vit_small_patch16_224.augreg") == Card("timm", "vit_small_patch16_224")
+
+
+def test_vectors_are_divided_by_their_lengths_if_that_is_asked(tmp_path):
+    path = folder(tmp_path / "r", tensors(**CLIP), open_clip_config={"model_cfg": {}})
+    with (
+        penult.load_model(str(path)) as model,
+        penult.load_model(str(path), normalize=True) as unit,
+    ):
+        plain, normal = (each.features([PHOTO])[0] for each in (model, unit))
+        assert unit.recipe.normalize
+        assert model.recipe != unit.recipe
+    np.testing.assert_allclose(normal, plain / np.linalg.norm(plain), rtol=1e-5)

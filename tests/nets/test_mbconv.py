@@ -14,7 +14,6 @@ from penult.nets.mbconv import Block, MobileConvolutions, block_of, halve
 from penult.nets.mbconv_attention import attend
 from penult.nets.mbconv_timm import row_of
 from penult.nets.mbconv_timm_table import FAMILIES, VARIANTS
-from penult.nets.mbconv_torchvision import PUBLISHED
 from penult.nets.registry import DESIGNS, read_designs
 from penult.onnx.writer import to_onnx
 
@@ -361,14 +360,6 @@ def test_maps_are_halved_after_the_blocks_convolutions_and_not_after_the_stem():
 def test_each_variant_has_as_many_stages_as_its_family():
     for variant in VARIANTS.values():
         assert len(variant.depths.split()) == len(FAMILIES[variant.family].seen)
-
-
-def test_torchvisions_weights_are_listed_with_where_they_are():
-    assert len({each.url for each in PUBLISHED}) == len(PUBLISHED)
-    assert PUBLISHED[0].url == (
-        "https://download.pytorch.org/models/efficientnet_b0_rwightman-7f5810bc.pth"
-    )
-    assert all(each.size <= each.resize and each.top1 < each.top5 for each in PUBLISHED)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,10 @@ from penult.errors import SourceError
 from penult.images import from_key
 from penult.util.text import quoted
 
-COLUMNS = ("group", "action", "key", "similarity", "exact", "width", "height", "bytes", "path")
+COLUMNS = (
+    "group", "action", "key", "similarity", "exact", "features_alone", "width", "height", "bytes",
+    "path",
+)  # fmt: skip
 
 
 def rows(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
@@ -24,36 +27,55 @@ def rows(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
                 "key": image.key,
                 "similarity": round(image.similarity, 4),
                 "exact": image.exact,
+                "features_alone": image.features_alone,
                 "width": image.width,
                 "height": image.height,
                 "bytes": image.bytes,
-                "path": None if image.path is None else str(image.path),
+                "path": image.file.shown,
             }
 
 
-def move(duplicates: Duplicates, folder: str | Path) -> int:
+def move(duplicates: Duplicates, folder: str | Path, *, features_alone: bool = False) -> int:
     """Move the files to drop to the places in a folder that their keys say; return how many.
 
-    Nothing is done unless every file, those to keep too, is what it was when its features were
-    extracted, and every new place is free. No file is overwritten, whatever happens meanwhile.
+    Nothing is done unless every file of these groups, those to keep too, is what it was when its
+    features were extracted, and every new place is free. No file is overwritten, whatever happens
+    meanwhile.
+
+    Args:
+        duplicates: What was proposed.
+        folder: Where to move them; it is made.
+        features_alone: Whether to move those too that only their features say this of. Pictures
+            that a network finds alike may be different ones: pages of text, say, or icons.
 
     Raises:
         SourceError: A file has changed or gone, a place is taken, or the system refuses.
     """
-    return _file(duplicates, Path(folder), _move)
+    return _file(_to_drop(duplicates, features_alone=features_alone), Path(folder), _move)
 
 
-def hard_link(duplicates: Duplicates, folder: str | Path) -> int:
+def hard_link(duplicates: Duplicates, folder: str | Path, *, features_alone: bool = False) -> int:
     """As `move`, but the files to drop stay where they are, and get a second name to look at."""
-    return _file(duplicates, Path(folder), os.link)
+    return _file(_to_drop(duplicates, features_alone=features_alone), Path(folder), os.link)
 
 
-def _file(duplicates: Duplicates, folder: Path, put: Callable[[Path, Path], None]) -> int:
-    for group in duplicates.groups:
-        for image in (group.keep, *group.drop):
-            _require_unchanged(image)
+def _to_drop(duplicates: Duplicates, *, features_alone: bool) -> list[tuple[Image, Image]]:
+    """Each image to drop, after the one that is kept for it."""
+    return [
+        (group.keep, image)
+        for group in duplicates.groups
+        for image in group.drop
+        if features_alone or not image.features_alone
+    ]
+
+
+def _file(
+    dropped: list[tuple[Image, Image]], folder: Path, put: Callable[[Path, Path], None]
+) -> int:
+    for image in dict.fromkeys(image for pair in dropped for image in pair):
+        _require_unchanged(image)
     places: dict[Path, Path] = {}
-    for image in duplicates.dropped:
+    for _, image in dropped:
         target = folder / _inside(image.key)
         if target in places or os.path.lexists(target):
             raise SourceError(f"{quoted(target)} exists: nothing was done, name another folder")
@@ -91,9 +113,14 @@ def _require_unchanged(image: Image) -> None:
 
 
 def _path(image: Image) -> Path:
-    if image.path is None:
+    if not image.place:
         raise SourceError(f"the table doesn't say where {quoted(image.key)} is: extract it again")
-    return image.path
+    if image.file.is_within:
+        raise SourceError(
+            f"{quoted(image.file.path)} holds many images: nothing was done, as one can't be moved "
+            "out of it; write a list (-o) instead"
+        )
+    return Path(image.file.path)
 
 
 def _inside(key: str) -> Path:

@@ -1,57 +1,62 @@
-"""Whether images show the same picture: small grey copies of their files, compared by their edges.
+"""The pictures of a table's images: small copies of their files, read when they are first needed.
 
-A network's features move when a picture loses its fine detail: half the size or a strong JPEG can
-be further away than another picture. The coarse edges stay where they are; compared are those of
-the whole pictures, of one as a part of the other, and all of it mirrored.
+What is transparent is seen over black and over white: a white glyph is nothing over the one.
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from penult.analysis.agreement import COLOUR_SIDE, SIDE, Copies, agree, shades
+from penult.analysis.alignment import reduce
 from penult.analysis.reader import Reader
+from penult.analysis.vectors import scratch
 from penult.images.bilinear import RGB
 
 if TYPE_CHECKING:
     from penult.store import TableReader
 
 Floats = NDArray[np.float32]
-Greys = NDArray[np.uint8]  # (pictures, SIDE, SIDE)
 
-SIDE = 32  # pixels of a copy, 1 KB an image
-WHOLE, PART = 16, 14  # pixels of what is compared: a part is 7/8 as wide and high, anywhere
-ALIKE = 0.75  # correlation of edges; benchmarks/duplicates.py
-PAIRS = 4096  # compared at once, in 50 MB
-_UNREAD, _READ, _NONE = 0, 1, 2
+DIFFERENT, SAME, UNREAD = 0, 1, 2  # what is said of two images
+PAIRS = 4096  # of which copies are taken together, in 150 MB
+_SKETCHED, _CUT = 16, 3  # pixels of a sketch; of a copy that its middle is without at each edge
+SKETCH = (_SKETCHED - 1) ** 2
+_NOT_YET, _OPAQUE, _TRANSPARENT, _NONE = 0, 1, 2, 3
+_GREY = np.array([0.299, 0.587, 0.114], np.float32)
+_BLUE, _RED = 0.564, 0.713  # JPEG's Cb and Cr of differences from grey
 
 
 @dataclass(frozen=True, slots=True)
-class Grey:
-    """Squashes an image into a grey square; a preprocessing, for the pipeline's decoders."""
+class Small:
+    """Squashes an image into a small square; a preprocessing, for the pipeline's decoders."""
 
-    size: int
+    size: ClassVar[int] = SIDE
+    shorter: ClassVar[int] = 2 * SIDE  # copies decoded to fewer pixels have the same edges
 
-    @property
-    def shorter(self) -> int:
-        """Four times what is needed, so that copies decoded to fewer pixels have the same edges."""
-        return 4 * self.size
-
-    def __call__(self, rgb: RGB) -> Floats:
-        """Make the square, (size, size, 1)."""
+    def __call__(self, rgb: RGB | Image.Image) -> Floats:
+        """Make the square, (size, size, 4): grey over black, opacity, blue and red less grey."""
         image = rgb if isinstance(rgb, Image.Image) else Image.fromarray(rgb)
-        box, gap = Image.Resampling.BOX, 2  # the gap makes it several times as fast
-        square = image.resize((self.size, self.size), box, reducing_gap=gap).convert("L")
-        return np.asarray(square, np.float32)[:, :, None]
+        if image.mode == "RGBA":
+            image = image.convert("RGBa")  # what is transparent has no colour
+        filter_, gap = Image.Resampling.BILINEAR, 2  # the gap makes it several times as fast
+        values = np.asarray(image.resize((SIDE, SIDE), filter_, reducing_gap=gap), np.float32)
+        grey = values[..., :3] @ _GREY
+        opacity = _smooth(values[..., 3]) if image.mode == "RGBa" else np.full_like(grey, 255)
+        blue, red = _BLUE * (values[..., 2] - grey), _RED * (values[..., 0] - grey)
+        return np.stack([_smooth(grey), opacity, blue, red], axis=2)
 
     def __str__(self) -> str:
-        return f"grey, squashed to {self.size} x {self.size}"
+        return f"squashed to {SIDE} x {SIDE}"
 
 
 class Pictures:
-    """The small grey copies of a table's images, read when they are first compared.
+    """The small copies of a table's images.
+
+    They take 11 KB an image, in memory or, of a large table, in a file that has no name.
 
     Args:
         features: An open table.
@@ -61,70 +66,102 @@ class Pictures:
     """
 
     def __init__(self, features: "TableReader") -> None:
-        self._greys = np.zeros((len(features), SIDE, SIDE), np.uint8)
-        self._known = np.full(len(features), _UNREAD, np.int8)
-        self._reader = Reader(features, Grey(SIDE), "fast")
+        count = len(features)
+        self._greys = scratch((count, 2, SIDE, SIDE), np.uint8)  # over black; opacity
+        self._colours = scratch((count, 2, COLOUR_SIDE, COLOUR_SIDE), np.int8)
+        self._sketches = scratch((count, 2, SKETCH), np.float32)
+        self._shades = np.zeros(count, np.float32)
+        self._known = np.full(count, _NOT_YET, np.int8)
+        self._reader = Reader(features, Small(), "fast", transparent=True)
 
     @property
     def unread(self) -> int:
         """How many were to be compared and couldn't."""
         return int((self._known == _NONE).sum())
 
-    def alike(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.bool]:
-        """Whether images show the same as others, by place; not if one can't be read."""
-        needed = np.union1d(some, others)
-        needed = needed[self._known[needed] == _UNREAD]
-        self._known[needed] = _NONE
-        for place, grey in self._reader.read(needed):
-            self._greys[place] = grey[:, :, 0]
-            self._known[place] = _READ
-        there = (self._known[some] == _READ) & (self._known[others] == _READ)
-        found = np.zeros(len(some), bool)
-        found[there] = agreement(self._greys[some[there]], self._greys[others[there]]) >= ALIKE
+    def compare(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> NDArray[np.int8]:
+        """Whether images are of the SAME picture as others, by place, DIFFERENT or UNREAD."""
+        self._read(np.union1d(some, others))
+        found = np.full(len(some), UNREAD, np.int8)
+        there = (self._known[some] != _NONE) & (self._known[others] != _NONE)
+        transparent = (self._known[some] == _TRANSPARENT) | (self._known[others] == _TRANSPARENT)
+        for seen in (there & ~transparent, there & transparent):
+            pairs = np.flatnonzero(seen)
+            for start in range(0, len(pairs), PAIRS):
+                now = pairs[start : start + PAIRS]
+                grounds = 1 + int(transparent[now[0]])
+                copies = (self._copies(places[now], grounds) for places in (some, others))
+                found[now] = np.where(agree(*copies), SAME, DIFFERENT)
         return found
+
+    def seen(self, places: NDArray[np.int64]) -> NDArray[np.bool]:
+        """Which images can be read."""
+        self._read(places)
+        return np.asarray(self._known[places] != _NONE)
+
+    def likeness(self, some: NDArray[np.int64], others: NDArray[np.int64]) -> Floats:
+        """How alike sketches of images are by place, 1 at best: (some, others).
+
+        Of each there is one of the whole and one of the middle, so that what is cut off all round
+        makes little difference. Of what can't be read they are zeros.
+        """
+        self._read(np.union1d(some, others))
+        (whole, middle), (other_whole, other_middle) = (
+            self._sketches[places].transpose(1, 0, 2) for places in (some, others)
+        )
+        found = whole @ other_whole.T
+        np.maximum(found, whole @ other_middle.T, out=found)
+        return np.asarray(np.maximum(found, middle @ other_whole.T))
 
     def close(self) -> None:
         """End the processes."""
         self._reader.close()
 
+    def _read(self, places: NDArray[np.int64]) -> None:
+        needed = places[self._known[places] == _NOT_YET]
+        self._known[needed] = _NONE
+        for place, square in self._reader.read(needed):
+            self._greys[place] = np.rint(square[..., :2]).transpose(2, 0, 1)
+            step = SIDE // COLOUR_SIDE
+            colours = square[..., 2:].reshape(COLOUR_SIDE, step, COLOUR_SIDE, step, 2)
+            means = np.rint(colours.mean(axis=(1, 3))).transpose(2, 0, 1)
+            self._colours[place] = np.clip(means, -127, 127)
+            opaque = self._greys[place, 1].min() == 255
+            self._known[place] = _OPAQUE if opaque else _TRANSPARENT
+            greys = over_grounds(self._greys[None, place], 2 - int(opaque))
+            self._shades[place] = shades(greys[0])
+            self._sketches[place] = sketches(greys.mean(axis=1, keepdims=True))
 
-def agreement(some: Greys, others: Greys) -> Floats:
-    """How well the edges of pairs agree, 1 at best; (pairs,)."""
-    best = np.empty(len(some), np.float32)
-    for start in range(0, len(some), PAIRS):
-        pair = slice(start, start + PAIRS)
-        one, other = some[pair].astype(np.float32), others[pair].astype(np.float32)
-        best[pair] = np.maximum(_agreement(one, other), _agreement(one[:, :, ::-1], other))
-    return best
-
-
-def _agreement(one: Floats, other: Floats) -> Floats:
-    best = _product(_edges(_reduce(one, WHOLE)), _edges(_reduce(other, WHOLE)))
-    for large, small in ((one, other), (other, one)):
-        whole, part = _reduce(large, WHOLE), _edges(_reduce(small, PART))
-        for y, x in np.ndindex(WHOLE - PART + 1, WHOLE - PART + 1):
-            window = whole[:, y : y + PART, x : x + PART]
-            best = np.maximum(best, _product(_edges(window), part))
-    return best
-
-
-def _edges(grey: Floats) -> Floats:
-    """Differences between neighbours, less their mean and of length 1; (pairs, values)."""
-    down = np.diff(grey, axis=1)[:, :, :-1]
-    across = np.diff(grey, axis=2)[:, :-1]
-    edges = np.concatenate([down.reshape(len(grey), -1), across.reshape(len(grey), -1)], axis=1)
-    edges -= edges.mean(axis=1, keepdims=True)
-    edges /= np.maximum(np.linalg.norm(edges, axis=1, keepdims=True), 1e-6)
-    return edges
+    def _copies(self, places: NDArray[np.int64], grounds: int) -> Copies:
+        greys = over_grounds(self._greys[places], grounds)
+        return Copies(greys, self._colours[places].astype(np.float32), self._shades[places])
 
 
-def _product(one: Floats, other: Floats) -> Floats:
-    return np.asarray(np.einsum("ij,ij->i", one, other))
+def sketches(grey: Floats) -> Floats:
+    """What is neither rows nor columns in a picture, (1, 1, SIDE, SIDE): of it and of its middle.
+
+    Lines of text, margins and bars are in many pictures of a kind; what differs along both ways is
+    each one's own. Returned are two vectors of length 1, or zeros.
+    """
+    rest = grey[..., _CUT : SIDE - _CUT, _CUT : SIDE - _CUT]
+    both = np.concatenate([reduce(part, _SKETCHED) for part in (grey, rest)])
+    values = np.diff(np.diff(both, axis=2), axis=3).reshape(2, SKETCH)
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-3))
 
 
-def _reduce(grey: Floats, size: int) -> Floats:
-    """Means over areas that needn't be whole pixels: (pairs, size, size)."""
-    edges = np.arange(size + 1)[:, None] * (SIDE / size)
-    below = np.clip(edges - np.arange(SIDE), 0, 1)  # the share of each pixel below an edge
-    weights = (np.diff(below, axis=0) * (size / SIDE)).astype(np.float32)
-    return np.asarray(weights @ grey @ weights.T, np.float32)
+def over_grounds(greys: NDArray[np.uint8], grounds: int) -> Floats:
+    """What is seen of pictures over black and, of two grounds, white; (images, grounds, …).
+
+    Args:
+        greys: What is seen over black, and opacity: (images, 2, SIDE, SIDE).
+        grounds: 1 or 2.
+    """
+    black = greys[:, :1].astype(np.float32)
+    return black if grounds == 1 else np.concatenate([black, black + (255 - greys[:, 1:])], axis=1)
+
+
+def _smooth(grey: Floats) -> Floats:
+    """Less fine: then a fraction of a pixel in their place changes edges less."""
+    padded = np.pad(grey, 1, mode="edge")
+    rows = (padded[2:] + padded[:-2] + 2 * padded[1:-1]) / 4
+    return np.asarray((rows[:, 2:] + rows[:, :-2] + 2 * rows[:, 1:-1]) / 4, np.float32)

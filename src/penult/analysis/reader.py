@@ -26,26 +26,33 @@ class Reader:
         features: An open table.
         preprocessing: What to make of each image.
         decode: Whether large JPEGs are decoded in full.
+        transparent: Whether the preprocessing gets transparency too, where there is some.
     """
 
     def __init__(
-        self, features: "TableReader", preprocessing: Preprocessing, decode: Decode
+        self,
+        features: "TableReader",
+        preprocessing: Preprocessing,
+        decode: Decode,
+        *,
+        transparent: bool = False,
     ) -> None:
         from penult.util.machine import cores  # not above: decoder processes import this module
 
         self._facts = features.facts([*COLUMNS])
-        self._decoders = Decoders(Setup(preprocessing, decode), AHEAD, cores())
+        setup = Setup(preprocessing, decode, transparent=transparent)
+        self._decoders = Decoders(setup, AHEAD, cores())
 
     def read(self, places: NDArray[np.int64]) -> Iterator[tuple[int, NDArray[np.float32]]]:
         """Yield places with what is made of their images, which is valid until the next."""
         for start in range(0, len(places), AHEAD):
             some = places[start : start + AHEAD]
             files = zip(some.tolist(), row_files(self._facts.take(some)), strict=True)
-            there = [(place, file.path) for place, file in files if file.state() == "same"]
-            futures = [self._decoders.submit([path], slot) for slot, (_, path) in enumerate(there)]
+            there = [(place, image) for place, file in files if (image := file.image())]
+            futures = [self._decoders.submit([each], slot) for slot, (_, each) in enumerate(there)]
             for slot, ((place, _), future) in enumerate(zip(there, futures, strict=True)):
-                [image] = future.result()
-                if not isinstance(image, ImageError):
+                [prepared] = future.result()
+                if not isinstance(prepared, ImageError):
                     yield place, self._decoders.inputs[slot]
 
     def close(self) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,6 +16,7 @@ from penult.store.messages import wrap_errors
 from penult.util.text import quoted
 
 Floats = NDArray[np.float32]
+Scalar = TypeVar("Scalar", np.float32, np.uint8, np.int8)
 
 HELD_BYTES = 1 << 30  # a layer of up to so many stays in memory from one search to the next
 PIECE = 4096  # rows that are compared with many others in one product
@@ -35,7 +36,7 @@ class Block(NamedTuple):
             yield Block(self.start + at, self.vectors[part], self.lengths[part])
 
 
-_held: "WeakKeyDictionary[TableReader, dict[str, Block]]" = WeakKeyDictionary()
+_held: "WeakKeyDictionary[TableReader, tuple[int, dict[str, Block]]]" = WeakKeyDictionary()
 
 
 def blocks(features: TableReader, layer: str) -> Iterator[Block]:
@@ -48,7 +49,10 @@ def blocks(features: TableReader, layer: str) -> Iterator[Block]:
     if 4 * width * len(features) > HELD_BYTES:
         yield from _read(features, layer)
         return
-    held = _held.setdefault(features, {})
+    version, held = _held.get(features, (0, {}))
+    if version != features.version:
+        held = {}
+        _held[features] = features.version, held
     if layer not in held:
         held[layer] = _check(features, layer, _block(0, features.numpy(layer)))
     yield held[layer]
@@ -63,7 +67,7 @@ def unit_matrix(features: TableReader, layer: str, order: NDArray[np.int64]) -> 
         order: Places in the order of keys, in the order of the rows to return.
     """
     shape = (len(features), int(np.prod(features.layers[layer])))
-    matrix = _matrix(shape)
+    matrix = scratch(shape, np.float32)
     row = np.empty_like(order)
     row[order] = np.arange(len(order))
     for block in _read(features, layer):
@@ -76,7 +80,7 @@ def rows(
     features: TableReader, layer: str, places: NDArray[np.int64], *, unit: bool = True
 ) -> Floats:
     """Vectors of some rows, made of length 1 unless told not to: (places, values)."""
-    matrix = _matrix((len(places), int(np.prod(features.layers[layer]))))
+    matrix = scratch((len(places), int(np.prod(features.layers[layer]))), np.float32)
     start = 0
     for piece in features.tables([], [layer], places):
         flat: Floats = piece.column(0).combine_chunks().flatten().to_numpy()
@@ -105,15 +109,20 @@ def sample_places(count: int, limit: int, seed: int = 0) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(count, limit, replace=False))
 
 
-def _matrix(shape: tuple[int, int]) -> Floats:
-    size, folder = 4 * shape[0] * shape[1], Path.cwd()  # /tmp may be memory
+def scratch(shape: tuple[int, ...], dtype: type[Scalar]) -> NDArray[Scalar]:
+    """Zeros to work with, in memory; if they take much, in a file here that has no name.
+
+    Raises:
+        StoreError: The disk has no room for it.
+    """
+    size, folder = int(np.prod(shape)) * np.dtype(dtype).itemsize, Path.cwd()  # /tmp may be memory
     if size <= HELD_BYTES:
-        return np.empty(shape, np.float32)
+        return np.zeros(shape, dtype)
     where = f"can't write {size:,} bytes to work with in {quoted(folder)}"
     with wrap_errors(where, "work in another folder"), TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):  # else a full disk is met too late, and ends the process
             os.posix_fallocate(file.fileno(), 0, size)
-        return np.memmap(file, np.float32, "w+", shape=shape)
+        return np.memmap(file, dtype, "w+", shape=shape)
 
 
 def _read(features: TableReader, layer: str) -> Iterator[Block]:

@@ -20,13 +20,12 @@ from typing import IO, NamedTuple, cast
 
 from penult.checkpoints.base import WeightsFile
 from penult.errors import CheckpointError
+from penult.util.budget import unpacked_limit
 from penult.util.text import one_line, quoted
 
 MAX_DIRECTORY = 2 << 20  # bytes; a record takes about 70
 MAX_UNPACKED = 2 << 30  # bytes of a record; VGG-19 takes 0.6 GB
-MAX_EXPANSION = 100  # times the packed size, beyond `_SMALL`; weights hardly shrink at all
 
-_SMALL = 16 << 20  # bytes
 _PIECE = 1 << 20  # bytes unpacked at once
 _PICKLE = "data.pkl"  # is in every archive, and in its folder all other records
 _UNREAD = ("code/", "extra/")  # folders of a TorchScript program
@@ -68,6 +67,8 @@ class Archive:
     def __init__(self, file: WeightsFile, *, packed: bool = False) -> None:
         self.file = file
         self.records = _read_directory(file, packed=packed)
+        if packed:
+            _check_unpacked(file, self.records)
         self._sound: set[str] = set()
 
     def size(self, name: str) -> int | None:
@@ -115,11 +116,6 @@ class Archive:
         if not record.packed:
             self.record(name)
             return self.file, record.start, record.end
-        if record.size > min(MAX_UNPACKED, _SMALL + MAX_EXPANSION * (record.end - record.start)):
-            raise self.file.error(
-                f"record {quoted(name)} would be {record.size} bytes unpacked;"
-                " unpack the archive and pack it with no compression"
-            )
         content = mmap(-1, max(record.size, 1))  # taken only as it is filled
         try:
             crc = self._inflate(record, content)
@@ -134,8 +130,7 @@ class Archive:
         inflater, crc = _inflater(), 0
         for start in range(record.start, record.end, _PIECE):
             packed = self.file.data[start : min(start + _PIECE, record.end)]
-            while packed and not inflater.eof:
-                piece = inflater.decompress(packed, _PIECE)
+            while piece := inflater.decompress(packed, _PIECE):  # may hold back more of it
                 packed = inflater.unconsumed_tail
                 crc = zlib.crc32(piece, crc)
                 content.write(piece)  # a ValueError if there is more than announced
@@ -250,6 +245,16 @@ def _locate(file: WeightsFile, info: zipfile.ZipInfo, *, packed: bool) -> Record
 
 def _agree(here: int, in_directory: int, flags: int) -> bool:
     return here in (in_directory, _IN_EXTRA_FIELD) or (here == 0 and bool(flags & _SIZES_FOLLOW))
+
+
+def _check_unpacked(file: WeightsFile, records: Mapping[str, Record]) -> None:
+    total = sum(record.size for record in records.values() if record.packed)
+    largest = max(records, key=lambda name: records[name].size, default="")
+    if total > unpacked_limit(file.size) or (largest and records[largest].size > MAX_UNPACKED):
+        raise file.error(
+            f"records of {total} bytes unpacked, of which {quoted(largest)} is the largest;"
+            " unpack the archive and pack it with no compression"
+        )
 
 
 def _check_order(file: WeightsFile, records: Mapping[str, Record], directory: int) -> None:

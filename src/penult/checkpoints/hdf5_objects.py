@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import NamedTuple, NoReturn
 
 from penult.checkpoints.base import MAX_NAME, WeightsFile
+from penult.util.budget import Budget, unpacked_limit
 from penult.util.text import quoted
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -113,7 +114,12 @@ class Objects:
 
     def __init__(self, file: WeightsFile, start: int, end: int) -> None:
         self.file, self.start, self.end = file, start, end
-        self._spent = 0
+        self._metadata = Budget(MAX_METADATA, "bytes about the tensors", file.damaged)
+        self._unpacked = Budget(
+            unpacked_limit(end - start),
+            "bytes in chunks",
+            lambda reason: file.error(f"{reason}; save the weights again without compression"),
+        )
         self._root = self._superblock()
 
     def walk(self) -> Iterator[tuple[str, Group | Dataset]]:
@@ -159,9 +165,11 @@ class Objects:
         return Piece(self.file, start, start + size)
 
     def _spend(self, size: int) -> None:
-        self._spent += size
-        if self._spent > MAX_METADATA:
-            raise self.file.damaged(f"more than {MAX_METADATA} bytes about the tensors")
+        self._metadata.spend(size)
+
+    def spend_unpacked(self, size: int) -> None:
+        """Count bytes that chunks become, of all datasets together."""
+        self._unpacked.spend(size)
 
     def _superblock(self) -> int:
         """Check the file's length; returns the address of the root group."""

@@ -17,10 +17,6 @@ from penult.checkpoints.elements import MAX_DIMENSIONS
 from penult.checkpoints.hdf5_objects import NOWHERE, Chunk, Dataset, Objects, Piece
 from penult.util.text import quoted
 
-MAX_VALUES = 4 << 30  # bytes of a tensor in packed chunks
-MAX_EXPANSION = 1000  # times the packed size, beyond `_SMALL`
-
-_SMALL = 16 << 20  # bytes
 _COMPACT, _CONTIGUOUS, _CHUNKED, _VIRTUAL = range(4)
 _FLOAT = 1  # class of element types; 0 are integers
 _SIGNED = 1 << 3  # flag of an integer type
@@ -206,13 +202,7 @@ def _check_chunks(values: Values) -> None:
             f"{quoted(values.name)} should have {wanted} chunks, and has {len(values.stretches)},"
             " or not in their places"
         )
-    packed = sum(each.size for each in values.stretches)
-    size = math.prod(chunk) * wanted * values.dtype.itemsize
-    if size > MAX_VALUES or size > max(_SMALL, MAX_EXPANSION * packed):
-        raise file.error(
-            f"{quoted(values.name)} would be {size} bytes from {packed};"
-            " save the weights again without compression"
-        )
+    values.objects.spend_unpacked(math.prod(chunk) * wanted * values.dtype.itemsize)
 
 
 def _fletcher32(raw: bytes) -> int:

@@ -27,6 +27,7 @@ from penult.checkpoints.nesting import find_weights
 from penult.checkpoints.torch_objects import NAMES, Block, Blocks, TensorView
 from penult.checkpoints.torchscript import RESAVE, SCRIPT_NAMES
 from penult.checkpoints.unpickle import MAX_PICKLES, Unpickler
+from penult.util.budget import Budget
 from penult.util.text import quoted
 
 if TYPE_CHECKING:
@@ -36,10 +37,13 @@ MAGIC = 0x1950A86A20F9469CFC6C
 PROTOCOL = 1001
 VERSIONS = [b"%d" % version for version in range(1, 11)]  # of the zip layout, as PyTorch 2.13
 
+MAX_VIEWS = 16  # times the file, beyond `_SMALL`: how much its tensors may be; most share nothing
+
+_SMALL = 64 << 20  # bytes
 _MAGIC_OPCODE = b"\x8a\x0a" + MAGIC.to_bytes(10, "little") + b"."  # LONG1, STOP
 _RESAVE = "load it with PyTorch and torch.save the state_dict again"
 _SAVE_STATE = (  # of a model that was pickled as a whole, or beside other things
-    "save m.state_dict() of m = torch.load(…, weights_only=False), or of a model in it"
+    "save state_dict() of torch.load(…, weights_only=False), or of its model"
 )
 
 
@@ -139,6 +143,10 @@ def _checkpoint(
         }
 
     content = find_weights(file, root)
+    most = _SMALL + MAX_VIEWS * file.size
+    sizes = Budget(most, "bytes in tensors, which share what is stored", file.damaged)
+    for view in (*content.tensors.values(), *content.averages.values()):
+        sizes.spend(view.size)
     checkpoint = Checkpoint(file, layout, described(content.tensors), content.metadata)
     checkpoint.averages = described(content.averages)
     checkpoint.ema = content.averaged

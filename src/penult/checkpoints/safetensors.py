@@ -21,7 +21,8 @@ from penult.checkpoints.elements import is_possible, item_size, read_array
 from penult.checkpoints.strict_json import parse_object
 from penult.util.text import quoted
 
-MAX_HEADER = 100_000_000  # bytes; the format's own limit
+MAX_HEADER = 8 << 20  # bytes; about 120 a tensor. The format's own limit, 100 MB, takes 1 GB
+MAX_TENSORS = 20_000
 
 _TYPES = {
     "F64": "float64",
@@ -61,6 +62,8 @@ def _open(file: WeightsFile) -> Checkpoint:
     metadata = header.pop("__metadata__", {})
     if not isinstance(metadata, dict) or not all(isinstance(it, str) for it in metadata.values()):
         raise file.damaged("__metadata__ is not a dict of texts")
+    if len(header) > MAX_TENSORS:
+        raise file.damaged(f"more than {MAX_TENSORS} tensors")
     entries = {name: _entry(file, name, value, start) for name, value in header.items()}
     _check_cover(file, entries, start)
     tensors = {

@@ -18,12 +18,16 @@ from typing import NamedTuple
 import numpy as np
 
 from penult.checkpoints.base import WeightsFile
+from penult.util.budget import Budget
 from penult.util.protobuf import MalformedError, encode_varint, varint
 from penult.util.text import one_line
 
 MAX_KEY = 2048  # bytes; a name of 1024 characters and the place of a slice need less
-MAX_ENTRIES = 20_000  # in a block; TensorFlow ends one after 256 KiB
-MAX_EXPANSION = 32  # snappy makes at most 64 bytes out of 3
+MAX_ENTRIES = 50_000  # in all blocks; the largest networks with their optimizer have 5000
+MAX_KEYS = 8 << 20  # bytes of all keys, of which entries say only where they differ
+MAX_EXPANSION = 2  # times the file, beyond `_SMALL`; TensorFlow packs an index only, if anything
+
+_SMALL = 16 << 20  # bytes
 
 _MAGIC = (0xDB4775248B80FB57).to_bytes(8, "little")
 _FOOTER = 48  # bytes
@@ -41,13 +45,18 @@ class _Block(NamedTuple):
 
 
 class Table:
-    """The entries of one table; each block is checked whenever it is read.
+    """The entries of one table; each block is checked when it is read, and read once.
 
     The block without meaning is checked too, so that no byte of a table can change unnoticed.
     """
 
     def __init__(self, file: WeightsFile) -> None:
         self._file = file
+        self._count = Budget(MAX_ENTRIES, "entries", MalformedError)
+        self._keys = Budget(MAX_KEYS, "bytes of keys", MalformedError)
+        self._unpacked = Budget(
+            _SMALL + MAX_EXPANSION * file.size, "bytes to be unpacked", MalformedError
+        )
         self._end = file.size - _FOOTER  # of the blocks
         footer = memoryview(file.data)[self._end : file.size - len(_MAGIC)]
         try:
@@ -60,7 +69,7 @@ class Table:
         self._content(_Block(None, b"", *unused), "the block without meaning")
         self._blocks = self._read_index(*index)
         self._lasts = [block.last for block in self._blocks]
-        self._read: tuple[int, dict[bytes, memoryview]] = (-1, {})  # the block read last
+        self._found: dict[int, dict[bytes, memoryview]] = {}  # by the block's place in the index
 
     def __iter__(self) -> Iterator[tuple[bytes, memoryview]]:
         for block in self._blocks:
@@ -71,11 +80,10 @@ class Table:
         place = bisect_left(self._lasts, key)
         if place == len(self._blocks):
             return None
-        at, found = self._read
-        if place != at:
+        if place not in self._found:
             found = dict(self._entries(self._blocks[place], f"the block of {what}"))
-            self._read = place, found
-        return found.get(key)
+            self._found[place] = found
+        return self._found[place].get(key)
 
     def _read_index(self, offset: int, size: int) -> list[_Block]:
         index = _Block(None, b"\xff" * MAX_KEY, offset, size)
@@ -96,6 +104,8 @@ class Table:
         before = block.after
         try:
             for key, value in _entries(content):
+                self._count.spend()
+                self._keys.spend(len(key))
                 if (before is not None and key <= before) or key > block.last:
                     raise MalformedError("keys that aren't in order")
                 yield key, value
@@ -117,9 +127,24 @@ class Table:
             )
         content = data[block.offset : end]
         try:
-            return _unpack(content) if data[end] else content
+            return self._unpack(content) if data[end] else content
         except MalformedError as exc:
             raise self._file.damaged(f"{what} has {exc}", block.offset) from exc
+
+    def _unpack(self, content: memoryview) -> memoryview:
+        """The content of a block that is compressed with snappy."""
+        import cramjam
+
+        size, _ = varint(content, 0)
+        self._unpacked.spend(size)
+        unpacked = bytearray(size)
+        try:
+            length = cramjam.snappy.decompress_raw_into(content, unpacked)
+        except cramjam.DecompressionError as exc:
+            raise MalformedError(f"broken compression ({one_line(str(exc), 80)})") from exc
+        if length != size:
+            raise MalformedError(f"{length} bytes where {size} were announced")
+        return memoryview(unpacked).toreadonly()
 
 
 def is_table(file: WeightsFile) -> bool:
@@ -151,7 +176,7 @@ def _entries(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
     end = len(content) - 4 * restarts - 4
     if end < 0:
         raise MalformedError(f"{restarts} restarts in {len(content)} bytes")
-    key, at, count = b"", 0, 0
+    key, at = b"", 0
     while at < end:
         shared, at = varint(content, at)
         further, at = varint(content, at)
@@ -161,23 +186,3 @@ def _entries(content: memoryview) -> Iterator[tuple[bytes, memoryview]]:
         key = key[:shared] + bytes(content[at : at + further])
         at += further + size
         yield key, content[at - size : at]
-        count += 1
-        if count > MAX_ENTRIES:
-            raise MalformedError(f"more than {MAX_ENTRIES} entries")
-
-
-def _unpack(content: memoryview) -> memoryview:
-    """The content of a block that is compressed with snappy."""
-    import cramjam
-
-    size, _ = varint(content, 0)
-    if size > MAX_EXPANSION * len(content):
-        raise MalformedError(f"{len(content)} bytes that would become {size}")
-    unpacked = bytearray(size)
-    try:
-        length = cramjam.snappy.decompress_raw_into(content, unpacked)
-    except cramjam.DecompressionError as exc:
-        raise MalformedError(f"broken compression ({one_line(str(exc), 80)})") from exc
-    if length != size:
-        raise MalformedError(f"{length} bytes where {size} were announced")
-    return memoryview(unpacked).toreadonly()

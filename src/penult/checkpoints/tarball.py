@@ -14,17 +14,20 @@ from typing import IO, cast
 from penult.checkpoints import tensorflow_v1, tensorflow_v2
 from penult.checkpoints.base import Checkpoint, Format, WeightsFile
 from penult.checkpoints.tensorflow_files import MAX_STATE, STATE, chosen
+from penult.util.budget import Budget, unpacked_limit
 from penult.util.text import one_line, quoted
 
 Folders = dict[str, dict[str, mmap]]  # contents of files by their names, by folder
 
 MAX_UNPACKED = 2 << 30  # bytes; VGG-19 takes 0.6 GB
-MAX_EXPANSION = 100  # times the packed size, beyond `_SMALL`; weights hardly shrink at all
 MAX_MEMBERS = 1000
 MAX_HEADERS = 2 << 20  # bytes that describe the members
+MAX_SQUARES = 2 * 10**8  # of the bytes of headers in free form: of some, tarfile takes these steps
+MAX_GZIPPED = 50_000  # members of gzip's; bgzip makes one of each 64 KiB
 
-_SMALL = 16 << 20  # bytes
 _PIECE = 1 << 20  # bytes read at once
+_PACKED_PIECE = 1 << 16  # bytes unpacked at once; what is left of one is copied after each member
+_BLOCK = 512  # bytes, of tar
 _SHORT = 1 << 17  # bytes that gzip's header and the packed start of an archive fit into
 _CAUSED = (ValueError, LookupError, ArithmeticError, RecursionError)
 
@@ -50,18 +53,73 @@ class _Stream:
     def __init__(self, stream: IO[bytes], limit: int) -> None:
         self.tell = stream.tell
         self._stream, self._limit = stream, limit
-        self._left = MAX_HEADERS
+        self._headers = Budget(MAX_HEADERS, "bytes of headers", ValueError)
+        self._squares = Budget(MAX_SQUARES, "steps for its headers", ValueError)
 
     def read(self, size: int) -> bytes:
-        self._left -= size
-        if size < 0 or self._left < 0:
-            raise ValueError(f"more than {MAX_HEADERS} bytes of headers")
+        self._headers.spend(size if size >= 0 else MAX_HEADERS + 1)
+        self._squares.spend(size**2 if size > _BLOCK else 0)
         return self._stream.read(size)
 
     def seek(self, offset: int) -> int:
         if not self.tell() <= offset <= self._limit:
             raise ValueError("a member beyond the end")
         return self._stream.seek(offset)
+
+
+class _Gunzipped:
+    """What a gzip file unpacks to, forwards only; zlib compares the checksums."""
+
+    def __init__(self, data: mmap) -> None:
+        self._data, self._next = data, 0
+        self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        self._members = Budget(MAX_GZIPPED, "gzipped members", ValueError)
+        self._packed, self._unpacked = b"", b""
+        self._at = 0
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int) -> int:
+        while self._at < offset:
+            if not self.read(min(offset - self._at, _PIECE)):
+                raise EOFError("it ends within a member")
+        return self._at
+
+    def read(self, size: int) -> bytes:
+        parts, wanted = list[bytes](), size
+        while wanted:
+            if not self._unpacked:
+                self._unpacked = self._some()
+            if not self._unpacked:
+                break
+            parts.append(self._unpacked[:wanted])
+            self._unpacked = self._unpacked[wanted:]
+            wanted -= len(parts[-1])
+        self._at += size - wanted
+        return b"".join(parts)
+
+    def _some(self) -> bytes:
+        """The next bytes; none at the end."""
+        while True:
+            if not self._packed:
+                self._packed = self._data[self._next : self._next + _PACKED_PIECE]
+                self._next += len(self._packed)
+            ended = not self._packed
+            if self._inflater.eof:
+                self._packed = self._packed.lstrip(b"\0")  # which may fill up a tape's block
+                if ended:
+                    return b""
+                if not self._packed:
+                    continue
+                self._members.spend()
+                self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
+            unpacked = self._inflater.decompress(self._packed, _PIECE)
+            self._packed = self._inflater.unconsumed_tail or self._inflater.unused_data
+            if ended and not unpacked:
+                raise EOFError("it ends within what is gzipped")
+            if unpacked:
+                return unpacked
 
 
 def _is_tar(file: WeightsFile) -> bool:
@@ -101,16 +159,15 @@ def _is_in(folder: str, asked: str) -> bool:
 
 
 def _unpack(file: WeightsFile) -> Folders:
-    import gzip
     import tarfile
 
     packed = _is_gzip(file)
     if packed and not _is_tar_inside(file):
         raise file.error("a gzipped file, and no archive; unpack it (gunzip)")
-    limit = min(MAX_UNPACKED, _SMALL + MAX_EXPANSION * file.size)
+    limit = min(MAX_UNPACKED, unpacked_limit(file.size))
     try:
         with file.path.open("rb") as raw:
-            stream = cast("IO[bytes]", gzip.GzipFile(fileobj=raw)) if packed else raw
+            stream = cast("IO[bytes]", _Gunzipped(file.data)) if packed else raw
             return _members(file, stream, limit)
     # Whatever else tarfile raises is the bytes' doing.
     except (tarfile.TarError, zlib.error, EOFError, OSError, *_CAUSED) as exc:

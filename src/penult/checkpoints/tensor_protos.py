@@ -6,11 +6,10 @@ Source: tensorflow/core/framework/types.proto, tensor_shape.proto, tensor.proto
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
 from penult.checkpoints.base import Array
-from penult.checkpoints.elements import is_possible, item_size, read_array
-from penult.util.protobuf import MalformedError, Message
+from penult.checkpoints.elements import MAX_DIMENSIONS, is_possible, item_size, read_array
+from penult.util.protobuf import MalformedError, Message, unpacked
 
 STRING = "string"  # its arrays hold bytes objects
 NO_TENSORS = (20, 21)  # types of handles and objects in a running program; they have no values
@@ -61,7 +60,7 @@ def element(dtype: str) -> str:
 
 def read_shape(message: Message) -> tuple[int, ...]:
     """The shape in a TensorShapeProto."""
-    shape = tuple(dimension.number(1) for dimension in message.messages(2))
+    shape = tuple(dimension.number(1) for dimension in message.messages(2, MAX_DIMENSIONS))
     if 3 in message or any(size < 0 for size in shape) or not is_possible(shape, "complex128"):
         raise MalformedError("no possible shape")
     return shape
@@ -82,10 +81,7 @@ def read_values(values: Message, dtype: str, shape: tuple[int, ...]) -> Array:
     if name not in _PACKED:
         raise MalformedError(f"values of type {name}, which this format can't have")
     field, stored = _PACKED[name]
-    numbers = _varints(values.content(field), count)
-    narrow = numbers.astype(stored or np.dtype(name))
-    if not np.array_equal(narrow.astype(np.uint64), numbers):
-        raise MalformedError(f"a number that doesn't fit {name}")
+    narrow = _narrowed(values.content(field), np.dtype(stored or name), count)
     return read_array(narrow.data, name, 0, shape, None)
 
 
@@ -105,17 +101,18 @@ def check_size(found: int, expected: int, what: str = "bytes") -> None:
         raise MalformedError(f"{found} {what} where shape and dtype need {expected}")
 
 
-def _varints(content: memoryview, count: int) -> NDArray[np.uint64]:
-    """The numbers that stand one after another, negative ones as those of 64 bits that they are."""
-    raw = np.frombuffer(content, np.uint8)
-    ends = np.flatnonzero(raw < 128) + 1
-    check_size(len(ends), count, "numbers")
-    check_size(len(raw), int(ends[-1]) if count else 0)
-    if count == 0:
-        return np.empty(0, np.uint64)
-    starts = np.concatenate([[0], ends[:-1]])
-    place = np.arange(len(raw)) - np.repeat(starts, ends - starts)
-    if place.max() > 9 or np.any(raw[place == 9] > 1):
-        raise MalformedError("a number of more than 64 bits")
-    bits = (raw & 127).astype(np.uint64) << (7 * place).astype(np.uint64)
-    return np.asarray(np.bitwise_or.reduceat(bits, starts), np.uint64)
+def _narrowed(content: memoryview, dtype: np.dtype[np.generic], count: int) -> Array:
+    """Numbers of a type that stand there as ones of 64 bits, negative ones too."""
+    if count > len(content):  # each takes a byte at least
+        check_size(len(content), count, "numbers")
+    narrow, at = np.empty(count, dtype), 0
+    for numbers in unpacked(content):
+        piece = numbers[: count - at].astype(dtype)
+        if not np.array_equal(piece.astype(np.uint64), numbers[: len(piece)]):
+            raise MalformedError(f"a number that doesn't fit {dtype.name}")
+        narrow[at : at + len(piece)] = piece
+        at += len(numbers)
+        if at > count:
+            break
+    check_size(at, count, "numbers")
+    return narrow

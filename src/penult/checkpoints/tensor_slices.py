@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from penult.checkpoints.base import Array
+from penult.checkpoints.elements import MAX_DIMENSIONS
 from penult.util.protobuf import MalformedError, Message
 
 ALL = -1  # in place of a length
@@ -30,7 +31,7 @@ class Partition(NamedTuple):
 
 def read_slice(message: Message) -> Slice:
     """The slice in a TensorSliceProto."""
-    extents = message.messages(1)
+    extents = message.messages(1, MAX_DIMENSIONS)
     return tuple((it.number(1), it.number(2) if 2 in it else ALL) for it in extents)
 
 

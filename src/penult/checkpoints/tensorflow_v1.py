@@ -6,17 +6,22 @@ under the key of a slice with what is in it. A variable that isn't partitioned i
 Source: tensorflow/core/util/tensor_slice_writer.cc, tensorflow/core/util/saved_tensor_slice.proto
 """
 
+import math
 from collections.abc import Sequence
 from functools import partial
 from typing import NamedTuple
 
 from penult.checkpoints.base import Array, Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.table import Table, is_table
-from penult.checkpoints.tensor_protos import NO_TENSORS, TYPES, read_shape, read_values
+from penult.checkpoints.tensor_protos import NO_TENSORS, STRING, TYPES, read_shape, read_values
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import describe_files, shards
-from penult.util.protobuf import MalformedError, Message
+from penult.util.budget import Budget
+from penult.util.protobuf import MalformedError, Message, fields_budget
 from penult.util.text import quoted
+
+MAX_SLICES = 20_000  # of all variables; one that isn't partitioned is one
+MAX_FIELDS = 1000  # about a slice, beside its texts
 
 _LIST = "the list of variables"
 
@@ -51,9 +56,10 @@ def _recognises(file: WeightsFile) -> bool:
 def _open(file: WeightsFile) -> Checkpoint:
     files = shards(file)
     variables: dict[str, _Variable] = {}
+    slices = Budget(MAX_SLICES, "slices of variables", MalformedError)
     for each in files:
         with describe_files(each, _LIST):
-            _add_variables(_Shard(each, Table(each)), variables)
+            _add_variables(_Shard(each, Table(each)), variables, slices)
     tensors = {
         name: _tensor(file, name, variable)
         for name, variable in variables.items()
@@ -62,7 +68,7 @@ def _open(file: WeightsFile) -> Checkpoint:
     return Checkpoint(files[0], V1.name, tensors, {}, files[1:])
 
 
-def _add_variables(shard: _Shard, variables: dict[str, _Variable]) -> None:
+def _add_variables(shard: _Shard, variables: dict[str, _Variable], slices: Budget) -> None:
     content = shard.table.find(b"", _LIST)
     if content is None:
         raise MalformedError("no entry; an index of V2 is named .index")
@@ -72,6 +78,7 @@ def _add_variables(shard: _Shard, variables: dict[str, _Variable]) -> None:
             _Variable(message.number(3), read_shape(message.message(2)), {}),
         )
         variable = variables.setdefault(name, found)
+        slices.spend(max(1, len(message.contents(4))))
         if (variable.dtype, variable.shape) != (found.dtype, found.shape):
             raise MalformedError(f"{quoted(name)} with two types or shapes")
         for each in message.messages(4):
@@ -104,7 +111,8 @@ def _read_part(name: str, dtype: str, part: _Part) -> Array:
         content = part.shard.table.find(slice_key(name, part.where), label)
         if content is None:
             raise MalformedError("no values")
-        saved = Message(content).message(2)
+        texts = math.prod(part.shape) if dtype == STRING else 0
+        saved = Message(content, fields_budget(MAX_FIELDS + texts)).message(2)
         if saved.name(1) != name or read_slice(saved.message(2)) != part.where:
             raise MalformedError("the values of another one")
         return read_values(saved.message(3), dtype, part.shape)

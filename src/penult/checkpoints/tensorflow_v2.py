@@ -15,7 +15,6 @@ tensorflow/core/protobuf/tensor_bundle.proto, trackable_object_graph.proto
 """
 
 import math
-import struct
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -36,10 +35,11 @@ from penult.checkpoints.tensor_protos import (
 )
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import MAX_SHARDS, beside, describe_files
-from penult.util.protobuf import MalformedError, Message, text, varint
+from penult.util.protobuf import MalformedError, Message, fields_budget, text, varint
 from penult.util.text import quoted
 
 MAX_ENTRIES = 20_000  # slices included
+MAX_TEXTS = 100_000  # in all tensors
 _SLICE = b"\0"  # first byte of a slice's key
 _GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 
@@ -121,7 +121,7 @@ def _label(key: bytes) -> str:
 
 def _read_index(file: WeightsFile) -> tuple[int, dict[bytes, _Entry]]:
     """The number of data files, and the entries."""
-    table = iter(Table(file))
+    table, budget = iter(Table(file)), fields_budget()
     key, header = next(table, (None, memoryview(b"")))
     if key != b"":
         raise file.damaged("an index without a header")
@@ -131,9 +131,12 @@ def _read_index(file: WeightsFile) -> tuple[int, dict[bytes, _Entry]]:
         if number == MAX_ENTRIES:
             raise file.damaged(f"more than {MAX_ENTRIES} tensors")
         with describe_files(file, f"tensor {_label(key)}"):
-            message = Message(value)
+            message = Message(value, budget)
             if message.number(1) not in NO_TENSORS:
                 entries[key] = _entry(file, key, message, count)
+    texts = [math.prod(it.shape) for it in entries.values() if it.dtype == STRING]
+    if sum(texts) > MAX_TEXTS:
+        raise file.damaged(f"tensors with more than {MAX_TEXTS} texts")
     return count, entries
 
 
@@ -200,12 +203,12 @@ def _check_places(shards: Mapping[int, WeightsFile], entries: Mapping[bytes, _En
 
 def _read_texts(content: memoryview, count: int) -> tuple[list[bytes], int]:
     """The texts in a tensor, and the checksum, for which lengths are numbers of 32 or 64 bits."""
-    sizes, at, crc = [], 0, 0
+    sizes, at = [], 0
     for _ in range(count):
         size, at = varint(content, at)
         sizes.append(size)
-        packed = struct.pack("<I" if size < 2**32 else "<Q", size)
-        crc = crc32c(memoryview(packed), crc)
+    packed = b"".join(size.to_bytes(4 if size < 2**32 else 8, "little") for size in sizes)
+    crc = crc32c(memoryview(packed))
     if content[at : at + 4] != masked(crc).to_bytes(4, "little"):
         raise MalformedError("lengths that don't match their checksum")
     crc = crc32c(content[at:], crc)
@@ -225,9 +228,10 @@ def _with_names(file: WeightsFile, tensors: dict[str, Tensor]) -> dict[str, Tens
     if graph.dtype != STRING or graph.shape != ():
         raise file.damaged("an object graph that isn't a text")
     with describe_files(file, "the object graph"):
-        nodes = Message(memoryview(bytes(graph.read()[()]))).messages(1)
-        attributes = [attribute for node in nodes for attribute in node.messages(2)]
-        names = {each.name(3): each.name(2) for each in attributes if each.name(3) in tensors}
+        names: dict[str, str] = {}
+        for node in Message(memoryview(bytes(graph.read()[()]))).messages(1):
+            attributes = node.messages(2)
+            names |= {it.name(3): it.name(2) for it in attributes if it.name(3) in tensors}
     times = Counter(names.values())
     unique = {key: it for key, it in names.items() if it and times[it] == 1 and it not in tensors}
     return {unique.get(key, key): tensor for key, tensor in tensors.items()}

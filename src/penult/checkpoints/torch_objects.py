@@ -73,6 +73,11 @@ class TensorView:
     strides: tuple[int, ...]
 
     @property
+    def size(self) -> int:
+        """How many bytes it has, each as often as it is there."""
+        return math.prod(self.shape) * item_size(self.dtype)
+
+    @property
     def byte_strides(self) -> tuple[int, ...]:
         """The strides as NumPy wants them."""
         return tuple(stride * item_size(self.dtype) for stride in self.strides)
@@ -134,6 +139,8 @@ def _view(
         raise MalformedError("a tensor that reaches beyond its storage")
     if count > max(available, MAX_EXPANDED) or not is_possible(shape, dtype):
         raise MalformedError("a tensor larger than its storage accounts for")
+    if max(strides, default=0) * item_size(dtype) >= 2**63:  # though only one element be there
+        raise MalformedError("a tensor with a stride that no memory has")
     start = storage.start + offset * item_size(dtype)
     return TensorView(storage.block, dtype, start, shape, strides)
 

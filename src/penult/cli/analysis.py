@@ -37,7 +37,7 @@ def search(
     ],
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--not", help="As QUERY, subtracted; may be given several times."),
+        typer.Option(help="As QUERY, subtracted; may be given several times."),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Images to find.")] = 10,
     where: Annotated[
@@ -76,7 +76,7 @@ def search(
 
         files = files_of(features, [match.key for match in matches])
         rows = [
-            match._asdict() | {"path": file.path or None}
+            match._asdict() | {"path": file.shown}
             for match, file in zip(matches, files, strict=True)
         ]
         write_list(rows, ("key", "score", "path"), out)
@@ -105,14 +105,14 @@ def index(
 def duplicates(
     table: TablePath,
     threshold: Annotated[
-        float | None, typer.Option(help="Cosine from which on two images are near-duplicates.")
+        float | None, typer.Option(help="Cosine from which on features alone make near-duplicates.")
     ] = None,
     layer: Layer = None,
     pixels: Annotated[
         bool,
         typer.Option(
             "--pixels/--no-pixels",
-            help="Read files too: compare pixels where features are less alike, and sharpness.",
+            help="Read files: pixels decide, and sharpness; otherwise features alone.",
         ),
     ] = True,
     out: OutList = None,
@@ -123,6 +123,13 @@ def duplicates(
     hard_link: Annotated[
         Path | None, typer.Option(help="Folder to link those images in; they stay where they are.")
     ] = None,
+    features_alone: Annotated[
+        bool,
+        typer.Option(
+            "--features-alone",
+            help="Move or link those too whose pictures were not compared: gone or unreadable.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Find images that are nearly the same, and propose which to keep; no file is deleted.
@@ -131,28 +138,35 @@ def duplicates(
     """
     if move and hard_link:
         raise UsageError("--move and --hard-link can't both be done: choose one")
+    if features_alone and not (move or hard_link):
+        raise UsageError("--features-alone says what to move or link: give --move or --hard-link")
     require(out, html)
     features = opened(table)
     with StepProgress() as bar:
         duplicates = features.duplicates(threshold, layer=layer, pixels=pixels, progress=bar.show)
+    if out:
+        from penult.analysis import filing
+
+        write_list(list(filing.rows(duplicates)), filing.COLUMNS, out)
     show.duplicates(table, duplicates, as_json=as_json)
     if html:
         from penult.viewer.findings import of_duplicates
 
         write_sheet(html, f"Duplicates in {table.name}", of_duplicates(features, duplicates))
-    _file(duplicates, out, move, hard_link)
+    _file(duplicates, move, hard_link, features_alone=features_alone)
 
 
 def _file(
-    duplicates: "Duplicates", out: Path | None, move: Path | None, hard_link: Path | None
+    duplicates: "Duplicates", move: Path | None, hard_link: Path | None, *, features_alone: bool
 ) -> None:
     from penult.analysis import filing
 
-    if out:
-        write_list(list(filing.rows(duplicates)), filing.COLUMNS, out)
     if move:
-        moved = filing.move(duplicates, move)
+        moved = filing.move(duplicates, move, features_alone=features_alone)
         show.say(f"{move}: {plural(moved, 'image')} moved here; extract --prune removes their rows")
     if hard_link:
-        linked = filing.hard_link(duplicates, hard_link)
+        linked = filing.hard_link(duplicates, hard_link, features_alone=features_alone)
         show.say(f"{hard_link}: {plural(linked, 'image')} linked here")
+    left = duplicates.by_features_alone
+    if (move or hard_link) and left and not features_alone:
+        show.say(f"{plural(left, 'image')} left out, by features alone: --features-alone takes all")

@@ -1,7 +1,9 @@
 """The commands: each parses its arguments, makes one call of the Python API and prints."""
 
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
 OF_NETWORKS = ("size", "preprocess", "decode", "ema", "prefix", "exact")  # options of `classify`
-LIMITS = ("max_pixels", "max_bytes", "max_seconds")
+OF_RUNS = ("weights", "device", "max_pixels", "max_bytes", "max_seconds")  # those with a probe too
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,14 +33,31 @@ app = typer.Typer(
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Image files, folders (searched recursively) and globs.", metavar="SOURCE…"
+        help="Image files, folders (searched recursively), globs; archives (tar, zip), numbered "
+        "ones (shards-{0000..0127}.tar), tables (Parquet, Arrow, Lance).",
+        metavar="SOURCE…",
     ),
 ]
 FromFile = Annotated[
     str | None,
     typer.Option(
-        help="List of image paths, one a line or, as by find -print0, NUL-separated; - is stdin."
+        help="List of paths, one a line or, as by find -print0, NUL-separated; - is stdin."
     ),
+]
+Column = Annotated[
+    str | None,
+    typer.Option(help="Column of tables that holds the images; needed if several might."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(help="Column of tables that names the images; by default their rows do."),
+]
+Keep = Annotated[
+    str | None, typer.Option(metavar="NAME,…", help="Columns of tables that come along: labels.")
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Part I of N of the images; `merge` joins their tables."),
 ]
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")
@@ -79,6 +98,10 @@ def extract(
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
     from_file: FromFile = None,
+    column: Column = None,
+    key: Key = None,
+    keep: Keep = None,
+    shard: Shard = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -110,6 +133,10 @@ def extract(
                 model,
                 out=out,
                 from_file=from_file,
+                column=column,
+                key=key,
+                keep=keep.split(",") if keep else (),
+                shard=shard,
                 retry_failed=retry_failed,
                 checksum=checksum,
                 prune=prune,
@@ -130,7 +157,7 @@ def extract(
 
 
 @app.command()
-@takes_options("weights", *OF_NETWORKS, *LIMITS)
+@takes_options(*OF_NETWORKS, *OF_RUNS)
 def classify(
     sources: Sources = None,
     model: ModelName = None,
@@ -152,7 +179,7 @@ def classify(
         if model or any(options[name] != DECLARED[name].default for name in OF_NETWORKS):  # type: ignore[literal-required]
             raise UsageError("a probe names its model: leave the model's options out, but -w")
         saved = penult.open_probe(probe)
-        taken = {name: options[name] for name in ("weights", *LIMITS)}  # type: ignore[literal-required]
+        taken = {name: options[name] for name in OF_RUNS}  # type: ignore[literal-required]
         results = saved.classify(sources or (), k=k, from_file=from_file, **taken)
     else:
         fetched(model, options["weights"])
@@ -172,12 +199,16 @@ def models(
 ) -> None:
     """List the networks; weights come from a package (pip) or from your own file (-w).
 
+    Then torchvision's weights, and short names for repositories of the Hugging Face hub; any other
+    repository goes by its own name, such as timm/resnet50.a1_in1k.
+
     Example: penult models '*lite*'
     """
     from penult.nets import describe as describe_network  # which needn't know files, so no engine
 
     described = [describe_network(spec.name) for spec in penult.models(pattern)]
-    show_networks.models(described, as_json=as_json)
+    others = [each for each in _of_libraries() if fnmatchcase(each["network"], pattern)]
+    show_networks.models(described, others, as_json=as_json)
 
 
 @app.command()
@@ -223,12 +254,12 @@ def export(
     ] = None,
     program: Annotated[
         Literal["atlas", "spotlight", "fiftyone", "tensorboard", "faiss", "usearch"] | None,
-        typer.Option("--for", help="Program that is to open it."),
+        typer.Option(help="Program that is to open it."),
     ] = None,
 ) -> None:
     """Write a table's features for other tools; failed images are left out.
 
-    Example: penult export photos.lance map.parquet --for atlas
+    Example: penult export photos.lance map.parquet --program atlas
     """
     from penult.exports.export import opening
 
@@ -238,15 +269,33 @@ def export(
     show.say(f"{out}: {len(features)} images" + (f"; open it by: {words}" if words else ""))
 
 
+def _of_libraries() -> Iterator[dict[str, Any]]:
+    from penult.hub import SHORT
+    from penult.nets import torchvision
+
+    for each in torchvision.published():
+        yield {
+            "network": each.name,
+            "size": each.size,
+            "top1": each.top1,
+            "top5": each.top5,
+            "megabytes": each.megabytes,
+            "licence": each.licence,
+            "weights": each.weights.url,
+        }
+    for short, name in SHORT.items():
+        yield {"network": short, "weights": name}
+
+
 def fetched(model: str | None, weights: "str | Path | None") -> None:
     """Fetch published weights before they are needed, with a bar, and say how they were checked."""
     from penult.hub import resolve
     from penult.model.repositories import is_known, is_repository
-    from penult.nets import PublishedWeights, lookup
+    from penult.nets import PublishedWeights, lookup, torchvision
 
     if not model or weights:
         return
-    spec = lookup(model)
+    spec = torchvision.find(model) or lookup(model)
     if spec and isinstance(spec.weights, PublishedWeights):
         with DownloadProgress(model) as progress:
             download = penult.download(model, progress.show)

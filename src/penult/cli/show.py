@@ -136,6 +136,12 @@ def failures(features: "Features", *, as_json: bool) -> None:
     say(f"{features.path}: {len(reasons)} failed{': ' * bool(kinds)}{counted}")
 
 
+def merged(features: "Features", tables: int) -> None:
+    """Tell what became of several tables."""
+    failed = f", {len(features.failures):,} failed" if features.failures else ""
+    say(f"{features.path}: {plural(len(features), 'image')} of {plural(tables, 'table')}{failed}")
+
+
 def verified(verification: "Verification", *, as_json: bool) -> None:
     """Print how computed rows compare with those of the table."""
     if as_json:
@@ -149,6 +155,9 @@ def verified(verification: "Verification", *, as_json: bool) -> None:
     for key, reason in verification.failures.items():
         say(f"{key}: {reason}")
     where = f" ({printable(verification.key)})" if verification.key is not None else ""
+    if verification.made_on != verification.device:
+        print(f"{'made on':15}{printable(verification.made_on)}")
+        print(f"{'computed on':15}{verification.device}")
     print(f"{'compared':15}{verification.compared}")
     print(f"{'largest':15}{verification.largest:.2g}{where}")
     for name in ("changed", "vanished", "failures"):
@@ -206,10 +215,11 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         return
     for group in duplicates.groups:
         for image in (group.keep, *group.drop):
-            mark = "keep" if image is group.keep else "same" if image.exact else ""
+            why = "same" if image.exact else "features" if image.features_alone else ""
+            mark = "keep" if image is group.keep else why
             size = f"{image.width}×{image.height}"
             print(
-                f"{mark:4}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
+                f"{mark:8}  {image.similarity:.3f}  {size:>11}  {image.bytes:>11,} bytes  "
                 f"{printable(image.key)}"
             )
         print()
@@ -217,11 +227,13 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
         unread = f"{duplicates.unread} files are gone, changed or unreadable"
         say(f"{unread}: their features alone decided")
     dropped, by_pixels = duplicates.dropped, duplicates.by_pixels
+    alone = duplicates.by_features_alone
     say(
         f"{table}: {plural(duplicates.images, 'image')}, "
         f"{plural(len(dropped), 'near-duplicate')} of {len(duplicates.groups):,} to keep "
-        f"({len(dropped) - by_pixels:,} by features, cosine {duplicates.threshold:g} and above; "
-        f"{by_pixels:,} by pixels), "
+        f"({len(dropped) - by_pixels - alone:,} by pixels and features, "
+        f"cosine {duplicates.threshold:g} and above; {by_pixels:,} by pixels; "
+        f"{alone:,} by features alone), "
         f"{sum(image.exact for image in dropped):,} of them to the byte; "
         f"{sum(image.bytes for image in dropped):,} bytes could be spared"
     )

@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
@@ -21,11 +21,32 @@ MISSING_SHOWN = 3
 STATISTICS = ("mean", "std", "min", "max", "nonfinite")
 
 
-def models(descriptions: Sequence["Description"], *, as_json: bool) -> None:
-    """Print a table of networks."""
+def models(
+    descriptions: Sequence["Description"], others: Sequence[Mapping[str, Any]], *, as_json: bool
+) -> None:
+    """Print a table of networks, and one of weights whose networks are read off them."""
     if as_json:
-        print_json([_facts(d) for d in descriptions])
+        print_json([*map(_facts, descriptions), *others])
         return
+    if descriptions:
+        _table_of(descriptions)
+    if others:
+        table = columns("network", "input", "top-1", "top-5", "MB", "licence", "weights")
+        for each in others:
+            size, megabytes = each.get("size"), each.get("megabytes")
+            table.add_row(
+                each["network"],
+                f"{size}×{size}" if size else "–",
+                _known(each.get("top1"), "{} %"),
+                _known(each.get("top5"), "{} %"),
+                _known(megabytes, "{:.0f}"),
+                _known(each.get("licence"), "{}"),
+                each["weights"],
+            )
+        print_table(table)
+
+
+def _table_of(descriptions: Sequence["Description"]) -> None:
     table = columns(
         "network", "input", "width", "params", "mult-adds", "top-1", "top-5", "images/s", "MB",
         "weights", "paper",

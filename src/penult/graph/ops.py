@@ -115,6 +115,32 @@ def reshape(x: Value, *shape: int, layout: Layout = "") -> Value:
     return Value("Reshape", (x, target), shape[1:], layout=layout, dtype=x.dtype)
 
 
+def pad(x: Value, margin: int, *, mode: Literal["constant", "reflect"] = "constant") -> Value:
+    """Pad a map on all sides: with zeros, or its own mirror image without the edge."""
+    channels, *sizes = x.shape
+    pads = [0, 0, margin, margin] * 2
+    amounts = Value("Constant", (), (len(pads),), {"value_ints": pads}, dtype="int64")
+    shape = (channels, *(size + 2 * margin for size in sizes))
+    return Value("Pad", (x, amounts), shape, {"mode": mode}, layout=x.layout)
+
+
+def group_norm(x: Value, scale: Constant, bias: Constant, *, groups: int, epsilon: float) -> Value:
+    """Normalise groups of a map's channels by their mean and deviation (arXiv:1803.08494).
+
+    Args:
+        x: (channels, height, width).
+        scale: (channels, 1, 1).
+        bias: Likewise.
+        groups: Of neighbouring channels.
+        epsilon: Is added to the variance.
+    """
+    ones = Constant((groups,), (), lambda: np.ones(groups))
+    zeros = Constant((groups,), (), lambda: np.zeros(groups))
+    grouped = reshape(x, -1, groups, prod(x.shape) // groups, layout="NCL")
+    normal = _apply("InstanceNormalization", grouped, ones, zeros, epsilon=epsilon)
+    return add(multiply(reshape(normal, -1, *x.shape, layout=x.layout), scale), bias)
+
+
 def dense(x: Value, kernel: Constant, bias: Constant | None = None) -> Value:
     """Multiply a vector or tokens, (…, inputs), with a kernel (outputs, inputs), and add a bias."""
     (*places, inputs), outputs = x.shape, kernel.shape[0]

@@ -4,7 +4,13 @@ from collections.abc import Mapping
 from typing import Literal
 
 from penult.errors import NetworkError, UsageError
-from penult.graph.ops import first_token, global_avg_pool, global_max_pool, transpose
+from penult.graph.ops import (
+    first_token,
+    global_avg_pool,
+    global_max_pool,
+    normalize,
+    transpose,
+)
 from penult.graph.tokens import join_vectors, slice_tokens
 from penult.graph.values import Layout, Value
 from penult.util.text import quoted
@@ -15,7 +21,9 @@ _MAP: tuple[Layout, Layout] = "NCHW", "NHWC"  # channels first, channels last
 _TOKENS: tuple[Layout, Layout] = "NCL", "NLC"
 
 
-def pool_layers(layers: Mapping[str, Value], pool: Pool, prefix: int = 0) -> dict[str, Value]:
+def pool_layers(
+    layers: Mapping[str, Value], pool: Pool, *, normalized: bool = False, prefix: int = 0
+) -> dict[str, Value]:
     """Make features of layers, by name: vectors, or maps and tokens with their channels last.
 
     Vectors stay as they are. Of maps and tokens, `avg` and `max` take the average and the largest
@@ -25,13 +33,15 @@ def pool_layers(layers: Mapping[str, Value], pool: Pool, prefix: int = 0) -> dic
     Args:
         layers: The layers.
         pool: What to make of them.
+        normalized: Whether vectors, or those of each place, are divided by their lengths.
         prefix: How many tokens stand before those of the image, the first for its class.
 
     Raises:
         UsageError: A map has no class token.
         NetworkError: A layer is neither a vector, a map nor tokens.
     """
-    return {name: _pool(name, layer, pool, prefix) for name, layer in layers.items()}
+    pooled = {name: _pool(name, layer, pool, prefix) for name, layer in layers.items()}
+    return {name: normalize(x) for name, x in pooled.items()} if normalized else pooled
 
 
 def _pool(name: str, layer: Value, pool: Pool, prefix: int) -> Value:

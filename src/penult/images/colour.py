@@ -22,22 +22,30 @@ from penult.errors import ImageError
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339  # TIFF tags
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert to mode RGB; an image that is RGB comes back itself."""
+def to_rgb(image: Image.Image, *, transparent: bool = False) -> Image.Image:
+    """Convert to mode RGB; an image that is RGB comes back itself.
+
+    Args:
+        image: The image, decoded.
+        transparent: Whether one with transparency keeps it, as mode RGBA.
+    """
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        return _from_deep(image)
+        image = _from_deep(image)
     if image.has_transparency_data:
-        return _over_white(image)
+        rgba = _to_rgba(image)
+        return rgba if transparent else _over_white(rgba)
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _over_white(image: Image.Image) -> Image.Image:
+def _to_rgba(image: Image.Image) -> Image.Image:
     if image.mode == "P":
         image = image.copy()  # Pillow writes the alpha into the palette that it converts
     if image.mode == "La":
         image = image.convert("LA")  # Pillow knows no direct way from here to RGBA
-    if image.mode != "RGBA":
-        image = image.convert("RGBA")
+    return image if image.mode == "RGBA" else image.convert("RGBA")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", image.size, "white")
     white.paste(image, mask=image)
     return white
@@ -53,9 +61,10 @@ def _from_deep(image: Image.Image) -> Image.Image:
         grey = _scale(values)
     if tags.get(_PHOTOMETRIC) == 0:  # the least value is white; Pillow knows it of 8 bits only
         grey = 255 - grey
+    result = Image.fromarray(grey)
     if "transparency" in image.info:
-        grey[values == image.info["transparency"]] = 255
-    return Image.fromarray(grey).convert("RGB")
+        result.putalpha(Image.fromarray(values != image.info["transparency"]).convert("L"))
+    return result
 
 
 def _scale(values: NDArray[Any]) -> NDArray[np.uint8]:

@@ -28,6 +28,7 @@ from PIL import Image
 from penult.errors import ImageError, PenultError, UsageError
 from penult.images.colour import to_rgb
 from penult.images.formats import open_lazily
+from penult.images.items import Stored
 from penult.images.limits import DEFAULT, Limits
 from penult.images.names import reason
 from penult.util.text import one_line
@@ -49,7 +50,7 @@ CODES = {
 TRANSIENT = frozenset({"changed", "timeout", "unreadable"})  # failures that may pass by themselves
 
 Decode: TypeAlias = Literal["exact", "fast"]
-ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
+ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Stored | Image.Image | NDArray[np.uint8]
 
 _ORIENTATION = 274  # tag of EXIF and TIFF
 _TURNS: dict[object, Image.Transpose] = {
@@ -73,7 +74,7 @@ class Loaded(NamedTuple):
     """An image that is decoded for a network.
 
     Attributes:
-        rgb: The pixels, upright, of mode RGB.
+        rgb: The pixels, upright, of mode RGB; RGBA if transparency was asked for and there is some.
         width: Pixels of the image in its file, upright.
         height: Likewise.
         reducible: Whether it was decoded exactly, and `fast` would have given fewer pixels.
@@ -112,11 +113,19 @@ def load(source: ImageLike, limits: Limits = DEFAULT) -> Image.Image:
     return load_for(source, None, "exact", limits).rgb
 
 
-def load_for(source: ImageLike, shorter: int | None, how: Decode, limits: Limits) -> Loaded:
+def load_for(
+    source: ImageLike,
+    shorter: int | None,
+    how: Decode,
+    limits: Limits,
+    *,
+    transparent: bool = False,
+) -> Loaded:
     """Decode for a network that resizes images to a shorter side, or doesn't (None).
 
     `exact` gives what `load` does. `fast` decodes a JPEG to 1/2, 1/4 or 1/8 of its size, the
     smallest that leaves both sides twice as long as that; not a Pillow image, which isn't touched.
+    `transparent` keeps transparency, where there is some, rather than to show what lies over white.
     """
     with wrap_errors():
         image = _open(source, limits.bytes)
@@ -125,7 +134,7 @@ def load_for(source: ImageLike, shorter: int | None, how: Decode, limits: Limits
         reducible = image is not source and _reduce(image, shorter, how)
         image.load()
         turn = _turn(image)
-        rgb = to_rgb(image)
+        rgb = to_rgb(image, transparent=transparent)
         if turn is not None:
             rgb = rgb.transpose(turn)
         elif rgb is source:
@@ -138,6 +147,8 @@ def load_for(source: ImageLike, shorter: int | None, how: Decode, limits: Limits
 def _open(source: ImageLike, max_bytes: int) -> Image.Image:
     if isinstance(source, str | os.PathLike):
         return open_lazily(read(Path(source), max_bytes))
+    if isinstance(source, Stored):
+        return open_lazily(source.read(max_bytes))
     if isinstance(source, bytes):
         return open_lazily(source)
     if isinstance(source, np.ndarray):

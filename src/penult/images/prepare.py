@@ -51,7 +51,11 @@ def prepare(
         started = thread_time()
         reading = perf_counter() - opened
         rgb, width, height, reducible = load_for(
-            source, setup.preprocessing.shorter, setup.decode, setup.limits
+            source,
+            setup.preprocessing.shorter,
+            setup.decode,
+            setup.limits,
+            transparent=setup.transparent,
         )
         decoded = thread_time()
         out[:] = setup.preprocessing(rgb)

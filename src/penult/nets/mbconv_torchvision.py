@@ -6,13 +6,14 @@ activations and the batch norms' epsilon, which follow from the kind of network;
 epsilon from which of them it is.
 """
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from penult.errors import NetworkError
 from penult.nets.design import Card, Shapes
 from penult.nets.mbconv import Block, MobileConvolutions
 from penult.nets.mbconv_names import SCHEMES
 from penult.nets.mbconv_reading import Rows, finished, kernel, outputs, row
+from penult.nets.torchvision import LIBRARY, find
 from penult.util.text import quoted
 
 
@@ -32,24 +33,6 @@ class Efficient(NamedTuple):
     depths: tuple[int, ...]  # blocks of the stages
     last: int  # channels of the last stage
     epsilon: float
-
-
-class Published(NamedTuple):
-    """Weights, under BSD-3-Clause."""
-
-    name: str
-    version: int  # of IMAGENET1K
-    file: str  # {} for the network's name
-    size: int
-    resize: int
-    kernel: Literal["bilinear", "bicubic"]
-    top1: float  # per cent, ILSVRC-2012 validation
-    top5: float
-
-    @property
-    def url(self) -> str:
-        """Where they are."""
-        return f"https://download.pytorch.org/models/{self.file.format(self.name)}.pth"
 
 
 _PLACES = tuple(f"block.{place}.0" for place in range(4))
@@ -76,31 +59,6 @@ EFFICIENT = {
     "efficientnet_v2_l": Efficient((4, 7, 7, 10, 19, 25, 7), 640, 1e-3),
 }
 MNASNETS = {160: "mnasnet0_5", 240: "mnasnet0_75", 320: "mnasnet1_0", 416: "mnasnet1_3"}
-_PUBLISHED = [
-    # network, IMAGENET1K_V, file, size, resize, kernel, top-1, top-5; a network's last is its best
-    ("efficientnet_b0", 1, "{}_rwightman-7f5810bc", 224, 256, "bicubic", 77.692, 93.532),
-    ("efficientnet_b1", 1, "{}_rwightman-bac287d4", 240, 256, "bicubic", 78.642, 94.186),
-    ("efficientnet_b1", 2, "{}-c27df63c", 240, 255, "bilinear", 79.838, 94.934),
-    ("efficientnet_b2", 1, "{}_rwightman-c35c1473", 288, 288, "bicubic", 80.608, 95.31),
-    ("efficientnet_b3", 1, "{}_rwightman-b3899882", 300, 320, "bicubic", 82.008, 96.054),
-    ("efficientnet_b4", 1, "{}_rwightman-23ab8bcd", 380, 384, "bicubic", 83.384, 96.594),
-    ("efficientnet_b5", 1, "{}_lukemelas-1a07897c", 456, 456, "bicubic", 83.444, 96.628),
-    ("efficientnet_b6", 1, "{}_lukemelas-24a108a5", 528, 528, "bicubic", 84.008, 96.916),
-    ("efficientnet_b7", 1, "{}_lukemelas-c5b4e57e", 600, 600, "bicubic", 84.122, 96.908),
-    ("efficientnet_v2_s", 1, "{}-dd5fe13b", 384, 384, "bilinear", 84.228, 96.878),
-    ("efficientnet_v2_m", 1, "{}-dc08266a", 480, 480, "bilinear", 85.112, 97.156),
-    ("efficientnet_v2_l", 1, "{}-59c71312", 480, 480, "bicubic", 85.808, 97.788),
-    ("mobilenet_v2", 1, "{}-b0353104", 224, 256, "bilinear", 71.878, 90.286),
-    ("mobilenet_v2", 2, "{}-7ebf99e0", 224, 232, "bilinear", 72.154, 90.822),
-    ("mobilenet_v3_large", 1, "{}-8738ca79", 224, 256, "bilinear", 74.042, 91.34),
-    ("mobilenet_v3_large", 2, "{}-5c1a4163", 224, 232, "bilinear", 75.274, 92.566),
-    ("mobilenet_v3_small", 1, "{}-047dcff4", 224, 256, "bilinear", 67.668, 87.402),
-    ("mnasnet0_5", 1, "mnasnet0.5_top1_67.823-3ffadce67e", 224, 256, "bilinear", 67.734, 87.49),
-    ("mnasnet0_75", 1, "{}-7090bc5f", 224, 232, "bilinear", 71.18, 90.496),
-    ("mnasnet1_0", 1, "mnasnet1.0_top1_73.512-f206786ef8", 224, 256, "bilinear", 73.456, 91.51),
-    ("mnasnet1_3", 1, "{}-a4c69d6f", 224, 232, "bilinear", 76.506, 93.522),
-]
-PUBLISHED = [Published._make(row) for row in _PUBLISHED]
 
 
 def read(shapes: Shapes, card: Card) -> MobileConvolutions | None:
@@ -178,7 +136,8 @@ def design(
     act, *acts = kind.acts.split()
     head = kernel(shapes, names.head(len(stages)).conv)
     hidden = outputs(shapes, "classifier.0") if names.hidden else 0
-    weights = next(each for each in reversed(PUBLISHED) if each.name == name)
+    weights = find(f"{LIBRARY}{name}")
+    assert weights, name
     return MobileConvolutions(
         library="torchvision",
         variant=name,

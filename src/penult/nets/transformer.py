@@ -41,7 +41,8 @@ Rotation: TypeAlias = tuple[Constant, Constant]  # cosines and sines, (tokens, h
 class BlockNames:
     """What a library calls the tensors of a block.
 
-    In `name`, `{}` stands for the block's number, in `qkv` for `weight` or `bias`.
+    In `name`, `{}` stands for the block's number, in `qkv` for `weight` or `bias`, in `bias` for
+    q, k or v.
     """
 
     name: str
@@ -52,11 +53,13 @@ class BlockNames:
     norm2: str
     fc1: str
     fc2: str
+    bias: str = ""  # of queries, keys and values by themselves, where only some have one
     mlp: str = ""  # the module around the dense layers, where there is one
     scales: tuple[str, ...] = ()
     packed: str = ""  # instead of `fc1`, gate and values in one
     packed_fc2: str = ""  # and `fc2` then, where it is called otherwise
     split: tuple[str, ...] = ()  # instead of `fc1`, gate and values
+    split_fc2: str = ""  # and `fc2` then
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class Encoder:
         epsilon: Of the layer norms.
         biases: Which of q, k and v have one.
         has_layer_scale: Whether branches are scaled a channel (arXiv:2103.17239).
+        is_causal: Whether a token sees itself and those before it only.
     """
 
     names: BlockNames
@@ -86,14 +90,23 @@ class Encoder:
     epsilon: float
     biases: str
     has_layer_scale: bool
+    is_causal: bool = False
 
-    def block(self, x: Value, index: int, layers: Layers, rotation: Rotation | None) -> Value:
+    def block(
+        self,
+        x: Value,
+        index: int,
+        layers: Layers,
+        rotation: Rotation | None = None,
+        keys: Value | None = None,
+    ) -> Value:
         """Attend, then transform each token: each branch is added to what came in.
 
-        The block and its branches are added to `layers`.
+        The block and its branches are added to `layers`. `keys` says which tokens are seen, as in
+        `graph.attention`; by default all are.
         """
         names, name = self.names, f"{self.base}{self.names.name.format(index)}"
-        y = self._attend(self._norm(x, f"{name}.{names.norm1}"), name, rotation)
+        y = self._attend(self._norm(x, f"{name}.{names.norm1}"), name, rotation, keys)
         layers[f"{name}.{names.attention}"] = y
         x = add(x, self._scale(y, name, 0))
         y = self._mlp(self._norm(x, f"{name}.{names.norm2}"), name)
@@ -102,11 +115,11 @@ class Encoder:
         x = layers[name] = add(x, self._scale(y, name, 1))
         return x
 
-    def _attend(self, x: Value, block: str, rotation: Rotation | None) -> Value:
+    def _attend(self, x: Value, block: str, rotation: Rotation | None, keys: Value | None) -> Value:
         q, k, v = (self._part(x, block, index) for index in range(3))
         if rotation:
             q, k = (rotate(each, *rotation, heads=self.heads) for each in (q, k))
-        y = attention(q, k, v, heads=self.heads)
+        y = attention(q, k, v, heads=self.heads, causal=self.is_causal, keys=keys)
         return pytorch.linear(y, f"{block}.{self.names.out}", self.width)
 
     def _part(self, x: Value, block: str, index: int) -> Value:
@@ -120,10 +133,11 @@ class Encoder:
         kernel = pytorch.rows(Variable(name.format("weight"), (3 * width, width)), start, stop)
         if not has_bias:
             return dense(x, kernel)
-        if self.biases == "qkv":
+        if self.biases == "qkv" or not self.names.bias:
             bias = pytorch.rows(Variable(name.format("bias"), (3 * width,)), start, stop)
         else:
-            bias = plain(Variable(f"{block}.attn.{'qkv'[index]}_bias", (width,)))
+            own = self.names.bias.format("qkv"[index])
+            bias = plain(Variable(f"{block}.{own}", (width,)))
         return dense(x, kernel, bias)
 
     def _mlp(self, x: Value, block: str) -> Value:
@@ -140,7 +154,8 @@ class Encoder:
                     pytorch.linear(x, f"{block}.{each}", hidden) for each in names.split
                 )
                 y = multiply(act(gate), values)
-        last = (self.mlp == "packed" and names.packed_fc2) or names.fc2
+        others = {"packed": names.packed_fc2, "split": names.split_fc2}
+        last = others.get(self.mlp) or names.fc2
         return pytorch.linear(y, f"{block}.{last}", self.width)
 
     def _scale(self, y: Value, block: str, branch: int) -> Value:

@@ -139,6 +139,8 @@ class VisionTransformer:
 
     def preprocess(self, size: int) -> Transform:
         """As most networks of the kind take it: mean and deviation of CLIP, ImageNet or 1/2."""
+        if self.dialect == "facebook_rotary":
+            return preprocess.squashed(size, "torch_bilinear", preprocess.IMAGENET)
         if self.pool == "map":
             return preprocess.squashed(size, "bicubic", preprocess.HALF)
         if self.has_projection or self.has_norm_pre:
@@ -149,12 +151,13 @@ class VisionTransformer:
 
 
 SOURCES = {
+    "facebook": "https://github.com/facebookresearch/dinov2/blob/main/dinov2/models/vision_transformer.py",
     "timm": "https://github.com/huggingface/pytorch-image-models/blob/main/timm/models/vision_transformer.py",
     "torchvision": "https://github.com/pytorch/vision/blob/main/torchvision/models/vision_transformer.py",
     "transformers": "https://github.com/huggingface/transformers/tree/main/src/transformers/models",
     "open_clip": "https://github.com/mlfoundations/open_clip/blob/main/src/open_clip/transformer.py",
 }
-EMBEDDINGS = {"timm": "pre_logits", "torchvision": "getitem_5"}
+EMBEDDINGS = {"timm": "pre_logits", "torchvision": "getitem_5", "facebook": "x_norm_clstoken"}
 
 
 def embedding_name(design: VisionTransformer) -> str:

@@ -15,6 +15,7 @@ from penult.graph import images, variables
 from penult.nets.design import Card, Shapes
 from penult.nets.positions import Resampling
 from penult.nets.transformer import Activation
+from penult.nets.transformers_defaults import DEFAULTS, TOWERS
 from penult.nets.vision_transformer import VisionTransformer
 from penult.nets.vision_transformer_names import NAMES, Dialect, Names
 from penult.util.text import quoted
@@ -38,6 +39,8 @@ BASES: tuple[tuple[str, Dialect], ...] = (  # what stands before the tensors, mo
 LIBRARIES: Mapping[Dialect, str] = {
     "timm": "timm",
     "timm_rotary": "timm",
+    "facebook": "facebook",
+    "facebook_rotary": "facebook",
     "torchvision": "torchvision",
     "open_clip": "open_clip",
 }
@@ -52,18 +55,6 @@ ACTIVATIONS: Mapping[str, Activation] = {
     "silu": "silu",
     "swish": "silu",
 }
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # of transformers' classes, by `model_type`
-    "vit": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "deit": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "vit_mae": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "dinov2": {"layer_norm_eps": 1e-6, "hidden_act": "gelu"},
-    "dinov2_with_registers": {"layer_norm_eps": 1e-6, "hidden_act": "gelu"},
-    "dinov3_vit": {"layer_norm_eps": 1e-5, "hidden_act": "gelu", "image_size": 224},
-    "clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "image_size": 224},
-    "chinese_clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "image_size": 224},
-    "siglip": {"layer_norm_eps": 1e-6, "hidden_act": "gelu_pytorch_tanh", "image_size": 224},
-}
-TOWERS = {"clip_vision_model": "clip", "siglip_vision_model": "siglip"}  # of one kind with both
 
 
 def read(shapes: Shapes, card: Card) -> VisionTransformer | None:
@@ -72,11 +63,20 @@ def read(shapes: Shapes, card: Card) -> VisionTransformer | None:
         names = NAMES[dialect]
         norm = f"{base}{names.block.name.format(0)}.{names.block.norm1}.weight"
         if norm in shapes and f"{base}{names.patches}.weight" in shapes:
-            is_rotary = dialect == "timm" and f"{base}blocks.0.gamma_1" in shapes
-            reader = _Reader(shapes, card, base, "timm_rotary" if is_rotary else dialect)
+            spelled = _timms(shapes, base) if dialect == "timm" else dialect
+            reader = _Reader(shapes, card, base, spelled)
             design = reader.design()
             return design if design and _explains(design, shapes) else None
     return None
+
+
+def _timms(shapes: Shapes, base: str) -> Dialect:
+    """Tell timm's names from those of DINO's authors, which are nearly the same."""
+    if f"{base}storage_tokens" in shapes:
+        return "facebook_rotary"
+    if f"{base}mask_token" in shapes and f"{base}blocks.0.ls1.gamma" in shapes:
+        return "facebook"
+    return "timm_rotary" if f"{base}blocks.0.gamma_1" in shapes else "timm"
 
 
 class _Reader:
@@ -180,8 +180,9 @@ class _Reader:
         turned = self.dialect == "timm_rotary" or placed < 0
         is_dinov3 = self.dialect == "timm_rotary" and placed < 0 and tokens and registers
         is_perception_encoder = self.has("attn_pool.latent") and tokens
+        is_eva = f"{self.block}.attn.q_bias" in self.shapes and placed >= 0
         named = re.search(r"_rpn_|_rope_|_pe_", f"_{self.card.architecture}_")
-        return bool((turned and not is_dinov3) or is_perception_encoder or named)
+        return bool((turned and not is_dinov3) or is_eva or is_perception_encoder or named)
 
     @property
     def depth(self) -> int:
@@ -266,24 +267,16 @@ class _Reader:
                 return ACTIVATIONS[name]
             raise NetworkError(f"the activation {quoted(name)} isn't known")
         if self.dialect in {"clip", "open_clip"}:
-            return self._clip_activation()
+            return clip_activation(self.shapes, self.card, self.library)
+        if self.is_timm and self.has("norm_pre.weight") and not self.card.architecture:
+            like = f"timm/vit_base_patch{patch}_clip"
+            raise UsageError(
+                "the tensors of a CLIP don't tell its activation: say whose they are, "
+                f"-m {like}_quickgelu_224 (OpenAI's, DFN's, MetaCLIP's) or -m {like}_224 (LAION's)"
+            )
         is_tanh = grid and ((width, patch) in TANH or (width, grid * patch) == (1024, 512))
         quick = "quickgelu" in self.card.architecture
         return "quick_gelu" if quick else "gelu_tanh" if is_tanh else "gelu"
-
-    def _clip_activation(self) -> Activation:
-        if "input_resolution" in self.shapes:  # OpenAI's own files hold it
-            return "quick_gelu"
-        quick = self.card.config.get("quick_gelu")
-        if quick is None and self.card.architecture:
-            quick = "quickgelu" in self.card.architecture
-        if quick is None:
-            raise UsageError(
-                "CLIP's tensors don't tell its activation: say whose they are, "
-                f"-m {self.library}/clip-quickgelu (OpenAI's, DFN's, MetaCLIP's) or "
-                f"-m {self.library}/clip-gelu (LAION's, DataComp's)"
-            )
-        return "quick_gelu" if quick else "gelu"
 
     def _epsilon(self) -> float:
         if self.library == "transformers":
@@ -298,6 +291,8 @@ class _Reader:
     def _resampling(self, registers: int) -> Resampling:
         if self.library == "torchvision":
             return "corners"
+        if self.library == "facebook" and not registers:
+            return "offset"
         if self.library != "transformers" or (self.dialect == "dinov2" and registers):
             return "antialias"
         return "bicubic"
@@ -305,6 +300,8 @@ class _Reader:
     def _biases(self) -> Any:  # noqa: ANN401 -- one of three texts
         names = self.names.block.qkv
         if len(names) == 1:
+            if f"{self.block}.attn.qkv.bias_mask" in self.shapes:  # of DINOv3, zero for keys
+                return "qv"
             if f"{self.block}.{names[0].format('bias')}" in self.shapes:
                 return "qkv"
             return "qv" if f"{self.block}.attn.q_bias" in self.shapes else ""
@@ -351,20 +348,48 @@ class _Reader:
             return 384  # SigLIP's, of which the patches leave 6 pixels out
         if given and native and given // patch * patch != native:
             raise NetworkError(f"the settings beside the weights say {given} pixels, not {native}")
+        if self.library == "facebook":  # which evaluates at less than it trained
+            return given or (224 if native else 256)
         return given or native or (256 if self.library == "timm" else 224)
 
     def _name(self, width: int, patch: int, size: int) -> str:
         if self.card.architecture and self.library != "transformers":
             return f"{self.library}/{self.card.architecture}"
         kind = self.card.architecture or self._kind() or self.dialect
-        kind = "vit" if self.library in {"timm", "torchvision"} else kind
+        kind = kind if self.library == "transformers" else "vit"
         extent = SIZES.get((width, self.depth), f"{width}x{self.depth}")
         return f"{self.library}/{kind}_{extent}_patch{patch}_{size}"
 
 
+def clip_activation(shapes: Shapes, card: Card, library: str) -> Activation:
+    """Tell the activation of a CLIP, which both of its towers have.
+
+    Raises:
+        UsageError: Nothing tells; the message lists the choices.
+    """
+    if "input_resolution" in shapes:  # OpenAI's own files hold it
+        return "quick_gelu"
+    quick = card.config.get("quick_gelu")
+    if quick is None and card.architecture:
+        quick = "quickgelu" in card.architecture
+    if quick is None:
+        raise UsageError(
+            "CLIP's tensors don't tell its activation: say whose they are, "
+            f"-m {library}/clip-quickgelu (OpenAI's, DFN's, MetaCLIP's) or "
+            f"-m {library}/clip-gelu (LAION's, DataComp's)"
+        )
+    return "quick_gelu" if quick else "gelu"
+
+
 def _explains(design: VisionTransformer, shapes: Shapes) -> bool:
-    """Whether every tensor of the blocks has its place, so that it is no other kind of network."""
+    """Whether tensors and network are of each other, so that it is no other kind of network.
+
+    All that the features need is there, and all that patches and blocks have is needed.
+    """
     layers = design.architecture().build(images(design.size), design.classes)
-    needed = {variable.name for variable in variables(layers.values())}
-    blocks = design.base + NAMES[design.dialect].block.name.format(0) + "."
-    return all(name in needed for name in shapes if name.startswith(blocks))
+    needed = {variable.name: variable.shape for variable in variables(layers.values())}
+    names = NAMES[design.dialect]
+    inside = tuple(f"{design.base}{at}." for at in (names.block.name.format(0), "patch_embed"))
+    masks = ".attn.qkv.bias_mask"
+    left = [n for n in shapes if n.startswith(inside) and not n.endswith(masks) and n not in needed]
+    return not left and all(shapes.get(name) == shape for name, shape in needed.items())

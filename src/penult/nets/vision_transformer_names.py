@@ -7,7 +7,16 @@ from typing import Literal
 from penult.nets.transformer import BlockNames
 
 Dialect = Literal[
-    "timm", "timm_rotary", "torchvision", "vit", "dinov2", "dinov3", "clip", "open_clip"
+    "timm",
+    "timm_rotary",
+    "facebook",
+    "facebook_rotary",
+    "torchvision",
+    "vit",
+    "dinov2",
+    "dinov3",
+    "clip",
+    "open_clip",
 ]
 
 
@@ -64,6 +73,7 @@ _TIMM = Names(
         norm1="norm1",
         attention="attn",
         qkv=("attn.qkv.{}",),
+        bias="attn.{}_bias",
         out="attn.proj",
         scales=("ls1.gamma", "ls2.gamma"),
         norm2="norm2",
@@ -77,9 +87,26 @@ _TIMM = Names(
     head="head",
     ones=(1, 1),
 )
+_FACEBOOK = replace(  # the .pth files of DINOv2's and DINOv3's own repositories
+    _TIMM,
+    registers="register_tokens",
+    block=replace(
+        _TIMM.block,
+        bias="",
+        packed="mlp.w12",
+        packed_fc2="mlp.w3",
+        split=("mlp.w1", "mlp.w2"),
+        split_fc2="mlp.w3",
+    ),
+    head="",
+    heads=(),
+    distilled="",
+)
 NAMES: Mapping[Dialect, Names] = {
     "timm": _TIMM,
     "timm_rotary": replace(_TIMM, block=replace(_TIMM.block, scales=("gamma_1", "gamma_2"))),
+    "facebook": _FACEBOOK,
+    "facebook_rotary": replace(_FACEBOOK, registers="storage_tokens", positions=""),
     "torchvision": Names(
         patches="conv_proj",
         class_token="class_token",

@@ -175,7 +175,14 @@ class OnnxFile:
         for file in self.files:
             file.unload()
 
-    def cut(self, layers: Sequence[str], pool: Pool = "avg", size: int | None = None) -> Cut:
+    def cut(
+        self,
+        layers: Sequence[str],
+        pool: Pool = "avg",
+        size: int | None = None,
+        *,
+        normalized: bool = False,
+    ) -> Cut:
         """Make a model of what some layers need, with images (n, height, width, channels) as input.
 
         What a layer is follows from the file's operators (see `penult.onnx.layouts`), and what
@@ -185,6 +192,7 @@ class OnnxFile:
             layers: Some of `layers`.
             pool: What to make of layers that are not vectors.
             size: Height and width of the images; needed only if the file leaves them open.
+            normalized: Whether vectors are divided by their lengths.
 
         Raises:
             UsageError: There is no such layer, the size isn't that of the file, or a map has no
@@ -206,7 +214,7 @@ class OnnxFile:
                 )
         results = self._results(layers, size)
         values = {name: self._value(name, result) for name, result in results.items()}
-        features = pool_layers(values, pool)
+        features = pool_layers(values, pool, normalized=normalized)
         outputs = {f"{OWN}output/{i}": value for i, value in enumerate(features.values())}
         after = encode_nodes(outputs, f"{OWN}after/")
         shapes = {name: value.shape for name, value in features.items()}

@@ -11,7 +11,9 @@ from penult.graph.values import Array
 from penult.onnx.messages import external, tensor
 from penult.onnx.reader import Tensor
 from penult.onnx.writer import to_array
+from penult.util.budget import unpacked_limit
 from penult.util.protobuf import MalformedError, Message, encode
+from penult.util.text import one_line
 
 SMALL = 1024  # bytes of an initializer that stays in the model: shapes, scales and the like
 _BESIDE = frozenset({"float32", "float16", "int8", "uint8"})  # no shapes are of these
@@ -43,21 +45,33 @@ def read_tensor(tensor: Tensor) -> Array:
     if len(tensor.raw) or 0 in tensor.shape:
         return read_array(tensor.raw, tensor.dtype, 0, tensor.shape, None)
     listed = _read_listed(tensor)
-    if listed.size != prod(tensor.shape):
-        raise MalformedError(f"a tensor of shape {tensor.shape} with {listed.size} numbers")
-    stored = listed.tobytes()
-    return read_array(memoryview(stored), tensor.dtype, 0, tensor.shape, None)
+    return read_array(listed.data, tensor.dtype, 0, tensor.shape, None)
 
 
 def _read_listed(tensor: Tensor) -> Array:
     """Numbers one by one, as they would be stored; halves of floats are integers there."""
     message, stored = Message(tensor.encoded), ELEMENTS[tensor.dtype].stored
     if tensor.dtype in {"float32", "float64"}:
-        return np.frombuffer(message.content(4 if tensor.dtype == "float32" else 10), stored)
-    numbers = message.numbers({"int64": 7, "uint64": 11, "uint32": 11}.get(tensor.dtype, 5))
-    unsigned = np.dtype(f"<u{stored.itemsize}")
-    mask = 2 ** (8 * stored.itemsize) - 1
-    return np.array([number & mask for number in numbers], unsigned)
+        floats = np.frombuffer(message.content(4 if tensor.dtype == "float32" else 10), stored)
+        _check_count(tensor, floats.size)
+        return floats
+    field = {"int64": 7, "uint64": 11, "uint32": 11}.get(tensor.dtype, 5)
+    count = prod(tensor.shape)
+    if count * stored.itemsize > unpacked_limit(len(tensor.encoded)):
+        raise MalformedError(f"a tensor of {count} numbers one by one; save it as raw_data")
+    listed = np.empty(count, f"<u{stored.itemsize}")  # of the numbers, the lowest bits
+    at = 0
+    for numbers in message.unpacked(field):
+        listed[at : at + len(numbers)] = numbers[: max(0, count - at)]
+        at += len(numbers)
+    _check_count(tensor, at)
+    return listed
+
+
+def _check_count(tensor: Tensor, found: int) -> None:
+    if found != prod(tensor.shape):
+        shape = one_line(str(tensor.shape), 60)
+        raise MalformedError(f"a tensor of shape {shape} with {found} numbers")
 
 
 def _is_large(tensor: Tensor) -> bool:

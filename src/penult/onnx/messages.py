@@ -25,8 +25,9 @@ DTYPES = {  # TensorProto.DataType -> name, bytes
 }
 EXTERNAL = 1  # TensorProto.DataLocation
 FLOAT_ATTRIBUTE, INT_ATTRIBUTE, INTS_ATTRIBUTE = 1, 2, 7  # AttributeProto.AttributeType
+STRING_ATTRIBUTE = 3  # likewise
 
-Attribute: TypeAlias = int | float | list[int]
+Attribute: TypeAlias = int | float | str | list[int]
 
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 CONTRIBUTED = {"MultiHeadAttention", "RotaryEmbedding", "Gelu", "FastGelu", "QuickGelu"}  # its
@@ -78,6 +79,8 @@ def opset(version: int, domain: str = "") -> bytes:
 
 
 def _attribute(name: str, value: Attribute) -> bytes:
+    if isinstance(value, str):
+        return encode((1, name), (4, value), (20, STRING_ATTRIBUTE))
     if isinstance(value, int):
         return encode((1, name), (3, value % 2**64), (20, INT_ATTRIBUTE))
     if isinstance(value, float):

@@ -7,20 +7,26 @@ files beside it, and no control flow, which is where a model can loop for ever.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from math import prod
 from mmap import mmap
 from types import MappingProxyType
 
-from penult.checkpoints.elements import MAX_DIMENSIONS
+from penult.checkpoints.elements import MAX_DIMENSIONS, is_possible
 from penult.onnx.messages import DTYPES, EXTERNAL
+from penult.util.budget import Budget
 from penult.util.protobuf import LENGTH, MAX_FIELDS, VARINT, MalformedError, Message, varint
-from penult.util.text import quoted
+from penult.util.text import one_line, quoted
 
 DOMAINS = ("", "ai.onnx")  # two names of the same
 MAX_SIDE = 2**31
 MAX_IR_VERSION = 99  # of 2026 it is 13
+MAX_COUNT = 10_000  # of nodes, and so on; large transformers have 5000
+MAX_NAMES = 3 << 20  # bytes in the names of nodes, their inputs and outputs; these have 1 MB
 FLOATS = ("float32", "float16")  # of images
 _IR_VERSION, _GRAPH = 1, 7
+_COUNTED = {1: "nodes", 5: "weights", 11: "inputs", 12: "outputs"}
 _MODEL = {2: LENGTH, 3: LENGTH, 4: LENGTH, 5: VARINT, 6: LENGTH, 8: LENGTH, 14: LENGTH}
 
 
@@ -49,6 +55,7 @@ class Tensor:
     `is_external` says that they lie in another file than `encoded`.
     """
 
+    name: str
     dtype: str
     shape: tuple[int, ...]
     raw: memoryview
@@ -115,7 +122,7 @@ def read_graph(data: memoryview, locate: Locate) -> Graph:
         MalformedError: These bytes aren't an ONNX model.
         UnsupportedError: They are one that isn't run.
     """
-    model = Message(data)
+    model = Message(data)  # whose budget is that of all messages in it
     if 7 not in model:
         raise MalformedError("no graph, so not an ONNX model")
     if 25 in model:
@@ -125,16 +132,23 @@ def read_graph(data: memoryview, locate: Locate) -> Graph:
         raise UnsupportedError("has sparse weights")
     if 12 not in graph:
         raise MalformedError("a graph without outputs")
+    for field, what in _COUNTED.items():
+        if len(graph.contents(field)) > MAX_COUNT:
+            raise UnsupportedError(
+                f"has {len(graph.contents(field))} {what}, at most {MAX_COUNT} are read: simplify"
+                " it first, with onnxsim for instance"
+            )
+    names = Budget(MAX_NAMES, "bytes of names", MalformedError)
     initializers = {
-        Message(tensor).name(8): _tensor(tensor, locate) for tensor in graph.contents(5)
+        tensor.name: tensor for tensor in map(partial(_tensor, locate=locate), graph.messages(5))
     }
-    inputs = [_input(info) for info in graph.messages(11) if info.name(1) not in initializers]
+    inputs = [each for each in map(_input, graph.messages(11)) if each.name not in initializers]
     return Graph(
         ir_version=model.number(1),
         opset=_opset(model),
         producer=f"{model.name(2)} {model.name(3)}".strip(),
         metadata=_metadata(model),
-        nodes=[_node(node) for node in graph.contents(1)],
+        nodes=[_node(node, names) for node in graph.messages(1)],
         initializers=MappingProxyType(initializers),
         input=_images(inputs),
         inputs=inputs,
@@ -158,38 +172,35 @@ def _long_text(content: memoryview) -> str:
     return bytes(content).decode(errors="replace")
 
 
-def _node(encoded: memoryview) -> Node:
-    node = Message(encoded)
+def _node(node: Message, names: Budget) -> Node:
+    names.spend(sum(len(each) for field in (1, 2, 3) for each in node.contents(field)))
     op, domain = node.name(4), node.name(7)
     if domain not in DOMAINS:
         raise UnsupportedError(f"uses the operator {quoted(op)} of {quoted(domain)}, not of ONNX")
-    attributes = node.messages(5)
-    for attribute in attributes:
+    integers: dict[str, Sequence[int]] = {}
+    for attribute in node.messages(5):
         if 6 in attribute or 11 in attribute:
             raise UnsupportedError(
                 f"has control flow ({quoted(op)}): simplify it first, with onnxsim for instance"
             )
         if 22 in attribute or 23 in attribute:
             raise UnsupportedError("has sparse weights")
-        for tensor in [*attribute.contents(5), *attribute.contents(10)]:
+        for tensor in chain(attribute.messages(5), attribute.messages(10)):
             _tensor(tensor)
-    integers = {
-        attribute.name(1): attribute.numbers(8) for attribute in attributes if 8 in attribute
-    }
-    return Node(op, node.names(1), node.names(2), integers, encoded)
+        if 8 in attribute:
+            integers[attribute.name(1)] = attribute.numbers(8)
+    return Node(op, node.names(1), node.names(2), integers, node.encoded)
 
 
-def _tensor(encoded: memoryview, locate: Locate | None = None) -> Tensor:
-    tensor = Message(encoded)
-    shape, code, raw = tuple(tensor.numbers(1)), tensor.number(2), tensor.content(9)
-    name = tensor.name(8)
+def _tensor(tensor: Message, locate: Locate | None = None) -> Tensor:
+    name, code, raw = tensor.name(8), tensor.number(2), tensor.content(9)
+    shape = tuple(tensor.numbers(1, MAX_DIMENSIONS))  # else their product has any length
     if code not in DTYPES or 3 in tensor:
         raise UnsupportedError(f"has {quoted(name)} of data type {code}, which isn't read")
-    if len(shape) > MAX_DIMENSIONS:  # lest their product be a number of any length
-        raise MalformedError(f"tensor {quoted(name)} of {len(shape)} dimensions")
-    if not all(0 <= size < MAX_SIDE for size in shape):
-        raise MalformedError(f"tensor {quoted(name)} of shape {shape}")
-    elements, (dtype, size) = prod(shape), DTYPES[code]
+    dtype, size = DTYPES[code]
+    if not all(0 <= size < MAX_SIDE for size in shape) or not is_possible(shape, dtype):
+        raise MalformedError(f"tensor {quoted(name)} of shape {one_line(str(shape), 60)}")
+    elements = prod(shape)
     is_external = 13 in tensor or tensor.number(14) == EXTERNAL
     if is_external:
         if locate is None:
@@ -203,18 +214,18 @@ def _tensor(encoded: memoryview, locate: Locate | None = None) -> Tensor:
         raise MalformedError(
             f"tensor {quoted(name)} has {len(raw)} bytes where {elements * size} were expected"
         )
-    elif elements > len(encoded):  # one by one, each takes a byte at least
+    elif elements > len(tensor.encoded):  # one by one, each takes a byte at least
         raise MalformedError(
-            f"tensor {quoted(name)} of {elements} elements in {len(encoded)} bytes"
+            f"tensor {quoted(name)} of {elements} elements in {len(tensor.encoded)} bytes"
         )
-    return Tensor(dtype, shape, raw, encoded, is_external)
+    return Tensor(name, dtype, shape, raw, tensor.encoded, is_external)
 
 
 def _input(info: Message) -> Input:
     tensor = info.message(2).message(1)
     code = tensor.number(1)
     dtype, _ = DTYPES.get(code, ("something else" if code else "type unstated", 0))
-    sizes = (size.number(1) for size in tensor.message(2).messages(1))
+    sizes = (size.number(1) for size in tensor.message(2).messages(1, MAX_DIMENSIONS))
     return Input(info.name(1), dtype, tuple(size if size > 0 else None for size in sizes))
 
 

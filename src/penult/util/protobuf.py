@@ -6,10 +6,19 @@ Encoding: https://protobuf.dev/programming-guides/encoding/
 """
 
 import struct
+from collections.abc import Iterator
 from mmap import mmap
 
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.util.budget import Budget
+
 MAX_FIELDS = 100_000  # in a message; one that lists a network of 1000 variables has 1001
+MAX_ALL_FIELDS = 1_000_000  # in a message and those in it; an ONNX file of 3000 nodes has 100,000
 MAX_NAME = 4096  # bytes; the longest names seen in real files are under 200
+
+_PIECE = 1 << 16  # bytes of packed numbers that are read at once
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # wire types; 3 and 4 are groups, which nobody writes
 _FIXED = {FIXED64: 8, FIXED32: 4}  # bytes
@@ -41,6 +50,8 @@ def opening(number: int, length: int) -> bytes:
 
 def varint(data: memoryview | mmap, at: int) -> tuple[int, int]:
     """Read the number from 0 to 2**64 - 1 that begins at `at`, and where it ends."""
+    if at < len(data) and data[at] < 128:
+        return data[at], at + 1
     value = 0
     for length, byte in enumerate(data[at : at + 10]):
         value |= (byte & 127) << 7 * length
@@ -52,20 +63,28 @@ def varint(data: memoryview | mmap, at: int) -> tuple[int, int]:
 class Message:
     """The fields of a message, by number.
 
+    Args:
+        data: The message.
+        budget: Counts the fields of this message and of those in it; one of `fields_budget` by
+            default, and of a whole file where its messages are read one by one.
+
+    Attributes:
+        encoded: All of the message, as it was given.
+
     Raises:
         MalformedError: As do all methods, if there is something else than was asked for.
     """
 
-    def __init__(self, data: memoryview) -> None:
+    def __init__(self, data: memoryview, budget: Budget | None = None) -> None:
         self._fields: dict[int, list[int | memoryview]] = {}
-        at = count = 0
+        self.encoded = data
+        self._budget = budget or fields_budget()
+        at = 0
         while at < len(data):
+            self._budget.spend()
             tag, at = varint(data, at)
             value, at = _value(data, at, tag & 7)
             self._fields.setdefault(tag >> 3, []).append(value)
-            count += 1
-            if count > MAX_FIELDS:
-                raise MalformedError(f"a message of more than {MAX_FIELDS} fields")
 
     def __contains__(self, field: int) -> bool:
         return field in self._fields
@@ -77,12 +96,24 @@ class Message:
             raise MalformedError(f"field {field} isn't a number")
         return _to_signed(value)
 
-    def numbers(self, field: int) -> list[int]:
-        """Numbers of a field that may be there any number of times, packed or one by one."""
+    def numbers(self, field: int, most: int = MAX_FIELDS) -> list[int]:
+        """Numbers of a field that may be there so many times, packed or one by one."""
         found: list[int] = []
         for value in self._fields.get(field, []):
-            found += [value] if isinstance(value, int) else _unpack(value)
+            packed = [value] if isinstance(value, int) else _unpack(value, most - len(found))
+            self._budget.spend(len(packed))
+            found += packed
+        if len(found) > most:
+            raise MalformedError(f"field {field} with more than {most} numbers")
         return [_to_signed(value) for value in found]
+
+    def unpacked(self, field: int) -> Iterator[NDArray[np.uint64]]:
+        """The same for any number of numbers, piece by piece; negative ones plus 2**64."""
+        for value in self._fields.get(field, []):
+            if isinstance(value, int):
+                yield np.array([value], np.uint64)
+            else:
+                yield from unpacked(value)
 
     def content(self, field: int) -> memoryview:
         """The bytes of a field, none if absent."""
@@ -101,11 +132,17 @@ class Message:
 
     def message(self, field: int) -> "Message":
         """The message in a field, one without fields if absent."""
-        return Message(self.content(field))
+        return Message(self.content(field), self._budget)
 
-    def messages(self, field: int) -> list["Message"]:
-        """The messages in a field that may be there any number of times."""
-        return [Message(content) for content in self.contents(field)]
+    def messages(self, field: int, most: int = MAX_FIELDS) -> Iterator["Message"]:
+        """The messages in a field that may be there so many times, each read when it is its turn.
+
+        Those that were read aren't kept, so that what they take is free for the next.
+        """
+        contents = self.contents(field)
+        if len(contents) > most:
+            raise MalformedError(f"field {field} more than {most} times")
+        return (Message(content, self._budget) for content in contents)
 
     def name(self, field: int) -> str:
         """The text of a field that is no longer than a name."""
@@ -122,6 +159,11 @@ class Message:
         return values[0]
 
 
+def fields_budget(most: int = MAX_ALL_FIELDS) -> Budget:
+    """A budget for messages that are read as one."""
+    return Budget(most, "fields", MalformedError)
+
+
 def text(content: memoryview | bytes) -> str:
     """A name that stands in a message."""
     if len(content) > MAX_NAME:
@@ -130,6 +172,30 @@ def text(content: memoryview | bytes) -> str:
         return bytes(content).decode()
     except UnicodeDecodeError as exc:
         raise MalformedError("a name that isn't UTF-8") from exc
+
+
+def unpacked(packed: memoryview) -> Iterator[NDArray[np.uint64]]:
+    """The numbers that stand one after another, a piece at a time lest they fill the memory."""
+    raw, at = np.frombuffer(packed, np.uint8), 0
+    while at < len(raw):
+        piece = raw[at : at + _PIECE]
+        ends = np.flatnonzero(piece < 128) + 1
+        if not len(ends):
+            raise MalformedError("a number that doesn't end")
+        yield _combined(piece[: ends[-1]], ends)
+        at += int(ends[-1])
+
+
+def _combined(raw: NDArray[np.uint8], ends: NDArray[np.intp]) -> NDArray[np.uint64]:
+    """The numbers in some bytes, each with the place where it ends."""
+    if len(ends) == len(raw):
+        return raw.astype(np.uint64)
+    starts = np.concatenate([[0], ends[:-1]])
+    place = np.arange(len(raw)) - np.repeat(starts, ends - starts)
+    if place.max() > 9 or np.any(raw[place == 9] > 1):
+        raise MalformedError("a number of more than 64 bits")
+    bits = (raw & 127).astype(np.uint64) << (7 * place).astype(np.uint64)
+    return np.asarray(np.bitwise_or.reduceat(bits, starts), np.uint64)
 
 
 def _field(number: int, value: int | float | str | bytes) -> bytes:
@@ -157,9 +223,9 @@ def _value(data: memoryview, at: int, wire_type: int) -> tuple[int | memoryview,
     return value, at + size
 
 
-def _unpack(packed: memoryview) -> list[int]:
-    at, found = 0, []
-    while at < len(packed):
+def _unpack(packed: memoryview, most: int) -> list[int]:
+    at, found = 0, list[int]()
+    while at < len(packed) and len(found) <= most:
         value, at = varint(packed, at)
         found.append(value)
     return found
