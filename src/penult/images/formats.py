@@ -70,7 +70,7 @@ def open_lazily(data: bytes) -> ImageFile:
     Raises:
         ImageError: The bytes are none, no image, cut short, or of a format that isn't opened.
     """
-    kind = _kind(data)
+    kind = format_of(data)
     if not _is_whole(kind, data):
         raise ImageError("truncated", f"the end of the {kind} file is missing")
     module, name = _CLASSES[kind]
@@ -89,7 +89,8 @@ def open_lazily(data: bytes) -> ImageFile:
     return image
 
 
-def _kind(data: bytes) -> str:
+def format_of(data: bytes) -> str:
+    """The format that a file's first bytes tell; ImageError if it is none that is opened."""
     if not data:
         raise ImageError("empty", "zero bytes")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
