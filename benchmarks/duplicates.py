@@ -148,7 +148,7 @@ def evaluate(kind: str, pictures: list[Image.Image]) -> None:
                 save(alter(picture), folder / f"{number:03}-{name}", kind)
         table = penult.extract(folder, out=Path(place, "t.lance"))
         found = table.duplicates()
-        filing.move(found, Path(place, "moved"))
+        filing.move(found, Path(place, "moved"), root=folder)
         left = {path.name[:3] for path in folder.iterdir()}
     pairs = [(group.keep.key, drop.key) for group in found.groups for drop in group.drop]
     right = [pair for pair in pairs if pair[0][:3] == pair[1][:3]]

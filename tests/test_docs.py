@@ -3,13 +3,17 @@
 import pkgutil
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 import penult
 from penult.cli.commands import app
 from penult.hub import SHORT
+from penult.model.published import CACHE, MIRROR
 from penult.nets import ours
+from penult.nets.spec import PublishedWeights
+from penult.store.writer import LOCK
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,6 +46,14 @@ def test_every_short_name_of_the_hub_is_in_its_guide():
     guide = (ROOT / "docs/guides/hub.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| `(\w+)` \| \[(.*)\]\(https://huggingface.co/(.*)\) \|", guide, re.M)
     assert rows == [(short, name, name) for short, name in SHORT.items()]
+
+
+def test_every_host_and_folder_is_in_the_guide_to_privacy():
+    guide = (ROOT / "docs/guides/privacy.md").read_text(encoding="utf-8")
+    published = (spec.weights for spec in ours())
+    hosts = {urlsplit(each.url).netloc for each in published if isinstance(each, PublishedWeights)}
+    assert hosts
+    assert all(f"`{each}`" in guide for each in (*hosts, CACHE, MIRROR, LOCK))
 
 
 def test_every_module_is_on_the_map():

@@ -98,3 +98,4 @@ def test_a_run_says_nothing(copies, watch, photos, tmp_path):
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["ok"] == 20 * copies
     assert spoken == []
+    assert [*(tmp_path / "home").rglob("*")] == []  # nor is anything written there

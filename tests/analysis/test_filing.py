@@ -12,16 +12,19 @@ from penult.errors import SourceError
 
 
 @pytest.fixture
-def propose(make_table, tmp_path):
+def propose(make_table, tmp_path, monkeypatch):
     """Files of the same picture and features, a.jpg being the one to keep, in a folder `in`."""
 
-    def propose(*names, changes=None, broken=()):
+    monkeypatch.chdir(tmp_path)
+
+    def propose(*names, changes=None, broken=(), texts=()):
         facts = {}
         for name in names:
             path = tmp_path / "in" / name.replace("../", "")
             path.parent.mkdir(parents=True, exist_ok=True)
             Image.new("RGB", (8, 8), "white").save(path, "PNG")
-            picture = b"" if name in broken else path.read_bytes()
+            picture = path.read_bytes()[: 8 if name in broken else None]
+            picture = b"" if name in texts else picture
             path.write_bytes(picture + name.encode())  # no other has its content
             found = path.stat()
             facts[name] = {"path": str(path), "bytes": found.st_size, "mtime_ns": found.st_mtime_ns}
@@ -130,3 +133,29 @@ def test_the_rows_of_a_list_are_all_columns_of_each_image(propose):
         (1, "drop", "b,=.jpg"),
     ]
     assert all(tuple(row) == filing.COLUMNS for row in rows)
+
+
+@pytest.mark.parametrize("put", [filing.move, filing.hard_link])
+def test_files_elsewhere_are_left_alone(propose, tmp_path, put):
+    found = propose("a.jpg", "b.jpg")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(SourceError, match=r"isn't below .*other': nothing was done, .*--root"):
+        put(found, tmp_path / "out", root=tmp_path / "other")
+    assert not (tmp_path / "out").exists()
+    assert put(found, tmp_path / "out", root=tmp_path / "in") == 1
+
+
+def test_what_is_no_image_is_left_alone(propose, tmp_path):
+    with pytest.raises(SourceError, match=r"b\.jpg': not_an_image: .*nothing was done"):
+        filing.move(
+            propose("a.jpg", "b.jpg", texts=["b.jpg"]), tmp_path / "out", features_alone=True
+        )
+    assert not (tmp_path / "out").exists()
+
+
+def test_links_are_left_alone(propose, tmp_path):
+    found = propose("a.jpg", "b.jpg")
+    (tmp_path / "in").rename(tmp_path / "true")
+    (tmp_path / "in").symlink_to("true")
+    with pytest.raises(SourceError, match="is or leads over a link: nothing was done"):
+        filing.move(found, tmp_path / "out")

@@ -111,10 +111,10 @@ def test_a_touched_file_is_an_exact_duplicate_but_no_changed_one(features):
 def test_a_touched_file_is_moved_but_no_changed_one(features, tmp_path):
     found = features.duplicates(pixels=False)
     with pytest.raises(SourceError, match=r"changed\.bmp' has changed since"):
-        filing.move(found, tmp_path / "out", features_alone=True)
+        filing.move(found, tmp_path / "out", root=tmp_path, features_alone=True)
     for name in ("changed.bmp", "gone.bmp"):
         paint(tmp_path / "in" / name, 10)
-    assert filing.move(found, tmp_path / "out", features_alone=True) == 3
+    assert filing.move(found, tmp_path / "out", root=tmp_path, features_alone=True) == 3
 
 
 def test_content_is_read_only_if_size_and_time_leave_a_doubt(tmp_path, monkeypatch):

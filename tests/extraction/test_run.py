@@ -3,6 +3,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -65,6 +66,27 @@ def test_a_second_run_computes_nothing(run):
     features, counts = run()
     assert (counts.ok, counts.skipped) == (0, 6)
     np.testing.assert_array_equal(features.numpy(), before)
+
+
+@pytest.mark.parametrize("year", [1, 1850, 1901, 2263, 9999])
+def test_times_that_no_table_can_hold_are_no_change(run, year, monkeypatch):
+    seconds = (year - 1970) * 31_556_952
+    true = os.stat
+
+    def old(path, **options):
+        status = true(path, **options)
+        if not str(path).endswith("hens.jpg"):
+            return status
+        fields = {
+            name: getattr(status, name) for name in ("st_mode", "st_size", "st_dev", "st_ino")
+        }
+        return SimpleNamespace(**fields, st_mtime_ns=seconds * 10**9)
+
+    monkeypatch.setattr(os, "stat", old)
+    run()
+    features, again = run()
+    assert (again.ok, again.skipped) == (0, 6)
+    assert penult.verify(features.path, n=None).changed == []
 
 
 def test_a_new_and_a_changed_image_are_computed(run, folder, photos):

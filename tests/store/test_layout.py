@@ -32,6 +32,10 @@ ODD_LAYERS = [
 ]
 
 
+def nested(levels):
+    return {"a": nested(levels - 1)} if levels else 1
+
+
 def test_odd_keys_are_kept_and_can_be_replaced(begin, make_row):
     with begin() as table:
         rows = [make_row(i, bytes=i) for i in range(len(ODD_KEYS))]
@@ -137,6 +141,7 @@ GOOD = {"format": 2, "layers": {"pool": [4]}, "provenance": {}, "notes": {}}
         (GOOD | {"format": 3}, "store format '3', expected 2: upgrade Penult"),
         (GOOD | {"format": 1}, "expected 2: an earlier Penult made it: extract into another table"),
         (GOOD | {"layers": ["pool"]}, "metadata without layers"),
+        (GOOD | {"notes": {"deep": nested(500)}}, "metadata of more than 32 levels"),
         (GOOD | {"provenance": "me"}, "metadata without provenance or notes"),
         (GOOD | {"notes": None}, "metadata without provenance or notes"),
         (GOOD | {"layers": {"pool": "big"}}, "layer 'pool' has shape 'big', expected sizes"),

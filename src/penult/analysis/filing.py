@@ -7,14 +7,16 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from penult.analysis.near_duplicates import Duplicates, Image
-from penult.errors import SourceError
+from penult.errors import ImageError, SourceError
 from penult.images import from_key
+from penult.images.formats import format_of
 from penult.util.text import quoted
 
 COLUMNS = (
     "group", "action", "key", "similarity", "exact", "features_alone", "width", "height", "bytes",
     "path",
 )  # fmt: skip
+START = 4096  # bytes that tell a format
 
 
 def rows(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
@@ -35,28 +37,44 @@ def rows(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
             }
 
 
-def move(duplicates: Duplicates, folder: str | Path, *, features_alone: bool = False) -> int:
+def move(
+    duplicates: Duplicates,
+    folder: str | Path,
+    *,
+    root: str | Path = ".",
+    features_alone: bool = False,
+) -> int:
     """Move the files to drop to the places in a folder that their keys say; return how many.
 
-    Nothing is done unless every file of these groups, those to keep too, is what it was when its
-    features were extracted, and every new place is free. No file is overwritten, whatever happens
-    meanwhile.
+    Nothing is done unless every file of these groups, those to keep too, is an image below `root`,
+    no link leads to it, it is what it was when its features were extracted, and every new place is
+    free: a table may be a stranger's. No file is overwritten, whatever happens meanwhile.
 
     Args:
         duplicates: What was proposed.
         folder: Where to move them; it is made.
+        root: The folder that they may be moved out of, by default the current one.
         features_alone: Whether to move those too that only their features say this of. Pictures
             that a network finds alike may be different ones: pages of text, say, or icons.
 
     Raises:
-        SourceError: A file has changed or gone, a place is taken, or the system refuses.
+        SourceError: A file has changed or gone, or is elsewhere, a place is taken, or the system
+            refuses.
     """
-    return _file(_to_drop(duplicates, features_alone=features_alone), Path(folder), _move)
+    dropped = _to_drop(duplicates, features_alone=features_alone)
+    return _file(dropped, Path(folder), Path(root), _move)
 
 
-def hard_link(duplicates: Duplicates, folder: str | Path, *, features_alone: bool = False) -> int:
+def hard_link(
+    duplicates: Duplicates,
+    folder: str | Path,
+    *,
+    root: str | Path = ".",
+    features_alone: bool = False,
+) -> int:
     """As `move`, but the files to drop stay where they are, and get a second name to look at."""
-    return _file(_to_drop(duplicates, features_alone=features_alone), Path(folder), os.link)
+    dropped = _to_drop(duplicates, features_alone=features_alone)
+    return _file(dropped, Path(folder), Path(root), os.link)
 
 
 def _to_drop(duplicates: Duplicates, *, features_alone: bool) -> list[tuple[Image, Image]]:
@@ -70,10 +88,15 @@ def _to_drop(duplicates: Duplicates, *, features_alone: bool) -> list[tuple[Imag
 
 
 def _file(
-    dropped: list[tuple[Image, Image]], folder: Path, put: Callable[[Path, Path], None]
+    dropped: list[tuple[Image, Image]],
+    folder: Path,
+    root: Path,
+    put: Callable[[Path, Path], None],
 ) -> int:
     for image in dict.fromkeys(image for pair in dropped for image in pair):
+        _require_below(root, _path(image))
         _require_unchanged(image)
+        _require_image(_path(image))
     places: dict[Path, Path] = {}
     for _, image in dropped:
         target = folder / _inside(image.key)
@@ -100,6 +123,24 @@ def _refusal(exc: OSError) -> str:
     if exc.errno == errno.EXDEV:
         return "on another disk: name a folder on the same one"
     return exc.strerror or type(exc).__name__
+
+
+def _require_below(root: Path, path: Path) -> None:
+    if not path.is_relative_to(root.resolve()):
+        raise SourceError(
+            f"{quoted(path)} isn't below {quoted(root.resolve())}: nothing was done, name the "
+            "folder of the images (--root)"
+        )
+    if os.path.realpath(path) != str(path):
+        raise SourceError(f"{quoted(path)} is or leads over a link: nothing was done, remove it")
+
+
+def _require_image(path: Path) -> None:
+    try:
+        with path.open("rb") as file:
+            format_of(file.read(START))
+    except (OSError, ImageError) as exc:
+        raise SourceError(f"{quoted(path)}: {exc}: nothing was done, extract again") from exc
 
 
 def _require_unchanged(image: Image) -> None:

@@ -138,6 +138,9 @@ def duplicates(
     hard_link: Annotated[
         Path | None, typer.Option(help="Folder to link those images in; they stay where they are.")
     ] = None,
+    root: Annotated[
+        Path, typer.Option(help="Folder that images may be moved out of or linked from.")
+    ] = Path(),
     features_alone: Annotated[
         bool,
         typer.Option(
@@ -168,19 +171,24 @@ def duplicates(
         from penult.viewer.findings import of_duplicates
 
         write_sheet(html, f"Duplicates in {table.name}", of_duplicates(features, duplicates))
-    _file(duplicates, move, hard_link, features_alone=features_alone)
+    _file(duplicates, move, hard_link, root=root, features_alone=features_alone)
 
 
 def _file(
-    duplicates: "Duplicates", move: Path | None, hard_link: Path | None, *, features_alone: bool
+    duplicates: "Duplicates",
+    move: Path | None,
+    hard_link: Path | None,
+    *,
+    root: Path,
+    features_alone: bool,
 ) -> None:
     from penult.analysis import filing
 
     if move:
-        moved = filing.move(duplicates, move, features_alone=features_alone)
+        moved = filing.move(duplicates, move, root=root, features_alone=features_alone)
         show.say(f"{move}: {plural(moved, 'image')} moved here; extract --prune removes their rows")
     if hard_link:
-        linked = filing.hard_link(duplicates, hard_link, features_alone=features_alone)
+        linked = filing.hard_link(duplicates, hard_link, root=root, features_alone=features_alone)
         show.say(f"{hard_link}: {plural(linked, 'image')} linked here")
     left = duplicates.by_features_alone
     if (move or hard_link) and left and not features_alone:

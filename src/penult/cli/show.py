@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,9 @@ HINT_SECONDS = 10  # of a run that is long enough for a hint
 
 
 def say(message: str) -> None:
-    """Print one line to standard error."""
-    print(f"penult: {printable(message)}", file=sys.stderr)
+    """Print one line to standard error; where that can't be written to, nobody can be told."""
+    with suppress(OSError):
+        print(f"penult: {printable(message)}", file=sys.stderr)
 
 
 def recovered(features: "Features") -> None:

@@ -42,7 +42,7 @@ CODES = {
     "nonfinite": "pixels or features are NaN or infinite",
     "not_an_image": "the bytes are of no image format",
     "timeout": "decoding takes longer than allowed",
-    "too_large": "more pixels or bytes than allowed",
+    "too_large": "more pixels, bytes or scans than allowed",
     "truncated": "the file ends early",
     "unreadable": "the file is missing, isn't a file, or may not be read",
     "unsupported_format": "an image of a kind that isn't read",

@@ -12,6 +12,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, cast
 
 from penult.errors import ImageError
+from penult.images.jpeg import require_few_scans
 from penult.images.png import without_metadata
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def open_lazily(data: bytes) -> ImageFile:
     Raises:
         ImageError: The bytes are none, no image, cut short, or of a format that isn't opened.
     """
-    kind = _kind(data)
+    kind = format_of(data)
     if not _is_whole(kind, data):
         raise ImageError("truncated", f"the end of the {kind} file is missing")
     module, name = _CLASSES[kind]
@@ -80,13 +81,16 @@ def open_lazily(data: bytes) -> ImageFile:
         raise ImageError("unsupported_format", needs) from error
     if kind == "PNG":
         data = without_metadata(data)
+    if kind == "JPEG":
+        require_few_scans(data)
     image = cast("ImageFile", getattr(plugin, name)(BytesIO(data)))
     if kind == "PNG" and "transparency" in image.info:
         image.info["transparency"] = _transparent_colour(image, depth=data[24])
     return image
 
 
-def _kind(data: bytes) -> str:
+def format_of(data: bytes) -> str:
+    """The format that a file's first bytes tell; ImageError if it is none that is opened."""
     if not data:
         raise ImageError("empty", "zero bytes")
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":

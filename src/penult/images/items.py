@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from penult.images.names import as_key
+from penult.util.files import held_time
 
 
 class Version(NamedTuple):
@@ -111,7 +112,7 @@ class ImageFile:
     def version(self) -> Version:
         """The file's size and the time of its last change."""
         status = os.stat(self.path)  # noqa: PTH116 -- by text
-        return Version(status.st_size, status.st_mtime_ns)
+        return Version(status.st_size, held_time(status.st_mtime_ns))
 
     def digest(self) -> str | None:
         """SHA-256 of a regular file; None for others: to open a pipe would wait for ever."""

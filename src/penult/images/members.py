@@ -19,6 +19,7 @@ from penult.errors import ImageError, SourceError
 from penult.images.items import Stored, Version
 from penult.images.limits import DEFAULT
 from penult.images.names import as_key, as_key_within, is_container, reason
+from penult.util.files import held_time
 from penult.util.text import one_line, plural, quoted
 
 IMAGE_SUFFIXES = (
@@ -140,10 +141,10 @@ def version_of(file: int | str) -> Version:
     """
     status = os.stat(file)  # noqa: PTH116 -- by text
     if stat.S_ISDIR(status.st_mode):
-        return Version(0, os.stat(f"{file}/_versions").st_mtime_ns)  # noqa: PTH116
+        return Version(0, held_time(os.stat(f"{file}/_versions").st_mtime_ns))  # noqa: PTH116
     if not stat.S_ISREG(status.st_mode):
         raise OSError("a device or a pipe, not a file")
-    return Version(status.st_size, status.st_mtime_ns)
+    return Version(status.st_size, held_time(status.st_mtime_ns))
 
 
 class Container(ABC):

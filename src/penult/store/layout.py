@@ -17,15 +17,16 @@ import numpy.typing as npt
 
 from penult.errors import StoreError
 from penult.store.messages import wrap_errors
+from penult.util.files import held_time
 from penult.util.text import describe, differences, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 FORMAT = 2
+MAX_DEPTH = 32  # levels of the document; preprocessing and settings have ten
 DOCUMENT = b"penult"  # where the schema's metadata holds the document of origin
 RESERVED = {"key", "keys", "path", "width", "height", "bytes", "mtime", "sha256", "error"}
-_INT64 = 2**63 - 1
 
 Shape = tuple[int, ...]
 
@@ -117,6 +118,8 @@ class Kind:
         if not isinstance(document, dict) or document.get("format") != FORMAT:
             found = document.get("format") if isinstance(document, dict) else document
             raise StoreError(f"store format {quoted(found)}, expected {FORMAT}: {_remedy(found)}")
+        if not _is_shallow(document, MAX_DEPTH):
+            raise StoreError(f"metadata of more than {MAX_DEPTH} levels")
         layers, provenance, notes = map(document.get, ("layers", "provenance", "notes"))
         if not isinstance(layers, dict) or not layers:
             raise StoreError("metadata without layers")
@@ -205,7 +208,7 @@ def file_columns(files: Sequence[File]) -> dict[str, Any]:
         "key": [file.key for file in files],
         "path": [file.path for file in files],
         "bytes": [file.bytes for file in files],
-        "mtime": [max(-_INT64, min(file.mtime_ns, _INT64)) for file in files],
+        "mtime": [held_time(file.mtime_ns) for file in files],
         "sha256": [file.sha256 for file in files],
     }
 
@@ -215,6 +218,14 @@ def _document(
 ) -> str:
     facts = {"provenance": dict(provenance), "notes": dict(notes)}
     return json.dumps({"format": FORMAT, "layers": dict(layers), **facts})
+
+
+def _is_shallow(value: object, levels: int) -> bool:
+    """Whether plain data has no more levels, so that it can be compared and shown."""
+    if not isinstance(value, dict | list):
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(each, levels - 1) for each in parts)
 
 
 def _remedy(found: object) -> str:

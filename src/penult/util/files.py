@@ -5,6 +5,17 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+FURTHEST = 2**63 - 1  # nanoseconds before or after 1970 that a table can hold, up to 2262
+
+
+def held_time(nanoseconds: int) -> int:
+    """A file's time as a table can hold it, so that what was stored is what is found again.
+
+    >>> held_time(1), held_time(2**64) == FURTHEST
+    (1, True)
+    """
+    return max(-FURTHEST, min(nanoseconds, FURTHEST))
+
 
 @contextmanager
 def replacing(out: Path) -> Iterator[Path]:
