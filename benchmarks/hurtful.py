@@ -134,6 +134,15 @@ def v2_slices(folder: Path, count: int) -> Path:
     return v2_tensor(folder, more=encode((7, b"\x0a\0")) * count)
 
 
+def v2_many_slices(folder: Path, count: int) -> Path:
+    """Tensors of up to 9000 slices."""
+    each = min(count, 9000)
+    about = encode((1, 1), (2, encode((2, encode((1, each))))))
+    about += b"".join(encode((7, WRITER["extents"]((n, 1)))) for n in range(each))
+    names = (b"%05d" % n for n in range(-(-count // each)))
+    return v2(folder, dict.fromkeys(names, about), b"")
+
+
 def v2_dimensions(folder: Path, count: int) -> Path:
     """A shape of ones."""
     return v2_tensor(folder, sizes=(4, *[1] * count))
@@ -488,6 +497,16 @@ def hdf5_zeros(folder: Path, count: int) -> Path:
     )
 
 
+def keras_zeros(folder: Path, count: int) -> Path:
+    """The same beside as many zeros, packed once more."""
+    inner = hdf5_zeros(folder, count).read_bytes()
+    (folder / "net.h5").unlink()
+    path = folder / "net.keras"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", inner + bytes(count))
+    return path
+
+
 def npz(folder: Path, arrays: Iterable[tuple[str, bytes]]) -> Path:
     """A file of NumPy's, deflated."""
     path = folder / "net.npz"
@@ -530,6 +549,7 @@ KINDS = {
     "gzip: members": Kind(gzip_members, 1_000_000),
     "V2: extents": Kind(v2_extents, 9_000_000),
     "V2: slices": Kind(v2_slices, 1_000_000),
+    "V2: slices of many": Kind(v2_many_slices, 1_000_000),
     "V2: dimensions": Kind(v2_dimensions, 300_000),
     "V2: tensors": Kind(v2_entries, 200_000),
     "V2: long keys": Kind(v2_keys, 1_000_000),
@@ -572,6 +592,7 @@ KINDS = {
     "HDF5: tensors": Kind(hdf5_datasets, 30_000),
     "HDF5: groups": Kind(hdf5_groups, 50_000),
     "HDF5: zeros": Kind(hdf5_zeros, 300_000_000),
+    "Keras: zeros in zeros": Kind(keras_zeros, 200_000_000),
     "NumPy: arrays": Kind(npz_arrays, 40_000),
     "NumPy: zeros in one": Kind(npz_zero, 300_000_000),
     "NumPy: zeros in many": Kind(npz_zeros, 300_000_000),

@@ -13,8 +13,8 @@ from penult.errors import CheckpointError
 from penult.onnx.file import OnnxFile
 
 KINDS = run_path(str(Path(__file__).parents[2] / "benchmarks" / "hurtful.py"))["KINDS"]
-PART = 500  # of a kind's largest count, in the smaller file
-TIMES = 4  # as many in the larger one
+PART = 2000  # of a kind's largest count, in the smaller file
+TIMES = 20  # as many in the larger one
 SLACK = 2.5  # times what is linear
 SECONDS, MEMORY = 0.1, 2 << 20  # beside it; bytes
 

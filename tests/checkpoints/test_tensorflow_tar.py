@@ -59,6 +59,25 @@ def test_an_archive_need_not_be_packed(write, read_all):
     assert "part/weights" in read_all(path)
 
 
+def in_pieces(raw):
+    return b"".join(gzip.compress(raw[at : at + 1000]) for at in range(0, len(raw), 1000))
+
+
+def padded(raw):
+    return gzip.compress(raw) + bytes(5000)
+
+
+@pytest.mark.parametrize("pack", [in_pieces, padded])
+def test_gzip_may_have_members_and_zeros_after_them(pack, write, read_all):
+    path = write(tar(member("model.ckpt", V1)), pack=pack)
+    assert "part/weights" in read_all(path)
+
+
+def test_what_follows_the_last_member_of_gzip_is_refused(write, refusal):
+    path = write(tar(member("model.ckpt", V1)), pack=lambda raw: gzip.compress(raw) + b"more")
+    assert "a broken archive (" in refusal(path)
+
+
 @pytest.mark.parametrize("folder", ["mixed_v2_sharded", "mixed_v1_sharded"])
 def test_several_files_belong_together(folder, write):
     paths = sorted((REFERENCE / folder).glob("model*"))

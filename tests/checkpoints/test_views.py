@@ -99,6 +99,12 @@ def test_a_tensor_is_not_larger_than_its_storage_accounts_for(
     assert "a tensor larger than its storage accounts for" in message
 
 
+@pytest.mark.parametrize(("shape", "stride"), [((1,), 2**61), ((0,), 2**62)])
+def test_a_stride_fits_into_memory(shape, stride, op, write_zip, refusal):
+    message = refusal(write_zip(op.state(shape=shape, strides=(stride,))))
+    assert "a tensor with a stride that no memory has" in message
+
+
 def test_expanded_tensors_are_read(op, write_zip, read_all):
     tensors = read_all(write_zip(op.state(shape=(1000, 4), strides=(0, 1)), data__0=FOUR))
     assert tensors["w"].sum() == 10_000

@@ -7,7 +7,7 @@ bytes are compared with their CRC-32 when they are first asked for.
 
 PyTorch's records are stored as they are, in one folder; only a program's code beside them, which is
 never read, may be deflated. So may all of others': these are unpacked in memory whenever they are
-asked for, up to `MAX_UNPACKED` bytes each.
+asked for, up to `MAX_UNPACKED` bytes each and `unpacked_limit` of the file together.
 """
 
 import struct

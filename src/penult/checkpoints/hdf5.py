@@ -21,6 +21,7 @@ from penult.checkpoints.archive import Archive, contents
 from penult.checkpoints.base import Checkpoint, Format, Tensor, WeightsFile
 from penult.checkpoints.hdf5_objects import SIGNATURE, Dataset, Group, Objects
 from penult.checkpoints.hdf5_values import Values, values
+from penult.util.budget import unpacked_limit
 from penult.util.text import quoted
 
 MAX_TENSORS = 20_000
@@ -36,7 +37,7 @@ def _recognises(file: WeightsFile) -> bool:
 
 
 def _open(file: WeightsFile) -> Checkpoint:
-    return Checkpoint(file, HDF5.name, _tensors(file, 0, file.size), {})
+    return Checkpoint(file, HDF5.name, _tensors(Objects(file, 0, file.size)), {})
 
 
 def _is_keras(file: WeightsFile) -> bool:
@@ -46,11 +47,12 @@ def _is_keras(file: WeightsFile) -> bool:
 def _open_keras(file: WeightsFile) -> Checkpoint:
     archive = Archive(file, packed=True)
     inner, start, end = archive.unpacked(_WEIGHTS)
-    return Checkpoint(file, KERAS.name, _tensors(inner, start, end), {})
+    room = unpacked_limit(file.size) - (0 if inner is file else inner.size)
+    return Checkpoint(file, KERAS.name, _tensors(Objects(inner, start, end, room)), {})
 
 
-def _tensors(file: WeightsFile, start: int, end: int) -> dict[str, Tensor]:
-    objects = Objects(file, start, end)
+def _tensors(objects: Objects) -> dict[str, Tensor]:
+    file = objects.file
     layers: set[str] = set()
     found: dict[str, Values] = {}
     for path, item in objects.walk():

@@ -110,13 +110,16 @@ class Group(NamedTuple):
 
 
 class Objects:
-    """The groups and datasets of the HDF5 file that takes these bytes of a file."""
+    """The groups and datasets of the HDF5 file that takes these bytes of a file.
 
-    def __init__(self, file: WeightsFile, start: int, end: int) -> None:
+    Chunks may become `room` bytes; as many as of a file of these by default.
+    """
+
+    def __init__(self, file: WeightsFile, start: int, end: int, room: int | None = None) -> None:
         self.file, self.start, self.end = file, start, end
         self._metadata = Budget(MAX_METADATA, "bytes about the tensors", file.damaged)
         self._unpacked = Budget(
-            unpacked_limit(end - start),
+            unpacked_limit(end - start) if room is None else room,
             "bytes in chunks",
             lambda reason: file.error(f"{reason}; save the weights again without compression"),
         )

@@ -1,8 +1,8 @@
 """Checkpoints in a `.tar.gz`, `.tgz` or `.tar`, as TensorFlow's were published.
 
-The archive is unpacked in memory, up to `MAX_UNPACKED` bytes, and never to disk; names in it never
-become paths. Where several of its folders hold a checkpoint, one of them is named by a path that
-goes on inside the archive, or by the end of it: `v3-small.tgz/ema`.
+The archive is unpacked in memory, up to `MAX_UNPACKED` bytes and `unpacked_limit`, and never to
+disk; names in it never become paths. Where several of its folders hold a checkpoint, one of them is
+named by a path that goes on inside the archive, or by the end of it: `v3-small.tgz/ema`.
 """
 
 import zlib

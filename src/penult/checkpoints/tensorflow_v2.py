@@ -35,6 +35,7 @@ from penult.checkpoints.tensor_protos import (
 )
 from penult.checkpoints.tensor_slices import Slice, joined, partition, read_slice, slice_key
 from penult.checkpoints.tensorflow_files import MAX_SHARDS, beside, describe_files
+from penult.util.budget import Budget
 from penult.util.protobuf import MalformedError, Message, fields_budget, text, varint
 from penult.util.text import quoted
 
@@ -126,12 +127,14 @@ def _read_index(file: WeightsFile) -> tuple[int, dict[bytes, _Entry]]:
     if key != b"":
         raise file.damaged("an index without a header")
     count = _read_header(file, header)
+    slices = Budget(MAX_ENTRIES, "slices in all tensors", MalformedError)
     entries: dict[bytes, _Entry] = {}
     for number, (key, value) in enumerate(table):
         if number == MAX_ENTRIES:
             raise file.damaged(f"more than {MAX_ENTRIES} tensors")
         with describe_files(file, f"tensor {_label(key)}"):
             message = Message(value, budget)
+            slices.spend(len(message.contents(7)))
             if message.number(1) not in NO_TENSORS:
                 entries[key] = _entry(file, key, message, count)
     texts = [math.prod(it.shape) for it in entries.values() if it.dtype == STRING]

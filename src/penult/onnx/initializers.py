@@ -11,10 +11,10 @@ from penult.graph.values import Array
 from penult.onnx.messages import external, tensor
 from penult.onnx.reader import Tensor
 from penult.onnx.writer import to_array
-from penult.util.budget import unpacked_limit
 from penult.util.protobuf import MalformedError, Message, encode
 from penult.util.text import one_line
 
+MAX_LISTED = 64 << 20  # bytes of numbers that are listed, beyond those that they take there
 SMALL = 1024  # bytes of an initializer that stays in the model: shapes, scales and the like
 _BESIDE = frozenset({"float32", "float16", "int8", "uint8"})  # no shapes are of these
 
@@ -57,7 +57,7 @@ def _read_listed(tensor: Tensor) -> Array:
         return floats
     field = {"int64": 7, "uint64": 11, "uint32": 11}.get(tensor.dtype, 5)
     count = prod(tensor.shape)
-    if count * stored.itemsize > unpacked_limit(len(tensor.encoded)):
+    if count * stored.itemsize > MAX_LISTED + len(tensor.encoded):
         raise MalformedError(f"a tensor of {count} numbers one by one; save it as raw_data")
     listed = np.empty(count, f"<u{stored.itemsize}")  # of the numbers, the lowest bits
     at = 0
