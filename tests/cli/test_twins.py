@@ -20,7 +20,7 @@ WITHOUT_FUNCTION = {
 OUTPUT = {"as_json", "out", "html", "png", "profile", "allow_failures"}
 COMMAND_ONLY = {
     "classify": {"probe"},
-    "duplicates": {"move", "hard_link", "features_alone"},  # penult.analysis.filing
+    "duplicates": {"move", "hard_link", "features_alone", "root"},  # penult.analysis.filing
     "download": {"names"},  # several
 }
 # of Python only: what a command draws or repeats itself
