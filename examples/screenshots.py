@@ -28,8 +28,8 @@ def main(source: Path, out: Path) -> None:
         if source.suffix != ".lance":
             path = Path(temporary) / f"{source.name}.lance"
             penult.extract(source, out=path)
-            penult.cluster(path)
-            penult.map(path)
+            penult.cluster(path, store=True)
+            penult.map(path, store=True)
         with penult.view(path) as viewer, sync_playwright() as running:
             browser = running.chromium.launch(
                 executable_path=shutil.which("chromium"), args=OPTIONS

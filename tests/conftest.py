@@ -8,6 +8,8 @@ import psutil
 import pytest
 
 import penult
+from penult.engine.devices import DEVICES, find
+from penult.errors import NetworkError
 from penult.images import processes
 
 ROOT = Path(__file__).parents[1]
@@ -38,6 +40,17 @@ def photos() -> Path:
 @pytest.fixture(scope="session")
 def model() -> penult.Model:
     return penult.load_model()
+
+
+@pytest.fixture(scope="session")
+def missing_device() -> str:
+    """A device that this machine hasn't."""
+    for name in DEVICES:
+        try:
+            find(name)
+        except NetworkError:
+            return name
+    pytest.skip("this machine has all devices")
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,37 @@
 """The public surface: what `import penult` offers, and what it costs."""
 
+import builtins
 import os
 import pkgutil
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 import penult
 
 
 def test_every_public_name_is_there_and_sorted():
     assert penult.__all__ == sorted(penult.__all__)
-    for name in penult.__all__:
+    for name in (*penult.__all__, "map", "open", "legacy", "sklearn"):
         assert getattr(penult, name).__doc__
-    assert set(penult.__all__) <= set(dir(penult))
+        assert name in dir(penult)
+
+
+def test_a_star_shadows_no_builtin():
+    assert not set(penult.__all__) & set(dir(builtins))
+
+
+def test_the_names_of_2018_say_where_they_are():
+    with pytest.raises(AttributeError, match=r"use penult\.open, or .* penult\.legacy\.load_feat"):
+        penult.load_features  # noqa: B018
+    with pytest.raises(AttributeError, match=r"has no attribute 'nothing'$"):
+        penult.nothing  # noqa: B018
+
+
+def test_types_are_told_to_checkers():
+    assert (Path(penult.__file__).parent / "py.typed").is_file()
 
 
 def test_importing_penult_loads_nothing_heavy():

@@ -18,7 +18,7 @@ def workplace(model, photos, tmp_path, monkeypatch):
 
 def test_the_examples_of_other_tools_run(workplace):
     blocks = re.findall(r"^```python\n(.*?)^```", EXAMPLES, re.DOTALL | re.MULTILINE)
-    assert len(blocks) == 6
+    assert len(blocks) == 7
     names = {}
     for block in blocks:
         exec(block, names)

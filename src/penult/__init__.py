@@ -5,8 +5,9 @@
     >>> model.features(["examples/photos/cat_chelsea.jpg"]).shape
     (1, 1280)
 
-`extract` does the same for whole folders and stores the result; `open` reads it again. Each name
-below is loaded when it is first used, so that importing Penult costs next to nothing.
+`extract` does the same for whole folders and stores the result; `open` reads it again.
+`penult.sklearn` has a transformer for scikit-learn, `penult.legacy` what the scripts of 2018 did.
+Each name below is loaded when it is first used, so that importing Penult costs next to nothing.
 """
 
 import os
@@ -18,6 +19,7 @@ from penult.errors import (
     DownloadError,
     ImageError,
     MissingExtraError,
+    MissingKeyError,
     NetworkError,
     PenultError,
     SourceError,
@@ -35,12 +37,10 @@ if TYPE_CHECKING:
     from penult.analysis.outliers import Outlier, outliers
     from penult.analysis.probe_file import Probe, open_probe
     from penult.analysis.probes import ProbeReport, probe
-    from penult.analysis.projection import Map
-    from penult.analysis.projection import project as map  # noqa: A004 -- the word for it
+    from penult.analysis.projection import Map, project
     from penult.analysis.sampling import sample
     from penult.exports.export import export
     from penult.extraction.classification import classify
-    from penult.extraction.legacy import compute_features, load_features
     from penult.extraction.verification import Verification, verify
     from penult.model.description import OnnxDescription, describe
     from penult.model.inspection import Inspection, inspect
@@ -48,13 +48,17 @@ if TYPE_CHECKING:
     from penult.model.published import Download, download
     from penult.nets import find as models
     from penult.table.extract import extract
-    from penult.table.features import Features
-    from penult.table.features import open_features as open  # noqa: A004 -- the word for it
+    from penult.table.features import Features, open_features
+    from penult.table.merge import merge
     from penult.viewer.server import Viewer, view
+
+    map, open = project, open_features  # noqa: A001 -- the words for it
 
 # ONNX Runtime reads this when it is loaded; it would write a device id into the home and send
 # events to its vendor.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+
+_SHADOWING = ("map", "open")  # public too, but not for `from penult import *`
 
 __all__ = [
     "CheckpointError",
@@ -71,6 +75,7 @@ __all__ = [
     "Map",
     "Match",
     "MissingExtraError",
+    "MissingKeyError",
     "Model",
     "NetworkError",
     "OnnxDescription",
@@ -87,7 +92,6 @@ __all__ = [
     "classify",
     "cluster",
     "compare",
-    "compute_features",
     "describe",
     "download",
     "duplicates",
@@ -95,11 +99,9 @@ __all__ = [
     "extract",
     "index",
     "inspect",
-    "load_features",
     "load_model",
-    "map",
+    "merge",
     "models",
-    "open",
     "open_probe",
     "outliers",
     "probe",
@@ -130,7 +132,6 @@ _LAZY = {
     "classify": ("penult.extraction.classification", "classify"),
     "cluster": ("penult.analysis.clusters", "cluster"),
     "compare": ("penult.analysis.comparison", "compare"),
-    "compute_features": ("penult.extraction.legacy", "compute_features"),
     "describe": ("penult.model.description", "describe"),
     "download": ("penult.model.published", "download"),
     "duplicates": ("penult.analysis.near_duplicates", "duplicates"),
@@ -138,9 +139,9 @@ _LAZY = {
     "extract": ("penult.table.extract", "extract"),
     "index": ("penult.analysis.neighbours", "index"),
     "inspect": ("penult.model.inspection", "inspect"),
-    "load_features": ("penult.extraction.legacy", "load_features"),
     "load_model": ("penult.model.model", "load_model"),
     "map": ("penult.analysis.projection", "project"),
+    "merge": ("penult.table.merge", "merge"),
     "models": ("penult.nets", "find"),
     "open": ("penult.table.features", "open_features"),
     "open_probe": ("penult.analysis.probe_file", "open_probe"),
@@ -153,13 +154,23 @@ _LAZY = {
 }
 
 
+_MODULES = ("legacy", "sklearn")
+_SPELT = {
+    "compute_features": "penult.extract, or as of 2018 penult.legacy.compute_features",
+    "load_features": "penult.open, or of 2018's pickles penult.legacy.load_features",
+}
+
+
 def __getattr__(name: str) -> Any:  # noqa: ANN401 -- any public name
+    if name in _MODULES:
+        return import_module(f"penult.{name}")
     if name not in _LAZY:
-        raise AttributeError(f"module 'penult' has no attribute {name!r}")
+        hint = f": use {_SPELT[name]}" if name in _SPELT else ""
+        raise AttributeError(f"module 'penult' has no attribute {name!r}{hint}")
     module, attribute = _LAZY[name]
     value = globals()[name] = getattr(import_module(module), attribute)
     return value
 
 
 def __dir__() -> list[str]:
-    return [*__all__, "__version__"]
+    return [*__all__, *_SHADOWING, *_MODULES, "__version__"]

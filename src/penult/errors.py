@@ -2,6 +2,7 @@
 
     PenultError
     ├── UsageError             a wrong name, option or combination: change the call
+    │   ├── MissingKeyError    an image that a table hasn't: look at its keys
     │   └── MissingExtraError  an optional package is not installed: install it
     ├── SourceError            a source of images that isn't there: check the path
     ├── ImageError             one image that gives no pixels: look at that file
@@ -21,6 +22,12 @@ class PenultError(Exception):
 
 class UsageError(PenultError, ValueError):
     """A wrong name, option or combination of them."""
+
+
+class MissingKeyError(UsageError, KeyError):
+    """A table has no image of this name."""
+
+    __str__ = PenultError.__str__  # KeyError's would put it in quotes
 
 
 class MissingExtraError(UsageError):

@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 import penult
 from penult.analysis import clusters as clusters_module
 from penult.errors import MissingExtraError, UsageError
+from penult.store import Row, TableWriter
 
 
 def blobs(count=4, each=20, width=8, seed=0):
@@ -30,7 +31,7 @@ def digits():
 
 
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative"])
-@pytest.mark.parametrize("k", [4, None])
+@pytest.mark.parametrize("k", [4, "auto"])
 def test_clusters_are_found_and_so_is_their_number(make_table, method, k):
     found = make_table(blobs()).cluster(k, method=method)
     assert [each.size for each in found.clusters] == [20] * 4
@@ -60,23 +61,37 @@ def test_hdbscan_leaves_noise_apart(make_table):
 
 def test_labels_are_stored_and_failed_images_have_none(make_table):
     features = make_table(blobs())
-    found = features.cluster(4, column="group_4")
-    again = penult.open(features.path)
-    assert again.columns == {"group_4": "int32"}
-    assert again.facts(["group_4"])["group_4"].to_pylist() == found.labels.tolist()
+    found = features.cluster(4, store=True, column="group_4")
+    for table in (features, penult.open(features.path)):
+        assert table.columns == {"group_4": "int32"}
+        assert table.facts(["group_4"])["group_4"].to_pylist() == found.labels.tolist()
+    assert features.where("group_4 = 0").size == found.clusters[0].size
 
 
-def test_labels_need_not_be_stored(make_table):
+def test_nothing_is_written_unless_asked(make_table):
     features = make_table(blobs())
-    penult.cluster(features.path, 4, column=None)
-    assert penult.open(features.path).columns == {}
+    before = features.info
+    penult.cluster(features.path, 4)
+    features.cluster(4)
+    assert penult.open(features.path).info == before
+    with pytest.raises(UsageError, match="column says where to store: give store=True too"):
+        features.cluster(4, column="mine")
+
+
+def test_vectors_of_rows_that_came_meanwhile_are_read_anew(make_table):
+    features = make_table(blobs())
+    with TableWriter.open(features.path) as table:
+        table.append([Row("new.jpg", 1, 1, vectors={"pool": np.ones(8, np.float32)})])
+    assert len(features.cluster(4, store=True).keys) == 80
+    assert len(features.cluster(4).keys) == len(features) == 81
+    assert features.facts(["cluster"])["cluster"].null_count == 1
 
 
 def test_a_name_that_labels_cannot_have_is_refused_before_they_are_found(make_table, monkeypatch):
     features = make_table(blobs())
     monkeypatch.setattr(clusters_module, "_METHODS", {})
     with pytest.raises(UsageError, match="column 'key' is the table's own: choose another name"):
-        features.cluster(4, column="key")
+        features.cluster(4, store=True, column="key")
 
 
 def test_the_order_of_rows_does_not_matter(make_table):
@@ -92,7 +107,7 @@ def test_the_order_of_rows_does_not_matter(make_table):
 @pytest.mark.parametrize("method", ["kmeans", "agglomerative", "hdbscan"])
 def test_rows_outside_of_the_sample_go_to_the_nearest_group(make_table, monkeypatch, method):
     monkeypatch.setattr(clusters_module, "SAMPLES", dict.fromkeys(clusters_module.SAMPLES, 40))
-    found = make_table(blobs(each=40)).cluster(None if method == "hdbscan" else 4, method=method)
+    found = make_table(blobs(each=40)).cluster("auto" if method == "hdbscan" else 4, method=method)
     assert found.agreement.purity == 1
 
 
@@ -112,6 +127,7 @@ def test_central_images_are_nearest_to_the_centre(make_table):
         (0, {}, "k must be from 1 to 80, not 0"),
         (81, {}, "k must be from 1 to 80, not 81"),
         (3, {"method": "hdbscan"}, "hdbscan finds the number of clusters by itself: leave out k"),
+        ("many", {}, "k must be a number or auto, not 'many'"),
         (3, {"method": "em"}, "method must be one of kmeans, hdbscan, agglomerative, not 'em'"),
         (3, {"metric": "dot"}, "metric must be one of cosine, l2, not 'dot'"),
     ],

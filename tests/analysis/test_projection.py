@@ -29,9 +29,9 @@ def accuracy(places, labels):
 def test_neighbours_on_the_map_have_the_same_label(make_table, digits):
     vectors, labels = digits
     features = make_table(vectors)
-    near = accuracy(features.map(columns=None).places, labels)
+    near = accuracy(features.map().places, labels)
     assert near > 0.85
-    assert near > accuracy(features.map(method="pca", columns=None).places, labels) + 0.2
+    assert near > accuracy(features.map(method="pca").places, labels) + 0.2
 
 
 @pytest.mark.parametrize("limit", [10_000, 60])
@@ -47,26 +47,27 @@ def test_a_map_is_the_same_each_time(make_table, digits, monkeypatch, limit):
 def test_rows_outside_the_sample_are_placed_among_it(make_table, digits, monkeypatch):
     monkeypatch.setattr(projection, "LAID_OUT", 400)
     vectors, labels = digits
-    found = make_table(vectors).map(columns=None)
+    found = make_table(vectors).map()
     assert found.laid_out == 400
     assert accuracy(found.places, labels) > 0.8
 
 
 def test_places_are_stored_and_fill_a_square(make_table):
     features = make_table({f"{i}.jpg": [i, 5 - i, 1] for i in range(6)})
-    found = features.map()
-    again = penult.open(features.path)
-    assert again.columns == {"x": "float", "y": "float"}
-    stored = again.facts(["x", "y"])
+    found = features.map(store=True)
+    assert features.columns == {"x": "float", "y": "float"}
+    stored = penult.open(features.path).facts(["x", "y"])
     np.testing.assert_array_equal(np.stack([stored["x"], stored["y"]], axis=1), found.places)
     assert np.abs(found.places).max() == pytest.approx(1)
 
 
 def test_places_need_not_be_stored_or_have_names_of_ones_own(make_table):
     features = make_table({f"{i}.jpg": [i, 1] for i in range(3)})
-    penult.map(features.path, columns=None)
+    penult.map(features.path)
     assert penult.open(features.path).columns == {}
-    penult.map(features.path, columns=("across", "up"))
+    with pytest.raises(UsageError, match="columns says where to store: give store=True too"):
+        features.map(columns=("across", "up"))
+    penult.map(features.path, store=True, columns=("across", "up"))
     assert penult.open(features.path).columns == {"across": "float", "up": "float"}
 
 
@@ -74,7 +75,7 @@ def test_names_that_places_cannot_have_are_refused_before_they_are_found(make_ta
     features = make_table({f"{i}.jpg": [i, 1] for i in range(3)})
     monkeypatch.setattr(projection, "_reduce", None)
     with pytest.raises(UsageError, match="'Up' can't be a column's name"):
-        features.map(columns=("across", "Up"))
+        features.map(store=True, columns=("across", "Up"))
 
 
 @pytest.mark.parametrize("count", [3, 9, 10, 12])

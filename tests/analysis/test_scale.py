@@ -89,7 +89,7 @@ def test_each_photo_is_kept_once(run):
 
 
 def test_clusters_are_the_folders(run):
-    agreement = run(f"features.cluster({FOLDERS}, column=None).agreement")
+    agreement = run(f"features.cluster({FOLDERS}).agreement")
     assert agreement[0] == FOLDERS
     assert min(agreement[1:]) > 0.9
 

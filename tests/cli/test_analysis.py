@@ -54,7 +54,12 @@ def test_search_prints_rank_score_and_key(run):
 
 def test_search_for_a_file_less_another(run, photos):
     result = run(
-        "search", "few.lance", photos / "cat_kitten.jpg", "--not", "castle_bavaria.jpg", "--json"
+        "search",
+        "few.lance",
+        photos / "cat_kitten.jpg",
+        "--exclude",
+        "castle_bavaria.jpg",
+        "--json",
     )
     assert [match["key"] for match in json.loads(result.stdout)] == [
         "cat_chelsea.jpg",

@@ -214,6 +214,9 @@ def test_classify_decodes_fast(run, folder):
 def test_models_and_describe(run):
     assert re.search(r"^efficientnet_lite2 +260×260 +1280 ", run("models").stdout, re.MULTILINE)
     (only,) = json.loads(run("models", "*lite0", "--json").stdout)
+    rows = json.loads(run("models", "torchvision/resnet50*", "--json").stdout)
+    assert [row["network"].partition(".")[2] for row in rows] == ["IMAGENET1K_V1", "IMAGENET1K_V2"]
+    assert "facebook/dinov2-base" in run("models", "dinov2_b*").stdout
     assert (only["network"], only["parameters"]) == ("efficientnet_lite0", 4652008)
     text = run("describe", "efficientnet_lite0").stdout
     assert "pooled_features  (default)" in text

@@ -53,7 +53,7 @@ def test_cluster_prints_groups_and_stores_them(run, tmp_path):
 
 
 def test_cluster_as_data_without_storing(run):
-    result = run("cluster", "t.lance", "--no-save", "--json")
+    result = run("cluster", "t.lance", "--no-store", "--json")
     found = json.loads(result.stdout)
     assert found["clusters"][2] == {"cluster": 2, "size": 1, "central": ["b/odd.jpg"]}
     assert found["agreement"]["purity"] == 1
@@ -64,7 +64,7 @@ def test_a_number_of_clusters_that_is_none(run):
     result = run("cluster", "t.lance", "-k", "many")
     assert (result.returncode, result.stderr) == (
         2,
-        "penult: -k must be a number or auto, not 'many'\n",
+        "penult: k must be a number or auto, not 'many'\n",
     )
 
 
@@ -122,7 +122,7 @@ def test_map_stores_places_and_tells_where_to_see_them(run, tmp_path):
 
 
 def test_map_as_data_without_storing(run):
-    found = json.loads(run("map", "t.lance", "--no-save", "--json").stdout)
+    found = json.loads(run("map", "t.lance", "--no-store", "--json").stdout)
     assert [each["key"] for each in found][::20] == ["a/0.jpg", "b/odd.jpg"]
     assert all(-1 <= each["x"] <= 1 for each in found)
     assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {}
@@ -131,7 +131,7 @@ def test_map_as_data_without_storing(run):
 @pytest.mark.parametrize(
     ("arguments", "heading", "images"),
     [
-        (["cluster", "-k", "3", "--no-save"], "<bdi>Cluster 2</bdi><small>1</small>", 21),
+        (["cluster", "-k", "3", "--no-store"], "<bdi>Cluster 2</bdi><small>1</small>", 21),
         (["outliers", "-n", "2"], "<bdi>Unlike all others</bdi><small>2</small>", 2),
         (["sample", "-n", "4"], "<bdi>Sample</bdi><small>4</small>", 4),
     ],

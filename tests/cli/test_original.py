@@ -55,7 +55,7 @@ def test_other_preprocessing_gives_other_features(run, tmp_path):
     found = []
     for more in ([], ["--preprocess", "raw"]):
         assert run("compute-features", "--data_dir=imgs", *NETWORK, *more).returncode == 0
-        found.append(penult.load_features(file)["imgs/coffee.jpg"])
+        found.append(penult.legacy.load_features(file)["imgs/coffee.jpg"])
     assert not np.allclose(*found)
 
 

@@ -83,6 +83,12 @@ def test_a_probe_names_its_model(run):
     assert result.stderr.startswith("penult: a probe names its model: leave the model's options")
 
 
+def test_a_probe_computes_on_the_device_asked_for(run, missing_device):
+    result = run("classify", "two", "--probe", "p.safetensors", "--device", missing_device)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+    assert result.stderr.startswith(f"penult: --device {missing_device}: ")
+
+
 def test_compare_of_one_layer_is_one_line(run):
     result = run("compare", "two.lance")
     assert result.returncode == 2

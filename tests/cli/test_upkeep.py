@@ -48,6 +48,19 @@ def test_failures_are_listed_counted_and_tried_again(run, folder, photos):
     assert "1 computed, 1 failed, 2 already there" in result.stderr
 
 
+def test_a_device_that_is_not_here_is_refused_before_there_is_a_table(
+    run, folder, missing_device, tmp_path
+):
+    asked = ("--device", missing_device)
+    refused = run("extract", folder, *asked)
+    assert (refused.returncode, len(refused.stderr.splitlines())) == (2, 1)
+    assert refused.stderr.startswith(f"penult: --device {missing_device}: ")
+    assert not (tmp_path / "few.lance").exists()
+    run("extract", folder)
+    assert run("verify", "few.lance", *asked).stderr == refused.stderr
+    assert json.loads(run("verify", "few.lance", "--json").stdout)["device"] == "cpu"
+
+
 def test_options_of_change_reach_the_run(run, folder):
     run("extract", folder, "--checksum")
     (folder / "koala.jpg").rename(folder / "k.jpg")
@@ -68,7 +81,7 @@ def test_a_library_that_has_moved_is_repaired(run, folder, tmp_path):
     assert (verified["compared"], verified["vanished"], verified["ok"]) == (2, [], True)
     assert run("view", "t.lance", "--html", "v.html").stderr.endswith("v.html: 2 images\n")
     assert (tmp_path / "v.html").read_text().count('<img src="data:image/jpeg') == 2
-    run("export", "t.lance", "fo", "--for", "fiftyone")
+    run("export", "t.lance", "fo", "--program", "fiftyone")
     samples = json.loads((tmp_path / "fo/samples.json").read_text())["samples"]
     names = ["espresso.jpg", "koala.jpg"]
     assert [each["filepath"] for each in samples] == [f"{tmp_path}/moved/{each}" for each in names]
@@ -97,7 +110,7 @@ def test_verify_prints_and_sets_the_exit_code(run, folder):
     assert "compared       1\n" in result.stdout
     assert "(espresso.jpg)\n" in result.stdout
     (folder / "espresso.jpg").touch()
-    result = run("verify", "few.lance", "--all", "--json")
+    result = run("verify", "few.lance", "-n", "all", "--json")
     assert result.returncode == 1
     facts = json.loads(result.stdout)
     assert (facts["compared"], facts["changed"], facts["ok"]) == (0, ["espresso.jpg"], False)

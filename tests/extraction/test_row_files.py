@@ -13,7 +13,7 @@ from penult.analysis import filing
 from penult.analysis.reader import Reader
 from penult.errors import ImageError, SourceError
 from penult.extraction import row_files
-from penult.extraction.row_files import RowFile, files_of, same_paths
+from penult.extraction.row_files import RowFile, files_of, same_images
 from penult.images import ImageFile
 from penult.images.thumbnails import Fitted
 from penult.viewer.content import Content
@@ -164,4 +164,4 @@ def test_a_path_that_leads_nowhere(tmp_path, monkeypatch, path, state):
 
 
 def test_a_row_without_a_path_has_no_file(tmp_path):
-    assert same_paths([RowFile("", 0, 0)]) == [None]
+    assert same_images([RowFile("", 0, 0)]) == [None]

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 import penult
+from penult.cli import show
+from penult.engine import OnnxRuntime
 from penult.errors import CheckpointError, StoreError, UsageError
 from penult.store import Row, TableWriter
 
@@ -51,7 +53,7 @@ def test_a_table_that_is_right(table):
 
 def test_a_difference_is_found_and_named(table):
     tampered(table, "koala.jpg", factor=1.01)
-    found = penult.verify(table, n=None)
+    found = penult.verify(table, n="all")
     assert found.key == "koala.jpg"
     assert found.largest == pytest.approx(0.01 / 1.01, rel=1e-3)
     assert not found.ok
@@ -115,6 +117,33 @@ def test_weights_that_have_gone_are_asked_for(model, table, monkeypatch):
     assert penult.verify(table, weights=model.network.path).ok
 
 
+@pytest.fixture
+def elsewhere(model, folder, tmp_path):
+    """A table that says that another device made it."""
+
+    def engine(cut):
+        made = OnnxRuntime(cut)
+        made.description = {**made.description, "device": "cuda"}
+        return made
+
+    on_cuda = penult.Model(model.network, engine=engine)
+    return penult.extract(folder, on_cuda, out=tmp_path / "elsewhere.lance").path
+
+
+def test_a_table_of_another_device_is_computed_again_on_this_one(elsewhere, capsys):
+    found = penult.verify(elsewhere)
+    assert (found.made_on, found.device, found.compared, found.ok) == ("cuda", "cpu", 4, True)
+    show.verified(found, as_json=False)
+    assert "made on        cuda\ncomputed on    cpu\n" in capsys.readouterr().out
+
+
+def test_a_table_of_another_device_is_searched_but_gets_no_rows(model, elsewhere, folder):
+    (best, *_) = penult.search(elsewhere, folder / "hens.jpg")
+    assert best.key == "hens.jpg"
+    with pytest.raises(StoreError, match="device is 'cuda', asked was 'cpu': ask for the same, "):
+        penult.extract(folder, model, out=elsewhere)
+
+
 def test_other_weights_are_refused(table):
     tampered(table, None, weights_sha256="ab" * 32)
     with pytest.raises(UsageError, match=r"didn't make .*: weights_sha256 is 'ab.*\(-w\)$"):
@@ -138,5 +167,5 @@ def test_a_file_that_keeps_size_and_time_but_not_its_content_has_changed(model, 
     before = file.stat()
     file.write_bytes(smaller.ljust(before.st_size, b"\0"))
     os.utime(file, ns=(before.st_mtime_ns, before.st_mtime_ns))
-    result = penult.verify(table, n=None)
+    result = penult.verify(table, n="all")
     assert (result.changed, result.compared, result.ok) == (["espresso.jpg"], 3, True)

@@ -1,13 +1,19 @@
 """Networks loaded by a name of the hub."""
 
+import gzip
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
-from tiny import folder, tensors, timm_config
+from tiny import CLIP, SIGLIP, folder, tensors, text_tensors, timm_config
 
 import penult
+from penult.model.text import load_text
 
 from .conftest import LICENCE
 
 pytestmark = LICENCE
+PIECES = Path(__file__).parents[1] / "text/sentencepiece/siglip.model.gz"
 PHOTO = "examples/photos/cat_chelsea.jpg"
 
 
@@ -22,3 +28,25 @@ def test_a_network_of_a_hub_by_its_name(hub, tmp_path):
     hub.publish("timm/vit_tiny.one", content | {"model.safetensors": b"else"})
     with penult.load_model(f"timm/vit_tiny.one@{commit}") as model:
         np.testing.assert_array_equal(model.features([PHOTO]), expected)
+
+
+def test_what_text_needs_is_fetched_when_text_is_used(hub, tmp_path):
+    files = tmp_path / "files"
+    settings = {"model_cfg": {"vision_cfg": {"image_size": 32}, "text_cfg": {"proj_bias": True}}}
+    settings["model_cfg"]["text_cfg"] |= {"no_causal_mask": True, "pool_type": "last"}
+    weights = tensors(**CLIP) | text_tensors(bias=-10.0, **SIGLIP)
+    folder(files, weights, open_clip_config=settings)
+    content = {each.name: each.read_bytes() for each in files.iterdir()}
+    content["spiece.model"] = gzip.decompress(PIECES.read_bytes())
+    commit = hub.publish("timm/tiny-SigLIP", content)
+    with penult.load_model("timm/tiny-SigLIP") as model:
+        assert not [each for each in hub.asked if "spiece" in each]
+        recipe = model.recipe
+        expected = model.embed_text(["a cat"])
+    assert [each for each in hub.asked if f"{commit}/spiece.model" in each]
+    recipe = replace(recipe, weights=recipe.weights.resolve())  # as tables have it
+    hub.asked.clear()
+    np.testing.assert_array_equal(load_text(recipe).embed_text(["a cat"]), expected)
+    assert hub.asked == []
+    alone = load_text("timm/tiny-SigLIP")
+    np.testing.assert_array_equal(alone.embed_text(["a cat"]), expected)

@@ -61,8 +61,12 @@ def test_several_layers_in_one_pass(photos, reference):
     files = [photos / key for key in reference["keys"][:3]]
     for layer in ("pooled_features", "head"):
         assert relative_error(model.features(files, layer), reference[layer][:3]) < 1e-4
-    with pytest.raises(UsageError, match="layer must be one of pooled_features, head, not None"):
-        model.features(files)
+    both = model(files)
+    assert list(both) == ["pooled_features", "head"]
+    for layer, features in both.items():
+        np.testing.assert_array_equal(features, model.features(files, layer))
+    with pytest.raises(UsageError, match="layer must be one of pooled_features, head, not 'no'"):
+        model.features(files, "no")
 
 
 def test_paths_bytes_pil_images_and_arrays_are_the_same_to_it(model, photo):
@@ -87,6 +91,22 @@ def test_an_image_that_fails_is_named(model, photo):
     with pytest.raises(ImageError, match="image 1: zero bytes") as raised:
         model.features([photo, b""])
     assert raised.value.code == "empty"
+
+
+def test_an_image_that_fails_is_named_by_its_path(model, photo, tmp_path):
+    with pytest.raises(ImageError, match=r"^unreadable: image 1, '.*gone\.jpg': No such file"):
+        model.features([photo, tmp_path / "gone.jpg"])
+
+
+def test_images_that_fail_are_skipped_if_asked(model, photo, tmp_path):
+    features, skipped = model([photo, b"", photo, str(tmp_path / "gone.jpg")], errors="skip")
+    assert features.shape == (2, 1280)
+    assert {place: error.code for place, error in skipped.items()} == {1: "empty", 3: "unreadable"}
+    assert "gone.jpg" in str(skipped[3])
+    nothing, skipped = model.features([b""], errors="skip")
+    assert nothing.shape == (0, 1280)
+    with pytest.raises(UsageError, match="errors must be one of raise, skip"):
+        model.features([photo], errors="ignore")
 
 
 def test_a_bad_image_leaves_its_neighbours_alone(model, photo):

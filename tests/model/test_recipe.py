@@ -4,12 +4,14 @@ import inspect
 import pickle
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 
 import penult
 from penult.cli.options import DECLARED
+from penult.engine.devices import DEVICES, DeviceName
 from penult.errors import StoreError, UsageError
 from penult.images import Limits
 from penult.images.geometry import Squash
@@ -153,6 +155,16 @@ def test_options_are_the_same_everywhere():
         assert [name for name in shown if name in names] == names
         for name in names:
             assert shown[name].default == DECLARED[name].default
+
+
+def test_devices_are_the_same_everywhere():
+    choices, _ = get_args(DECLARED["device"].annotation)
+    assert [*get_args(choices)] == [*get_args(DeviceName)] == [*DEVICES]
+
+
+def test_an_unknown_device_is_refused_before_weights_are_looked_for():
+    with pytest.raises(UsageError, match=r"device must be cpu, .* or webgpu, not 'tpu'"):
+        penult.load_model(weights="nowhere.pth", device="tpu")
 
 
 def test_an_unknown_option_is_refused():

@@ -103,6 +103,7 @@ def write_safetensors(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
         offsets = [at, at := at + array.nbytes]
         header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": offsets}
     text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
         file.write(len(text).to_bytes(8, "little") + text)
         for array in arrays.values():

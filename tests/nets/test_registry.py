@@ -9,6 +9,7 @@ import pytest
 from penult import nets
 from penult.errors import UsageError
 from penult.graph import variables
+from penult.nets import text
 from penult.nets.registry import ANCHORS, DESIGNS, FAMILIES
 
 EVERY_NET = pytest.mark.parametrize("spec", nets.ours(), ids=lambda spec: spec.name)
@@ -88,7 +89,7 @@ def test_every_family_is_in_the_registry():
     named = {name for name, module in modules.items() if hasattr(module, "PRETRAINED")}
     assert named == set(FAMILIES)
     readers = {name for name, module in modules.items() if hasattr(module, "read")}
-    assert readers == {family for _, family in ANCHORS}
+    assert readers == {family for _, family in (*ANCHORS, *text.ANCHORS)}
     assert all(hasattr(modules[family], name) for family, name in DESIGNS.items())
 
 

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from modern import write_safetensors
+from modern import SMALL, Reference, build, write_safetensors
 from tiny import tensors
 
 import penult
+from penult.engine import OnnxRuntime
+from penult.onnx.writer import to_onnx
 
 PHOTO = "examples/photos/cat_chelsea.jpg"
 DINO = {"has_layer_scale": True, "registers": 2, "library": "transformers"}
@@ -91,3 +93,15 @@ def test_the_authors_files_equal_those_of_transformers(tmp_path, theirs, mlp, re
     assert model.network.name.startswith("facebook/")
     assert list(model.outputs) == ["x_norm_clstoken"]
     np.testing.assert_allclose(found[0], found[1], rtol=1e-5, atol=1e-6)
+
+
+def test_an_images_bits_do_not_depend_on_its_batch():
+    reference = Reference("timm/vit_giant_patch14_dinov2.lvd142m_224_depth2", SMALL)
+    graph = build(reference.design)
+    cut = to_onnx({"pre_logits": graph["pre_logits"]}, lambda v: reference.weight(v.name))
+    engine = OnnxRuntime(cut)
+    batch = np.random.default_rng(0).normal(size=(5, 224, 224, 3)).astype(np.float32)
+    together = engine.run(batch)["pre_logits"]
+    for count in (1, 2, 3):
+        few = engine.run(batch[:count])["pre_logits"]
+        np.testing.assert_array_equal(few, together[:count])

@@ -6,6 +6,7 @@ import numpy as np
 from modern import write_safetensors
 
 from penult.graph import images, variables
+from penult.nets.text_transformer import LARGEST, TextTransformer
 from penult.nets.vision_transformer import VisionTransformer
 
 TINY = {
@@ -38,6 +39,26 @@ TINY = {
     "classes": 0,
     "size": 32,
 }
+TEXT = {
+    "library": "open_clip",
+    "name": "open_clip/text",
+    "dialect": "open_clip",
+    "base": "",
+    "vocabulary": 49_408,
+    "context": 77,
+    "width": 64,
+    "depth": 2,
+    "heads": 1,
+    "hidden": 128,
+    "activation": "gelu",
+    "epsilon": 1e-5,
+    "is_causal": True,
+    "pool": "end",
+    "end": LARGEST,
+    "features": 8,
+    "projection": "matrix",
+    "has_bias": False,
+}
 CLIP = {
     "dialect": "open_clip",
     "library": "open_clip",
@@ -47,6 +68,15 @@ CLIP = {
     "projection": 8,
 }
 OF_TRANSFORMERS = {"dialect": "vit", "library": "transformers", "resampling": "bicubic"}
+SIGLIP = {  # with the ids of tests/text/sentencepiece
+    "base": "text.",
+    "vocabulary": 300,
+    "context": 64,
+    "is_causal": False,
+    "pool": "last",
+    "projection": "linear",
+    "has_bias": True,
+}
 MEANS = {"mean": [0.1, 0.2, 0.3], "std": [0.4, 0.5, 0.6]}
 
 
@@ -58,6 +88,17 @@ def tensors(**changes):
     return {
         each.name: random.normal(0, 0.1, each.shape).astype(np.float32)
         for each in variables(layers.values())
+    }
+
+
+def text_tensors(scale=2.0, bias=None, **changes):
+    """Random tensors of a tiny text tower, by the names of its library."""
+    design = TextTransformer(**TEXT | changes)
+    random = np.random.default_rng(2)
+    numbers = {"logit_scale": scale} | ({} if bias is None else {"logit_bias": bias})
+    return {name: np.array(number, np.float32) for name, number in numbers.items()} | {
+        each.name: random.normal(0, 0.1, each.shape).astype(np.float32)
+        for each in [design.table, *variables([design.graph()])]
     }
 
 

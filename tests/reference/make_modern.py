@@ -1,7 +1,8 @@
 """Make the small references of tests/reference/modern from a folder of all: `make_modern.py ALL`.
 
 Of a network stay the tensors that images need, one input, made of a seed, and what the library made
-of it: features, logits, and 16 values of each module that is a layer of ours.
+of it: features, logits, and 16 values of each module that is a layer of ours. Text towers lie
+apart, in tests/reference/modern/text, with two texts: the ids, and what the library made of them.
 """
 
 import json
@@ -16,6 +17,7 @@ sys.path.insert(0, str(HERE.parent / "nets"))
 import modern  # noqa: E402 -- the path is set above
 
 from penult.graph import variables  # noqa: E402
+from penult.nets.text import read_text  # noqa: E402
 
 NETWORKS = (
     "open_clip/ViT-H-14_depth4",
@@ -49,6 +51,12 @@ NETWORKS = (
     "transformers/resnet_50",
     "transformers/siglip_so400m_patch14_384_depth4",
 )
+TEXTS = (
+    "open_clip/ViT-bigG-14_depth2",
+    "open_clip/coca_ViT-B-32",
+    "transformers/chinese_clip_vit_base_patch16_depth4",
+    "transformers/siglip_so400m_patch14_384_depth4",
+)
 LABELS = {"id2label", "label2id"}
 
 
@@ -74,13 +82,42 @@ def shorten(name: str, folder: Path) -> None:
         },
     }
     arrays = {k: v[2:3] for k, v in reference.golden().items() if k in {"features", "logits"}}
+    write(HERE / "modern", name, short, arrays)
+
+
+def shorten_text(name: str, folder: Path) -> None:
+    """Write the text tower of one reference."""
+    reference = modern.Reference(name, folder)
+    manifest, golden = reference.manifest, reference.golden()
+    tower = read_text(reference.shapes, reference.card)
+    needed = {variable.name for variable in variables([tower.design.graph()])}
+    needed.add(tower.design.table.name)
+    config = {k: v for k, v in manifest["config"].items() if not k.startswith("vision")}
+    for part in (config, config.get("text_config", {})):
+        for label in LABELS & part.keys():
+            del part[label]
+    short = {
+        "architecture": manifest["architecture"],
+        "config": config,
+        "state_dict": [each for each in manifest["state_dict"] if each[0] in needed],
+        "kept": [],
+    }
+    features = golden.get("text_features_normalized", golden["text_features"])
+    arrays = {"input_ids": golden["input_ids"][[0, -1]], "text_features": features[[0, -1]]}
+    write(HERE / "modern" / "text", name, short, arrays)
+
+
+def write(folder: Path, name: str, manifest: dict, arrays: dict) -> None:
+    """Write a reference's two files."""
     for part in ("manifests", "golden"):
-        (HERE / "modern" / part / name).parent.mkdir(parents=True, exist_ok=True)
-    path = HERE / f"modern/manifests/{name}.json"
-    path.write_text(json.dumps(short, separators=(",", ":")) + "\n", encoding="utf-8")
-    np.savez_compressed(HERE / f"modern/golden/{name}.npz", **arrays)
+        (folder / part / name).parent.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(manifest, separators=(",", ":"))
+    (folder / f"manifests/{name}.json").write_text(f"{text}\n", encoding="utf-8")
+    np.savez_compressed(folder / f"golden/{name}.npz", **arrays)
 
 
 if __name__ == "__main__":
     for network in NETWORKS:
         shorten(network, Path(sys.argv[1]))
+    for network in TEXTS:
+        shorten_text(network, Path(sys.argv[1]))

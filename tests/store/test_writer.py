@@ -141,7 +141,7 @@ def test_other_features_are_refused_with_what_differs(begin, make_row):
         "network is 'tiny_net', asked was 'big_net'; "
         f"weights_sha256 is '{'ab' * 15}…{'ab' * 15}', asked was 'cd'; "
         "layers is 'pool 4', asked was 'pool 3x3x8': "
-        "write to another table (-o) or delete this one"
+        "ask for the same, write to another table (-o) or delete this one"
     )
     with pytest.raises(StoreError, match=re.escape(message)):
         begin(layers={"pool": (3, 3, 8)}, network="big_net", weights_sha256="cd")

@@ -31,8 +31,8 @@ def test_files_that_are_not_those_of_the_features_are_not_shown(tmp_path):
     with TableWriter.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
         table.append(rows)
     [section] = of_table(open_table(tmp_path / "t.lance"))
-    assert {item.key: item.path for item in section.items} == {
-        "same.jpg": files[0],
+    assert {item.key: item.image for item in section.items} == {
+        "same.jpg": str(files[0]),
         "other.jpg": None,
     }
 

@@ -6,7 +6,7 @@ and time grows with the number of rows.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.errors import UsageError
-from penult.store import Table, TableReader, TableWriter, open_table
-from penult.util.checks import require_at_least, require_one_of
+from penult.store import Table, TableReader, annotate, open_table
+from penult.util.checks import number_or_none, require_at_least, require_one_of, require_store
+from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ TRIED = 3_000  # rows that numbers of clusters are tried on
 SILHOUETTE_ROWS = 10_000  # rows that the silhouette is of
 GRID = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)  # numbers of clusters that are tried
 CENTRAL = 5
+COLUMN = "cluster"  # by default
 
 
 class Agreement(NamedTuple):
@@ -52,8 +54,8 @@ class Cluster:
     central: tuple[str, ...]
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Clusters:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Clusters(Result):
     """What `penult.cluster` found.
 
     Attributes:
@@ -72,31 +74,41 @@ class Clusters:
     silhouette: float | None
     agreement: Agreement | None
 
+    def _summary(self) -> str:
+        groups = sum(each.label >= 0 for each in self.clusters)
+        quality = "" if self.silhouette is None else f", silhouette {self.silhouette:.3f}"
+        return f"{plural(len(self.keys), 'image')}, {plural(groups, 'cluster')}{quality}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = ((each.label, each.size, ", ".join(each.central)) for each in self.clusters)
+        return ("cluster", "images", "most central"), rows
+
 
 def cluster(
     table: Table,
-    k: int | None = None,
+    k: int | Literal["auto"] = "auto",
     *,
     method: Method = "kmeans",
     metric: ClusterMetric = "cosine",
     min_size: int = 5,
     layer: str | None = None,
-    column: str | None = "cluster",
+    store: bool = False,
+    column: str | None = None,
 ) -> Clusters:
-    """Find groups of images that are alike, and store each image's group with the table.
+    """Find groups of images that are alike.
 
     The result depends on keys and vectors only, not on the order in which rows were written.
 
     Args:
         table: A table, open or by its path.
-        k: How many clusters; by default the number from 2 to 128 with the best silhouette. HDBSCAN
-            finds the number by itself.
+        k: How many clusters; `auto` takes the number from 2 to 128 with the best silhouette.
+            HDBSCAN finds the number by itself.
         method: `kmeans`, `hdbscan` or `agglomerative` (Ward).
         metric: `cosine` compares directions, `l2` vectors as they are.
         min_size: The smallest group that HDBSCAN calls a cluster.
         layer: The layer to compare, by default the table's first.
-        column: Where to store labels; None doesn't store them. An open table shows them when it is
-            opened again.
+        store: Whether to store each image's label with the table, which shows it from then on.
+        column: The name of that column, by default `cluster`.
 
     Raises:
         UsageError: An option can't be used, or the table has fewer rows than clusters.
@@ -108,12 +120,15 @@ def cluster(
         >>> penult.cluster("photos.lance", 5).clusters  # doctest: +SKIP
     """
     features = open_table(table)
-    _check(features, k, method, metric, min_size)
-    features.require_names([column] if column else [])
+    number = number_or_none("auto", "k", k)
+    _check(features, number, method, metric, min_size)
+    require_store(store, "column", column)
+    column = column or COLUMN
+    features.require_names([column] if store else [])
     layer, unit = features.layer(layer), metric == "cosine"
     sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
     with needed("cluster"):
-        anchors, names = _METHODS[method](sample, k, min_size)
+        anchors, names = _METHODS[method](sample, number, min_size)
     labels = _by_size(_assign(features, layer, anchors, names, unit=unit))
     distances = _distances(features, layer, labels, unit=unit)
     found = Clusters(
@@ -124,9 +139,8 @@ def cluster(
         _silhouette(features, layer, labels, unit=unit),
         agreement(features.keys, labels),
     )
-    if column:
-        with TableWriter.open(features.path) as writer:
-            writer.annotate(features.keys, {column: labels})
+    if store:
+        annotate(features, {column: labels})
     return found
 
 

@@ -1,6 +1,6 @@
 """`compare`: how alike layers, networks and tables see the same images."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
@@ -18,7 +18,8 @@ from penult.errors import UsageError
 from penult.store import Table
 from penult.util.checks import require_at_least, require_one_of
 from penult.util.progress import Steps, show_nothing
-from penult.util.text import quoted
+from penult.util.result import Result, Row
+from penult.util.text import plural, quoted
 
 Measure = Literal["cka", "rsa", "knn", "procrustes"]
 MEASURES: tuple[Measure, ...] = get_args(Measure)
@@ -32,8 +33,8 @@ BLOCK = 1024  # rows that are read at a time
 SEED = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Comparison:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Comparison(Result):
     """What `penult.compare` found.
 
     Attributes:
@@ -57,6 +58,14 @@ class Comparison:
     similarities: dict[Measure, Matrix]
     p: dict[Measure, Matrix]
     dissimilarities: tuple[NDArray[np.float32], ...]
+
+    def _summary(self) -> str:
+        found = (f"{name} {values[0, 1]:.3f}" for name, values in self.similarities.items())
+        first = f"{self.names[0]} and {self.names[1]} {', '.join(found)}"
+        return f"{len(self.names)} sides, {plural(self.images, 'image')}; {first}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        return COLUMNS, (tuple(row.values()) for row in self.rows())
 
     @property
     def corrected(self) -> dict[Measure, Matrix]:

@@ -31,7 +31,7 @@ def rows(duplicates: Duplicates) -> Iterator[dict[str, Any]]:
                 "width": image.width,
                 "height": image.height,
                 "bytes": image.bytes,
-                "path": None if image.path is None else str(image.path),
+                "path": image.file.shown,
             }
 
 
@@ -113,9 +113,14 @@ def _require_unchanged(image: Image) -> None:
 
 
 def _path(image: Image) -> Path:
-    if image.path is None:
+    if not image.place:
         raise SourceError(f"the table doesn't say where {quoted(image.key)} is: extract it again")
-    return image.path
+    if image.file.is_within:
+        raise SourceError(
+            f"{quoted(image.file.path)} holds many images: nothing was done, as one can't be moved "
+            "out of it; write a list (-o) instead"
+        )
+    return Path(image.file.path)
 
 
 def _inside(key: str) -> Path:

@@ -8,6 +8,7 @@ So every dropped image has a kept one that it is itself a near-duplicate of, whi
 likenesses don't promise, and nothing grows with the number of pairs.
 """
 
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,8 @@ from penult.errors import UsageError
 from penult.extraction.row_files import COLUMNS, RowFile, row_files
 from penult.store import Table, TableReader, open_table
 from penult.util.progress import Steps, show_nothing
+from penult.util.result import Result, Row
+from penult.util.text import plural
 
 THRESHOLD = 0.9  # cosine
 
@@ -33,7 +36,7 @@ class Image:
 
     Attributes:
         key: Its name in the table.
-        path: Where its file was; None if the table doesn't say.
+        place: Where it was, as the table says it; empty if it doesn't.
         width: Pixels.
         height: Pixels.
         bytes: Size of the file.
@@ -46,7 +49,7 @@ class Image:
     """
 
     key: str
-    path: Path | None
+    place: str
     width: int
     height: int
     bytes: int
@@ -59,7 +62,12 @@ class Image:
     @property
     def file(self) -> RowFile:
         """Its file, to be looked at."""
-        return RowFile(str(self.path or ""), self.bytes, self.mtime_ns, self.sha256)
+        return RowFile(self.place, self.bytes, self.mtime_ns, self.sha256)
+
+    @property
+    def path(self) -> Path | None:
+        """Where its file was; None if the table doesn't say, or it lies in a file of many."""
+        return Path(self.file.path) if self.place and not self.file.is_within else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +78,8 @@ class Group:
     drop: tuple[Image, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Duplicates:
+@dataclass(frozen=True, slots=True, repr=False)
+class Duplicates(Result):
     """What `penult.duplicates` proposes; no file was touched.
 
     Attributes:
@@ -86,6 +94,18 @@ class Duplicates:
     threshold: float
     groups: tuple[Group, ...]
     unread: int = 0
+
+    def _summary(self) -> str:
+        found = f"{plural(len(self.groups), 'group')}, {len(self.dropped):,} to drop"
+        return f"{plural(self.images, 'image')}, {found}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = (
+            (group.keep.key, image.key, image.similarity)
+            for group in self.groups
+            for image in group.drop
+        )
+        return ("keep", "drop", "cosine"), rows
 
     @property
     def dropped(self) -> list[Image]:
@@ -220,13 +240,12 @@ def _images(
 
 
 def _image(key: str, file: RowFile, width: int, height: int) -> Image:
-    path = Path(file.path) if file.path else None
-    return Image(key, path, width, height, file.bytes, file.mtime_ns, sha256=file.sha256)
+    return Image(key, file.place, width, height, file.bytes, file.mtime_ns, sha256=file.sha256)
 
 
 def _same_content(one: Image, other: Image) -> bool:
     """Whether two files of equal size have the same bytes, and are those that the table knows."""
-    if one.bytes != other.bytes or one.path is None or other.path is None:
+    if one.bytes != other.bytes or not (one.place and other.place):
         return False
     digests = {image.file.digest() for image in (one, other)}
     return len(digests) == 1 and None not in digests

@@ -23,6 +23,7 @@ from penult.analysis.classifiers import Linear
 from penult.analysis.labels import MAX_LABEL
 from penult.analysis.vectors import Floats
 from penult.checkpoints import Checkpoint, open_checkpoint
+from penult.engine import DeviceName
 from penult.errors import CheckpointError, UsageError
 from penult.extraction.classification import Classification, classify_items
 from penult.images import Sources, find_images
@@ -32,7 +33,8 @@ from penult.model.recipe import Recipe
 from penult.store.messages import wrap_errors
 from penult.util.checks import require_at_least
 from penult.util.files import replacing
-from penult.util.text import quoted
+from penult.util.result import Result
+from penult.util.text import plural, quoted
 
 FORMAT = 1
 DOCUMENT, DIGEST = "penult_probe", "penult_sha256"
@@ -48,8 +50,8 @@ MAX_LEVELS = 3  # of the channels that a preprocessing has numbers for
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Probe:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Probe(Result):
     """A linear classifier on the features of a model; `open_probe` reads one.
 
     Attributes:
@@ -71,6 +73,10 @@ class Probe:
     linear: Linear
     images: int
     accuracy: float
+
+    def _summary(self) -> str:
+        made_of = f"{plural(self.images, 'image')} of {len(self.classes)} classes"
+        return f"{self.path.name}, {self.layer}, {made_of}, {self.accuracy:.1%} right"
 
     def save(self, out: str | Path) -> Path:
         """Write it to a `.safetensors` file; an older one is replaced.
@@ -103,6 +109,7 @@ class Probe:
         k: int = 5,
         from_file: str | Path | None = None,
         weights: str | Path | None = None,
+        device: DeviceName = "cpu",
         max_pixels: int | None = None,
         max_bytes: int | None = None,
         max_seconds: float | None = None,
@@ -114,6 +121,7 @@ class Probe:
             k: How many classes.
             from_file: As of `extract`.
             weights: Where the model's weights are, if not where they were.
+            device: As of `load_model`; it needn't be that of the features it was made of.
             max_pixels: As of `load_model`.
             max_bytes: As of `load_model`.
             max_seconds: As of `load_model`.
@@ -126,7 +134,7 @@ class Probe:
         source = find_images(sources, from_file=from_file)
         recipe = Recipe.read({self.layer: self.shape}, self.provenance, self.path)
         limits = Limits.of(max_pixels, max_bytes, max_seconds)
-        model = rebuild(replace(recipe, limits=limits), self.path, weights)
+        model = rebuild(replace(recipe, limits=limits, device=device), self.path, weights)
 
         # in float64, in which no weights and features that are float32 overflow
         weight, bias = self.linear.weight.astype(np.float64), self.linear.bias

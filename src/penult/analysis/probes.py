@@ -1,7 +1,7 @@
 """`probe`: how well labels can be told from frozen features, of which network and which layer."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
@@ -18,7 +18,8 @@ from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcne
 from penult.analysis.vectors import Floats
 from penult.errors import UsageError
 from penult.util.progress import Steps, show_nothing
-from penult.util.text import quoted
+from penult.util.result import Result, Row
+from penult.util.text import plural, quoted
 
 Method = Literal["linear", "knn"]
 
@@ -26,8 +27,8 @@ COLUMNS = ("key", "label", "predicted", "probability", "label_probability")
 CLASSES_NAMED = 3
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Probed:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Probed(Result):
     """How well one classifier does on one layer, each image predicted without its own fold.
 
     Attributes:
@@ -56,14 +57,17 @@ class Probed:
     probabilities: Floats
     confusion: NDArray[np.int64]
 
+    def _summary(self) -> str:
+        return f"{self.name} {self.method}, {self.accuracy.value:.1%} right"
+
     @property
     def predicted(self) -> Classes:
         """The likeliest class of each image."""
         return np.asarray(self.probabilities.argmax(axis=1), np.int64)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ProbeReport:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ProbeReport(Result):
     """What `penult.probe` found.
 
     Attributes:
@@ -84,6 +88,17 @@ class ProbeReport:
     folds: int
     results: tuple[Probed, ...]
     expected: Estimate
+
+    def _summary(self) -> str:
+        best = self.best
+        what = f"{plural(len(self.keys), 'image')} of {len(self.classes)} classes"
+        return f"{what}, best {best.name} {best.method}, {best.accuracy.value:.1%} right"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = (
+            (each.name, each.method, *each.accuracy, each.balanced.value) for each in self.results
+        )
+        return ("layer", "method", "accuracy", "low", "high", "balanced"), rows
 
     @property
     def best(self) -> Probed:

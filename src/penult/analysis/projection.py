@@ -4,6 +4,7 @@ Of a large table a sample is laid out; every other row goes amidst its nearest r
 So memory and the costly part of the time are bounded.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -13,10 +14,11 @@ from numpy.typing import NDArray
 from penult.analysis.extra import needed
 from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.errors import UsageError
-from penult.store import Table, TableReader, TableWriter, open_table
-from penult.util.checks import require_one_of
+from penult.store import Table, TableReader, annotate, open_table
+from penult.util.checks import require_one_of, require_store
 from penult.util.machine import cores
 from penult.util.progress import Steps, show_nothing
+from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 MapMethod = Literal["tsne", "pca"]
 
+COLUMNS = ("x", "y")  # by default
 LAID_OUT = 50_000  # rows of the sample
 MIN_ROWS = 10  # rows that t-SNE can do something with
 DIMENSIONS = 50  # what is left of a vector: neighbours stay the same, and are found sooner
@@ -37,8 +40,8 @@ EXAGGERATION = 12
 PROGRESS_STEPS = 25  # steps from one call of `progress` to the next
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Map:
+@dataclass(frozen=True, eq=False, slots=True, repr=False)
+class Map(Result):
     """What `penult.map` found.
 
     Attributes:
@@ -53,6 +56,13 @@ class Map:
     method: MapMethod
     laid_out: int
 
+    def _summary(self) -> str:
+        return f"{plural(len(self.keys), 'image')} by {self.method}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = zip(self.keys, self.places, strict=True)
+        return ("key", "x", "y"), ((key, float(x), float(y)) for key, (x, y) in rows)
+
 
 def project(
     table: Table,
@@ -60,10 +70,11 @@ def project(
     method: MapMethod = "tsne",
     layer: str | None = None,
     seed: int = 0,
-    columns: tuple[str, str] | None = ("x", "y"),
+    store: bool = False,
+    columns: tuple[str, str] | None = None,
     progress: Steps | None = None,
 ) -> Map:
-    """Give each image a place in the plane, those that are alike together, and store the places.
+    """Give each image a place in the plane, those that are alike together.
 
     Directions of vectors are compared, not their lengths. The result depends on keys and vectors,
     not on the order in which rows were written.
@@ -74,7 +85,8 @@ def project(
             is a straight projection to where the vectors differ most.
         layer: The layer to compare, by default the table's first.
         seed: Another one draws another sample of a table of more than 50,000 rows.
-        columns: Where to store places; None doesn't store them. `penult.view` shows `x` and `y`.
+        store: Whether to store places with the table, which shows them from then on.
+        columns: The names of these columns, by default `x` and `y`, which `penult.view` shows.
         progress: Called with the steps done and their number.
 
     Raises:
@@ -92,7 +104,9 @@ def project(
         raise UsageError(
             f"{quoted(features.path)} has {plural(len(features), 'row')}: a map needs 3"
         )
-    features.require_names(columns or ())
+    require_store(store, "columns", columns)
+    columns = columns or COLUMNS
+    features.require_names(columns if store else ())
     method = method if len(features) >= MIN_ROWS else "pca"
     sample = sample_places(len(features), LAID_OUT, seed)
     with needed("map"):
@@ -102,10 +116,10 @@ def project(
             laid_out = _laid_out(reduced[sample], progress or show_nothing)
             places = _place(reduced, sample, laid_out)
     places = _frame(places)
-    if columns:
-        with TableWriter.open(features.path) as writer:
-            writer.annotate(features.keys, dict(zip(columns, places.T.copy(), strict=True)))
-    return Map(features.keys, places, method, len(sample))
+    found = Map(features.keys, places, method, len(sample))
+    if store:
+        annotate(features, dict(zip(columns, places.T.copy(), strict=True)))
+    return found
 
 
 def _reduce(

@@ -15,13 +15,12 @@ from penult.images import ImageLike
 from penult.model.model import Model
 from penult.store import TableReader
 from penult.util.http import fetch_bytes
-from penult.util.text import nearest, one_line, quoted
+from penult.util.text import quoted, similar
 
 Query: TypeAlias = ImageLike | Floats
 Queries: TypeAlias = Query | Sequence[Query]
 
 ADDRESS_BYTES = 64 << 20  # of an image from the net: ten times a large photo
-COMPARED = 5000  # keys at most that a word is compared with
 NEGLIGIBLE = 1e-6  # a mean of so much of the longest vector is one of rounding
 
 _models: "WeakKeyDictionary[TableReader, tuple[object, Model]]" = WeakKeyDictionary()
@@ -71,7 +70,10 @@ class Reader:
         if isinstance(query, str | Path) and not _is_address(query) and not Path(query).exists():
             raise self._name_query(ImageError("unreadable", "No such file or directory"), query)
         try:
-            return self._model().features([_image(query)], self._layer).ravel()
+            (outcome,) = self._model().stream([_image(query)])
+            if outcome.error:
+                raise outcome.error
+            return outcome.vectors[self._layer].ravel()
         except ImageError as exc:
             raise self._name_query(exc, query) from exc
 
@@ -94,17 +96,9 @@ class Reader:
             return exc
         hint = ""
         if exc.code == "unreadable":
-            hint = f"; nor is it a key of {quoted(self._features.path)}{self._similar(str(query))}"
-        return ImageError(
-            exc.code, f"{quoted(query)}: {exc.detail.removeprefix('image 0: ')}{hint}"
-        )
-
-    def _similar(self, word: str) -> str:
-        """Keys that may have been meant, unless there are too many to compare."""
-        keys = self._features.keys[: COMPARED + 1]
-        if not keys or len(keys) > COMPARED:
-            return ""
-        return f", such as {one_line(nearest(word, keys))}"
+            near = similar(str(query), self._features.keys)
+            hint = f"; nor is it a key of {quoted(self._features.path)}{near}"
+        return ImageError(exc.code, f"{quoted(query)}: {exc.detail}{hint}")
 
 
 def combine(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool) -> Floats:

@@ -48,11 +48,11 @@ class Reader:
         for start in range(0, len(places), AHEAD):
             some = places[start : start + AHEAD]
             files = zip(some.tolist(), row_files(self._facts.take(some)), strict=True)
-            there = [(place, file.path) for place, file in files if file.state() == "same"]
-            futures = [self._decoders.submit([path], slot) for slot, (_, path) in enumerate(there)]
+            there = [(place, image) for place, file in files if (image := file.image())]
+            futures = [self._decoders.submit([each], slot) for slot, (_, each) in enumerate(there)]
             for slot, ((place, _), future) in enumerate(zip(there, futures, strict=True)):
-                [image] = future.result()
-                if not isinstance(image, ImageError):
+                [prepared] = future.result()
+                if not isinstance(prepared, ImageError):
                     yield place, self._decoders.inputs[slot]
 
     def close(self) -> None:

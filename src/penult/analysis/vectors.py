@@ -36,7 +36,7 @@ class Block(NamedTuple):
             yield Block(self.start + at, self.vectors[part], self.lengths[part])
 
 
-_held: "WeakKeyDictionary[TableReader, dict[str, Block]]" = WeakKeyDictionary()
+_held: "WeakKeyDictionary[TableReader, tuple[int, dict[str, Block]]]" = WeakKeyDictionary()
 
 
 def blocks(features: TableReader, layer: str) -> Iterator[Block]:
@@ -49,7 +49,10 @@ def blocks(features: TableReader, layer: str) -> Iterator[Block]:
     if 4 * width * len(features) > HELD_BYTES:
         yield from _read(features, layer)
         return
-    held = _held.setdefault(features, {})
+    version, held = _held.get(features, (0, {}))
+    if version != features.version:
+        held = {}
+        _held[features] = features.version, held
     if layer not in held:
         held[layer] = _check(features, layer, _block(0, features.numpy(layer)))
     yield held[layer]

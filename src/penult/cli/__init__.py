@@ -18,12 +18,15 @@ from penult.cli import (  # noqa: F401 -- they add their commands
     weights,
 )
 from penult.cli.commands import REFUSED, app
+from penult.cli.panels import arrange
 from penult.cli.show import say
 from penult.errors import PenultError
 from penult.util.machine import one_heap
 from penult.util.text import quoted
 
 __all__ = ["app", "main"]
+
+arrange(app)
 
 
 def main() -> NoReturn:

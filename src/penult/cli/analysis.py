@@ -37,7 +37,7 @@ def search(
     ],
     exclude: Annotated[
         list[str] | None,
-        typer.Option("--not", help="As QUERY, subtracted; may be given several times."),
+        typer.Option(help="As QUERY, subtracted; may be given several times."),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Images to find.")] = 10,
     where: Annotated[
@@ -76,7 +76,7 @@ def search(
 
         files = files_of(features, [match.key for match in matches])
         rows = [
-            match._asdict() | {"path": file.path or None}
+            match._asdict() | {"path": file.shown}
             for match, file in zip(matches, files, strict=True)
         ]
         write_list(rows, ("key", "score", "path"), out)

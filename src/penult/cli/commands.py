@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SOME_FAILED, REFUSED, INTERRUPTED, TERMINATED = 1, 2, 130, 143  # exit codes
 
 OF_NETWORKS = ("size", "preprocess", "decode", "ema", "prefix", "exact")  # options of `classify`
-LIMITS = ("max_pixels", "max_bytes", "max_seconds")
+OF_RUNS = ("weights", "device", "max_pixels", "max_bytes", "max_seconds")  # those with a probe too
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -33,14 +33,31 @@ app = typer.Typer(
 Sources = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Image files, folders (searched recursively) and globs.", metavar="SOURCE…"
+        help="Image files, folders (searched recursively), globs; archives (tar, zip), numbered "
+        "ones (shards-{0000..0127}.tar), tables (Parquet, Arrow, Lance).",
+        metavar="SOURCE…",
     ),
 ]
 FromFile = Annotated[
     str | None,
     typer.Option(
-        help="List of image paths, one a line or, as by find -print0, NUL-separated; - is stdin."
+        help="List of paths, one a line or, as by find -print0, NUL-separated; - is stdin."
     ),
+]
+Column = Annotated[
+    str | None,
+    typer.Option(help="Column of tables that holds the images; needed if several might."),
+]
+Key = Annotated[
+    str | None,
+    typer.Option(help="Column of tables that names the images; by default their rows do."),
+]
+Keep = Annotated[
+    str | None, typer.Option(metavar="NAME,…", help="Columns of tables that come along: labels.")
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Part I of N of the images; `merge` joins their tables."),
 ]
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")
@@ -81,6 +98,10 @@ def extract(
         Path | None, typer.Option("--out", "-o", help="Table; by default SOURCE.lance, here.")
     ] = None,
     from_file: FromFile = None,
+    column: Column = None,
+    key: Key = None,
+    keep: Keep = None,
+    shard: Shard = None,
     retry_failed: Annotated[
         bool,
         typer.Option(
@@ -112,6 +133,10 @@ def extract(
                 model,
                 out=out,
                 from_file=from_file,
+                column=column,
+                key=key,
+                keep=keep.split(",") if keep else (),
+                shard=shard,
                 retry_failed=retry_failed,
                 checksum=checksum,
                 prune=prune,
@@ -132,7 +157,7 @@ def extract(
 
 
 @app.command()
-@takes_options("weights", *OF_NETWORKS, *LIMITS)
+@takes_options(*OF_NETWORKS, *OF_RUNS)
 def classify(
     sources: Sources = None,
     model: ModelName = None,
@@ -154,7 +179,7 @@ def classify(
         if model or any(options[name] != DECLARED[name].default for name in OF_NETWORKS):  # type: ignore[literal-required]
             raise UsageError("a probe names its model: leave the model's options out, but -w")
         saved = penult.open_probe(probe)
-        taken = {name: options[name] for name in ("weights", *LIMITS)}  # type: ignore[literal-required]
+        taken = {name: options[name] for name in OF_RUNS}  # type: ignore[literal-required]
         results = saved.classify(sources or (), k=k, from_file=from_file, **taken)
     else:
         fetched(model, options["weights"])
@@ -229,12 +254,12 @@ def export(
     ] = None,
     program: Annotated[
         Literal["atlas", "spotlight", "fiftyone", "tensorboard", "faiss", "usearch"] | None,
-        typer.Option("--for", help="Program that is to open it."),
+        typer.Option(help="Program that is to open it."),
     ] = None,
 ) -> None:
     """Write a table's features for other tools; failed images are left out.
 
-    Example: penult export photos.lance map.parquet --for atlas
+    Example: penult export photos.lance map.parquet --program atlas
     """
     from penult.exports.export import opening
 

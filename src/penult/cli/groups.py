@@ -8,10 +8,10 @@ import typer
 
 from penult.cli.analysis import Layer
 from penult.cli.commands import AsJson, TablePath, app, opened
+from penult.cli.options import number
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.cli.show import print_json, say
-from penult.errors import UsageError
 from penult.util.text import printable
 
 if TYPE_CHECKING:
@@ -38,8 +38,12 @@ def cluster(
         int, typer.Option(min=2, help="The smallest group that HDBSCAN calls a cluster.")
     ] = 5,
     layer: Layer = None,
-    column: Annotated[str, typer.Option(help="Column of the table for the labels.")] = "cluster",
-    save: Annotated[bool, typer.Option("--save/--no-save", help="Whether to store them.")] = True,
+    column: Annotated[
+        str | None, typer.Option(help="Column of the table for them, by default cluster.")
+    ] = None,
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Whether to store them with the table.")
+    ] = True,
     out: OutList = None,
     html: OutSheet = None,
     as_json: AsJson = False,
@@ -48,19 +52,22 @@ def cluster(
 
     Example: penult cluster photos.lance -k 8
     """
+    from penult.analysis.clusters import COLUMN
+
     require(out, html)
     features = opened(table)
     clusters = features.cluster(
-        _number(k),
+        number(k),
         method=method,
         metric=metric,
         min_size=min_size,
         layer=layer,
-        column=column if save else None,
+        store=store,
+        column=column,
     )
     _show(table, clusters, as_json=as_json)
-    if save:
-        say(f"{table}: labels stored in column {column}, -1 for noise")
+    if store:
+        say(f"{table}: labels stored in column {column or COLUMN}, -1 for noise")
     if out:
         rows = zip(
             clusters.keys, clusters.labels.tolist(), clusters.distances.tolist(), strict=True
@@ -70,12 +77,6 @@ def cluster(
         from penult.viewer.findings import of_clusters
 
         write_sheet(html, f"Clusters of {table.name}", of_clusters(features, clusters))
-
-
-def _number(k: str) -> int | None:
-    if k != "auto" and not k.isdecimal():
-        raise UsageError(f"-k must be a number or auto, not {k!r}")
-    return None if k == "auto" else int(k)
 
 
 def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:
@@ -181,7 +182,9 @@ def map(  # noqa: A001 -- the command's name
         int, typer.Option(min=0, help="Another one lays out other images of a large table.")
     ] = 0,
     layer: Layer = None,
-    save: Annotated[bool, typer.Option("--save/--no-save", help="Whether to store it.")] = True,
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Whether to store it with the table.")
+    ] = True,
     out: OutList = None,
     as_json: AsJson = False,
 ) -> None:
@@ -190,10 +193,9 @@ def map(  # noqa: A001 -- the command's name
     Example: penult map photos.lance
     """
     require(out)
-    columns = ("x", "y") if save else None
     with StepProgress() as progress:
         projection = opened(table).map(
-            method=method, layer=layer, seed=seed, columns=columns, progress=progress.show
+            method=method, layer=layer, seed=seed, store=store, progress=progress.show
         )
     rows = [
         (key, *place)
@@ -205,7 +207,7 @@ def map(  # noqa: A001 -- the command's name
         "" if projection.laid_out == len(rows) else f", from a sample of {projection.laid_out:,}"
     )
     say(f"{table}: {len(rows):,} images mapped by {NAMES[projection.method]}{sample}")
-    if save:
+    if store:
         say(f"places stored in columns x and y: penult view {table}")
     if out:
         _write(rows, MAP_COLUMNS, out)

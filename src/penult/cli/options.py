@@ -8,6 +8,11 @@ from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+Device = Annotated[
+    Literal["cpu", "cuda", "openvino", "openvino-gpu", "coreml", "webgpu"],
+    typer.Option("--device", help="What computes: the processor, or see docs/guides/devices.md."),
+]
+
 
 class Declared:
     """Each of `ModelOptions` as the command line has it, with its default."""
@@ -61,6 +66,7 @@ class Declared:
         bool,
         typer.Option("--exact", help="Leave out what is faster but moves features, by up to 3e-6."),
     ] = False
+    device: Device = "cpu"
     max_pixels: Annotated[
         int | None, typer.Option(help="Width × height of an image at most; by default 178956970.")
     ] = None
@@ -71,6 +77,11 @@ class Declared:
         float | None,
         typer.Option(help="What decoding an image may take, once it is read; by default 10."),
     ] = None
+
+
+def number(text: str) -> Any:  # noqa: ANN401 -- functions check it, so they take a literal
+    """A number where it is one; else a word that may stand for one, as `auto` does."""
+    return int(text) if text.isdecimal() else text
 
 
 _HINTS = get_type_hints(Declared, include_extras=True)

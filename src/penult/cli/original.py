@@ -37,7 +37,7 @@ def compute_features(
     """
     with Progress() as progress:
         try:
-            computed = penult.compute_features(
+            computed = penult.legacy.compute_features(
                 data_dir, checkpoint_file, model, preprocess, progress.show
             )
         except KeyboardInterrupt:
@@ -56,27 +56,27 @@ def compute_features(
 
 @app.command()
 def load_features(
-    file: Annotated[Path, typer.Argument(help="A .pkl of compute-features, old or new.")],
+    path: Annotated[Path, typer.Argument(help="A .pkl of compute-features, old or new.")],
     as_json: AsJson = False,
 ) -> None:
     """Read a pickle of features, as data: nothing in it is executed.
 
     Example: penult load-features features/vgg_16_features.pkl
     """
-    features = penult.load_features(file)
+    features = penult.legacy.load_features(path)
     widths = sorted({vector.size for vector in features.values()})
     first = dict(islice(features.items(), ROWS_SHOWN))
     if as_json:
         rows = {path: _finite(vector) for path, vector in first.items()}
-        facts = {"file": str(file), "images": len(features), "widths": widths, "first": rows}
+        facts = {"file": str(path), "images": len(features), "widths": widths, "first": rows}
         print(json.dumps(facts, indent=2))
         return
     import numpy as np
 
     print(f"{len(features)} images, {' or '.join(map(str, widths)) or 'no'} features each")
-    for path, vector in first.items():
+    for key, vector in first.items():
         numbers = np.array2string(vector, 10_000, precision=6, threshold=6)
-        print(f"{printable(path)}: {numbers}")
+        print(f"{printable(key)}: {numbers}")
     if len(features) > len(first):
         print(f"… and {len(features) - len(first)} more")
 

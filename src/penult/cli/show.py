@@ -134,6 +134,12 @@ def failures(features: "Features", *, as_json: bool) -> None:
     say(f"{features.path}: {len(reasons)} failed{': ' * bool(kinds)}{counted}")
 
 
+def merged(features: "Features", tables: int) -> None:
+    """Tell what became of several tables."""
+    failed = f", {len(features.failures):,} failed" if features.failures else ""
+    say(f"{features.path}: {plural(len(features), 'image')} of {plural(tables, 'table')}{failed}")
+
+
 def verified(verification: "Verification", *, as_json: bool) -> None:
     """Print how computed rows compare with those of the table."""
     if as_json:
@@ -147,6 +153,9 @@ def verified(verification: "Verification", *, as_json: bool) -> None:
     for key, reason in verification.failures.items():
         say(f"{key}: {reason}")
     where = f" ({printable(verification.key)})" if verification.key is not None else ""
+    if verification.made_on != verification.device:
+        print(f"{'made on':15}{printable(verification.made_on)}")
+        print(f"{'computed on':15}{verification.device}")
     print(f"{'compared':15}{verification.compared}")
     print(f"{'largest':15}{verification.largest:.2g}{where}")
     for name in ("changed", "vanished", "failures"):

@@ -8,6 +8,7 @@ import typer
 import penult
 from penult.cli import show
 from penult.cli.commands import SOME_FAILED, AsJson, TablePath, app, opened
+from penult.cli.options import Device, number
 from penult.cli.progress import Progress
 
 
@@ -25,12 +26,12 @@ def failures(table: TablePath, as_json: AsJson = False) -> None:
 @app.command()
 def verify(
     table: TablePath,
-    n: Annotated[int, typer.Option("-n", min=1, help="Rows to compute, drawn at random.")] = 50,
-    every: Annotated[bool, typer.Option("--all", help="Compute all rows.")] = False,
+    n: Annotated[str, typer.Option("-n", help="Rows to compute, drawn at random, or all.")] = "50",
     weights: Annotated[
         Path | None,
         typer.Option("--weights", "-w", help="Weights file, if it isn't where it was."),
     ] = None,
+    device: Device = "cpu",
     seed: Annotated[int, typer.Option(help="Of the draw.")] = 0,
     as_json: AsJson = False,
 ) -> None:
@@ -40,8 +41,25 @@ def verify(
     """
     with Progress() as progress:
         verification = penult.verify(
-            table, None if every else n, weights=weights, seed=seed, progress=progress.show
+            table,
+            number(n),
+            weights=weights,
+            device=device,
+            seed=seed,
+            progress=progress.show,
         )
     show.verified(verification, as_json=as_json)
     if not verification.ok:
         raise typer.Exit(SOME_FAILED)
+
+
+@app.command()
+def merge(
+    out: Annotated[Path, typer.Argument(help="The new table.")],
+    tables: Annotated[list[Path], typer.Argument(help="Tables that were made alike.")],
+) -> None:
+    """Join tables, such as those that `extract --shard` wrote, in a new one.
+
+    Example: penult merge photos.lance part-*.lance
+    """
+    show.merged(penult.merge(out, tables), len(tables))

@@ -19,7 +19,7 @@ def view(
         int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")
     ] = 0,
     browser: Annotated[
-        bool, typer.Option("--open/--no-open", help="Open the address in a browser.")
+        bool, typer.Option("--browser/--no-browser", help="Open the address in a browser.")
     ] = False,
     layer: Layer = None,
     weights: Annotated[

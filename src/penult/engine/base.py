@@ -37,6 +37,14 @@ class Engine(Protocol):
     calls: int
     description: Mapping[str, str]
 
+    def wait(self) -> None:
+        """Return when it is ready, which `run` waits for too.
+
+        Raises:
+            NetworkError: The engine can't run the network.
+        """
+        ...
+
     def run(self, inputs: Inputs) -> dict[str, Array]:
         """Return each output for a batch, by its name.
 

@@ -1,19 +1,22 @@
-"""Run an ONNX model with ONNX Runtime, on one core a call.
+"""Run an ONNX model with ONNX Runtime: on one core a call, or on another device.
 
 Calls from as many threads as there are cores keep all of them busy, with one copy of the weights:
-no kernel waits for the slowest part of another, nor fights the decoders for its turn.
+no kernel waits for the slowest part of another, nor fights the decoders for its turn. Another
+device takes a call at a time, of many images.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime as ort
 
-from penult.engine.base import Array, Cut, Inputs
+from penult.engine.base import Array, Cut, EngineFactory, Inputs
+from penult.engine.devices import Provider, find
 from penult.errors import NetworkError
 from penult.util.machine import return_memory, workers
 from penult.util.text import one_line
@@ -28,28 +31,40 @@ ort.set_default_logger_severity(NOTHING)
 
 
 class OnnxRuntime:
-    """ONNX Runtime on the processor: an `Engine` that gets ready in the background.
+    """ONNX Runtime: an `Engine` that gets ready in the background, on the processor.
 
     Args:
         cut: The model; all is computed in the precision of its inputs and weights.
         once: Whether it is for one batch or none: ready sooner, but slower.
+        provider: What computes, on which device; by default the processor.
 
     Raises:
-        NetworkError: ONNX Runtime refuses the model; raised by whatever first needs it ready.
+        NetworkError: ONNX Runtime refuses the model, or the device can't run it; of the processor
+            raised by whatever first needs it ready.
     """
 
-    def __init__(self, cut: Cut, *, once: bool = False) -> None:
-        self.batch = 4  # 8 images are no faster
-        self.calls = workers(sum(array.nbytes for array in cut.weights.values()))
+    def __init__(self, cut: Cut, *, once: bool = False, provider: Provider | None = None) -> None:
+        self._provider = provider or find("cpu")
+        device = self._provider.device
+        if not device.is_processor and cut.precision != "float32":
+            raise NetworkError(
+                f"{cut.name} computes in {cut.precision}, {self._provider.name} in float32, which "
+                "makes other features: leave out --device, or export it in float32"
+            )
+        weights = sum(array.nbytes for array in cut.weights.values())
+        self.batch = device.batch
+        self.calls = workers(weights) if device.is_processor else 1
         self.description: Mapping[str, str] = {
             "engine": "onnxruntime",
-            "device": "cpu",
+            "device": self._provider.name,
             "precision": cut.precision,
         }
         self._name = cut.name
         self._outputs = list(cut.outputs)
         self._cuts = [cut]  # until `_build` takes it
         self._session = _start(lambda: self._build(once))
+        if not device.is_processor:  # which may refuse: before anything is recorded as of it
+            self._session.result()
 
     @property
     def inferred(self) -> dict[str, tuple[str, list[Any]]]:
@@ -60,6 +75,10 @@ class OnnxRuntime:
         outputs = self._session.result().get_outputs()
         described = [(_dtype(output.type), output.shape) for output in outputs]
         return dict(zip(self._outputs, described, strict=True))
+
+    def wait(self) -> None:
+        """Return when the session is ready; see `Engine.wait`."""
+        self._session.result()
 
     def run(self, inputs: Inputs) -> dict[str, Array]:
         """Return each output for a batch of inputs; see `Engine.run`."""
@@ -97,9 +116,10 @@ class OnnxRuntime:
             session = ort.InferenceSession(
                 model,
                 options,
-                providers=["CPUExecutionProvider"],
-                enable_fallback=0,  # to the same provider again, with four lines of output
+                providers=self._provider.add_to(options),
+                enable_fallback=0,  # to the processor, with four lines of output
             )
+        self._provider.check(session, self._name)
         del model, weights, values, options
         return_memory()  # of ResNet-50 85 MB
         release()
@@ -112,6 +132,11 @@ class OnnxRuntime:
         except Exception as exc:  # ONNX Runtime's errors share no other base
             reason = one_line(re.sub(_PLACE, "", " ".join(str(exc).split())))
             raise NetworkError(f"{self._name}: ONNX Runtime can't run it: {reason}") from exc
+
+
+def engine_on(device: str) -> EngineFactory:
+    """Return what makes engines of ONNX Runtime on a device; errors as of `find`."""
+    return partial(OnnxRuntime, provider=find(device))
 
 
 def _start(function: Callable[[], T]) -> Future[T]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from penult.errors import ImageError, StoreError
 from penult.exports.formats import npy
-from penult.extraction.row_files import COLUMNS, row_files, same_paths
+from penult.exports.rows import require_file
+from penult.extraction.row_files import COLUMNS, row_files, same_images
 from penult.images import from_key
 from penult.store import TableReader
 from penult.util.files import replacing
@@ -91,9 +92,9 @@ def _sheet(features: TableReader, out: Path) -> int:
     side = max(1, min(TILE, SHEET // across))
     sheet = Image.new("RGB", (across * side, math.ceil(max(1, len(features)) / across) * side))
     pieces = features.tables([*COLUMNS], [])
-    files = chain.from_iterable(same_paths(row_files(piece)) for piece in pieces)
+    images = chain.from_iterable(same_images(row_files(piece)) for piece in pieces)
     with closing(Thumbnails(side, cache_bytes=0)) as thumbnails:
-        pictures = thumbnails.each(str(file or "") for file in files)
+        pictures = thumbnails.each(image or "" for image in images)
         for place, made in enumerate(pictures):
             if not isinstance(made, ImageError):
                 down, right = divmod(place, across)
@@ -107,6 +108,7 @@ def _sample(features: TableReader, row: dict[str, Any], names: list[str]) -> dic
     if row["path"] is None:
         place = quoted(features.path)
         raise StoreError(f"{place} doesn't say where its images are: extract them again")
+    require_file(row["path"])
     size = {"width": row["width"], "height": row["height"], "size_bytes": row["bytes"]}
     facts = {name: row[name] for name in names if row[name] is not None}
     return {

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from penult.errors import ImageError
+from penult.errors import ImageError, StoreError
 from penult.exports.neighbours import neighbours
-from penult.extraction.row_files import row_files, same_paths
+from penult.extraction.row_files import row_files, same_images
 from penult.images import from_key
+from penult.images.names import within
 from penult.store import TableReader
 from penult.util.files import replacing
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -100,13 +102,29 @@ def _write(features: TableReader, layer: str, out: Path, fields: "pa.Schema", mo
 
 def _paths(piece: "pa.Table") -> list[str]:
     """Where the images are; empty, which is no file, if the table doesn't say."""
-    return ["" if path is None else from_key(path) for path in piece["path"].to_pylist()]
+    places = [place or "" for place in piece["path"].to_pylist()]
+    for place in places:
+        require_file(place)
+    return [from_key(place) for place in places]
+
+
+def require_file(place: str) -> None:
+    """Refuse an image that isn't a file, for programs that open images by their paths.
+
+    Raises:
+        StoreError: It lies in a file of many.
+    """
+    if within(place):
+        raise StoreError(
+            f"{quoted(place)} isn't a file, and this format names files: unpack the archive and "
+            "extract its folder, or export for atlas, which carries pictures"
+        )
 
 
 def _pictures(
     piece: "pa.Table", thumbnails: "Thumbnails"
 ) -> Iterator[dict[str, bytes | None] | None]:
-    for made in thumbnails.each(str(file or "") for file in same_paths(row_files(piece))):
+    for made in thumbnails.each(image or "" for image in same_images(row_files(piece))):
         yield None if isinstance(made, ImageError) else {"bytes": made, "path": None}
 
 

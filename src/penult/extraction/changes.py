@@ -8,8 +8,10 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Self, TypeAlias, TypeVar
 
-from penult.extraction.row_files import RowFile, is_gone, same
+from penult.extraction.row_files import RowFile, same
 from penult.images import TRANSIENT, Item, Version, from_key
+from penult.images.containers import is_gone
+from penult.images.names import within
 from penult.store import File, Known, Reassignment
 from penult.util.machine import cores
 from penult.util.progress import Counts
@@ -144,7 +146,7 @@ class Changes:
             if key not in self.keys and (root := _root(key, row.path)):
                 missing[root].append(key)
         for (before, now), count in moved.items():
-            if len(missing[before]) < count and is_gone(from_key(before)):
+            if len(missing[before]) < count and is_gone(before):
                 for key in missing[before]:
                     row = known[key]
                     yield File(key, row.bytes, row.mtime_ns, now + key, row.sha256)
@@ -196,7 +198,7 @@ def _root(key: str, place: str | None) -> str | None:
 
 
 def _is_gone(place: str | None) -> bool:
-    return place is not None and is_gone(from_key(place))
+    return place is not None and is_gone(place)
 
 
 def _may_be_another(row: Known, job: Job) -> bool:
@@ -206,6 +208,8 @@ def _may_be_another(row: Known, job: Job) -> bool:
     """
     if not row.path or row.path == job.item.place or (row.sha256 and job.sha256):
         return False
+    if within(row.path) or within(job.item.place):
+        return not is_gone(row.path)
     try:
         return not Path(from_key(row.path)).samefile(from_key(job.item.place))
     except (OSError, ValueError):
@@ -215,7 +219,7 @@ def _may_be_another(row: Known, job: Job) -> bool:
 def _has_content(copy: tuple[Known, Job]) -> bool:
     """Whether an image's content is that of a row, whose file is in another place."""
     row, job = copy
-    file = RowFile(from_key(row.path or ""), row.bytes, row.mtime_ns)
+    file = RowFile(row.path or "", row.bytes, row.mtime_ns)
     try:
         expected = row.sha256 or file.digest()
         return expected is not None and expected == job.item.digest()

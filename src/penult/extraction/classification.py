@@ -25,7 +25,7 @@ class Classification:
     error: str | None = None
 
 
-@takes_options("layer", "pool")
+@takes_options("layer", "pool", "normalize")
 def classify(
     sources: Sources = (),
     model: str | Model | None = None,
@@ -37,7 +37,7 @@ def classify(
     """Yield the `k` likeliest classes of each image.
 
     Sources and model are those of `extract`; options are those of `load_model` but for
-    layer and pool.
+    layer, pool and normalize.
 
     Raises:
         SourceError: A source doesn't exist.

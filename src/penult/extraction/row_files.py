@@ -4,15 +4,15 @@ A table may come from others, who mustn't choose what a page shows or an export 
 file that is what the table says of it is.
 """
 
-import os
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from penult.images.names import from_key
-from penult.images.sources import ImageFile, Version
+from penult.errors import ImageError
+from penult.images import Readable, Version
+from penult.images.containers import is_gone, item_at
+from penult.images.names import from_key, within
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,40 +42,62 @@ class Recorded(Protocol):
 
 
 class RowFile(NamedTuple):
-    """A row's file: where it was, and what it was like."""
+    """A row's image: where it was, and what it was like."""
 
-    path: str  # empty, which is no file, if the table doesn't say
+    place: str  # written like a key; empty, which is nowhere, if the table doesn't say
     bytes: int
     mtime_ns: int
     sha256: str | None = None
 
+    @property
+    def path(self) -> str:
+        """The file that it is, or that it is in."""
+        inside = within(self.place)
+        return from_key(inside.container if inside else self.place)
+
+    @property
+    def is_within(self) -> bool:
+        """Whether it is in a file of many images, rather than one."""
+        return within(self.place) is not None
+
+    @property
+    def shown(self) -> str | None:
+        """What a list says of where it is: a file's path, or that and the name in it."""
+        return (self.place if self.is_within else self.path) or None
+
+    def image(self) -> Readable | None:
+        """What is decoded, if it is still the same."""
+        return item_at(self.place).image if self.state() == "same" else None
+
     def state(self) -> State:
-        """Look at the file, and read it where only its content can tell.
+        """Look at it, and read it where only its content can tell.
 
         Size and time of change say that it's the same. Where the time alone differs, its digest
         does, if the row has one: so a file that was touched or copied back is still the same.
         """
         try:
-            version = ImageFile("", self.path).version()
+            version = item_at(self.place).version()
             if same(self, version) or self._same_content(version):
                 return "same"
-        except (OSError, ValueError):
-            return "gone" if is_gone(self.path) else "changed"
+        except (OSError, ValueError, ImageError):
+            return "gone" if is_gone(self.place) else "changed"
         return "changed"
 
     def digest(self) -> str | None:
-        """SHA-256 of the file as it is, if it's still the same and can be read."""
+        """SHA-256 of it as it is, if it's still the same and can be read."""
         if self.state() != "same":
             return None
         try:
-            return _digest(self.path, ImageFile("", self.path).version())
-        except (OSError, ValueError):
+            return _digest(self.place, item_at(self.place).version())
+        except (OSError, ValueError, ImageError):
             return None
 
     def _same_content(self, version: Version) -> bool:
-        if not self.bytes or self.bytes != version.bytes or self.sha256 is None:
+        if not (self.bytes or self.is_within):
             return False  # files of no bytes are no images, but some in /proc never end
-        return same(self, version, _digest(self.path, version))
+        if self.bytes != version.bytes or self.sha256 is None:
+            return False
+        return same(self, version, _digest(self.place, version))
 
 
 def same(row: Recorded, version: Version, sha256: str | None = None) -> bool:
@@ -86,25 +108,14 @@ def same(row: Recorded, version: Version, sha256: str | None = None) -> bool:
 
 
 @lru_cache(DIGESTS)
-def _digest(path: str, version: Version) -> str | None:  # the version is part of the name
-    return ImageFile("", path).digest()
-
-
-def is_gone(path: str) -> bool:
-    """Whether no file is at a path; what can't be looked at is not known to be gone."""
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except (OSError, ValueError):
-        return False
-    return False
+def _digest(place: str, version: Version) -> str | None:  # the version is part of the name
+    return item_at(place).digest()
 
 
 def row_files(facts: "pa.Table") -> list[RowFile]:
     """The files of rows, of which a table has `COLUMNS`."""
     columns = (facts[name].cast(kind).to_pylist() for name, kind in COLUMNS.items())
-    return [RowFile(from_key(place or ""), *rest) for place, *rest in zip(*columns, strict=True)]
+    return [RowFile(place or "", *rest) for place, *rest in zip(*columns, strict=True)]
 
 
 def files_of(features: "TableReader", keys: Sequence[str]) -> list[RowFile]:
@@ -116,6 +127,6 @@ def files_of(features: "TableReader", keys: Sequence[str]) -> list[RowFile]:
     return [file for piece in pieces for file in row_files(piece)]
 
 
-def same_paths(files: Iterable[RowFile]) -> list[Path | None]:
-    """Where the files are that are still the same; None for the others."""
-    return [Path(file.path) if file.state() == "same" else None for file in files]
+def same_images(files: Iterable[RowFile]) -> list[Readable | None]:
+    """What is to be decoded of those that are still the same; None for the others."""
+    return [file.image() for file in files]

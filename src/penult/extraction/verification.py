@@ -3,27 +3,31 @@
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.engine import DeviceName
 from penult.extraction.row_files import COLUMNS, RowFile, row_files
+from penult.images import Readable
+from penult.images.containers import is_gone
 from penult.model.model import Model, rebuild
 from penult.model.recipe import Recipe
 from penult.model.stream import Outcome
 from penult.store import TableReader, open_table
-from penult.util.checks import require_at_least
+from penult.util.checks import number_or_none, require_at_least
 from penult.util.progress import Counts, show_nothing
+from penult.util.result import Result
 
 TOLERANCE = 1e-4  # relative difference (L2) up to which features count as the same
 
 
-@dataclass(slots=True)
-class Verification:
+@dataclass(slots=True, repr=False)
+class Verification(Result):
     """How rows of a table compare with what their images give now.
 
     Attributes:
@@ -33,6 +37,8 @@ class Verification:
         changed: Images whose file is another one now; they aren't compared.
         vanished: Images whose file has gone; they aren't either.
         failures: Reasons of images that can't be computed now, although their file is the same.
+        made_on: The device that made the table.
+        device: The one that computed its rows again.
     """
 
     compared: int = 0
@@ -41,6 +47,12 @@ class Verification:
     changed: list[str] = field(default_factory=list)
     vanished: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
+    made_on: str = "cpu"
+    device: str = "cpu"
+
+    def _summary(self) -> str:
+        others = len(self.changed) + len(self.vanished) + len(self.failures)
+        return f"{self.compared:,} compared, {others:,} not, largest difference {self.largest:.2g}"
 
     @property
     def ok(self) -> bool:
@@ -51,14 +63,16 @@ class Verification:
 class _Row(NamedTuple):
     key: str
     file: RowFile
+    image: Readable
     vectors: dict[str, NDArray[np.float32]]  # flat
 
 
 def verify(
     table: str | Path,
-    n: int | None = 50,
+    n: int | Literal["all"] = 50,
     *,
     weights: str | Path | None = None,
+    device: DeviceName = "cpu",
     seed: int = 0,
     progress: Callable[[Counts], None] | None = None,
 ) -> Verification:
@@ -66,8 +80,10 @@ def verify(
 
     Args:
         table: The table; images that failed in it are left out.
-        n: How many rows, drawn at random; None takes all.
+        n: How many rows, drawn at random, or `all`.
         weights: Where the weights are now, if not where they were.
+        device: As of `load_model`; it needn't be that which made the table, as all compute in
+            float32, nearer to each other than the difference that counts.
         seed: Seeds the random draw.
         progress: Called with the counts so far at the start and after each image.
 
@@ -75,23 +91,26 @@ def verify(
         StoreError: The table can't be read, or doesn't say what made it.
         CheckpointError: The weights aren't there or can't be read.
         UsageError: `n` is below 1, or the weights are not those of the table.
+        NetworkError: The device isn't here or can't run the network.
     """
-    if n is not None:
-        require_at_least(1, "n", n)
+    wanted = number_or_none("all", "n", n)
+    if wanted is not None:
+        require_at_least(1, "n", wanted)
     features = open_table(table)
-    model = rebuild_model(features, weights)
-    result = Verification()
+    places = _draw_places(len(features), wanted, seed)
+    model = rebuild_model(features, weights, device)
+    result = Verification(made_on=features.provenance["device"], device=device)
     waiting: deque[_Row] = deque()  # rows whose images are being computed
 
-    def paths() -> Iterator[str]:
-        for row in _select_unchanged(features, _draw_places(len(features), n, seed), result):
+    def images() -> Iterator[Readable]:
+        for row in _select_unchanged(features, places, result):
             waiting.append(row)
-            yield row.file.path
+            yield row.image
 
-    counts = Counts(listed=min(n or len(features), len(features)))
+    counts = Counts(listed=len(places))
     report = progress or show_nothing
     report(counts)
-    with closing(model.stream(paths())) as outcomes:
+    with closing(model.stream(images())) as outcomes:
         for outcome in outcomes:
             _compare(waiting.popleft(), outcome, result)
             counts.count(ok=outcome.error is None)
@@ -106,10 +125,15 @@ def _draw_places(rows: int, n: int | None, seed: int) -> NDArray[np.int64]:
     return np.sort(np.random.default_rng(seed).choice(rows, n, replace=False))
 
 
-def rebuild_model(features: TableReader, weights: str | Path | None = None) -> Model:
-    """Make the model of a table again; errors as of `rebuild`, and StoreError as of `Recipe`."""
+def rebuild_model(
+    features: TableReader, weights: str | Path | None = None, device: DeviceName = "cpu"
+) -> Model:
+    """Make the model of a table again, on a device that needn't be the table's.
+
+    Errors are as of `rebuild`, and StoreError as of `Recipe`.
+    """
     recipe = Recipe.read(features.layers, features.provenance, features.path)
-    return rebuild(recipe, features.path, weights)
+    return rebuild(replace(recipe, device=device), features.path, weights)
 
 
 def _select_unchanged(
@@ -120,11 +144,11 @@ def _select_unchanged(
         blocks = {name: _flat(piece.column(name)) for name in features.layers}
         files = zip(piece["key"].to_pylist(), row_files(piece), strict=True)
         for index, (key, file) in enumerate(files):
-            state = file.state()
-            if state == "same":
-                yield _Row(key, file, {name: block[index] for name, block in blocks.items()})
+            image = file.image()
+            if image is not None:
+                yield _Row(key, file, image, {name: block[index] for name, block in blocks.items()})
             else:
-                (result.vanished if state == "gone" else result.changed).append(key)
+                (result.vanished if is_gone(file.place) else result.changed).append(key)
 
 
 def _flat(column: Any) -> NDArray[np.float32]:  # noqa: ANN401 -- pyarrow has no types

@@ -6,6 +6,7 @@ values; only `penult.onnx.writer` asks for weights, and only for those that the 
 depend on.
 """
 
+from penult.graph.lengths import add_rows, any_length, append, last_token, token_at
 from penult.graph.maps import (
     adaptive_avg_pool,
     deviation_norm,
@@ -73,6 +74,9 @@ __all__ = [
     "Variable",
     "adaptive_avg_pool",
     "add",
+    "add_rows",
+    "any_length",
+    "append",
     "attention",
     "avg_pool",
     "batch_norm",
@@ -96,6 +100,7 @@ __all__ = [
     "interleave",
     "join_tokens",
     "join_vectors",
+    "last_token",
     "layer_norm",
     "local_response_norm",
     "max_pool",
@@ -122,6 +127,7 @@ __all__ = [
     "tanh",
     "to_nhwc",
     "to_tokens",
+    "token_at",
     "token_ids",
     "transpose",
     "variables",

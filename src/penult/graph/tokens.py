@@ -11,7 +11,9 @@ from math import prod
 import numpy as np
 
 from penult.graph.ops import add, multiply, reshape, transpose
-from penult.graph.values import Constant, Value, rebuilt
+from penult.graph.values import Array, Constant, Value, rebuilt
+
+_HIDDEN = -10_000.0  # what ONNX Runtime adds to products with keys that aren't seen
 
 
 def to_tokens(x: Value) -> Value:
@@ -58,7 +60,16 @@ def layer_norm(x: Value, scale: Constant, bias: Constant, *, epsilon: float) -> 
     return Value("LayerNormalization", (x, scale, bias), x.shape, attributes, layout=x.layout)
 
 
-def attention(q: Value, k: Value, v: Value, *, heads: int, scale: float | None = None) -> Value:
+def attention(
+    q: Value,
+    k: Value,
+    v: Value,
+    *,
+    heads: int,
+    scale: float | None = None,
+    causal: bool = False,
+    keys: Value | None = None,
+) -> Value:
     """Let each query take of the values what its keys let it (arXiv:1706.03762, section 3.2.2).
 
     Args:
@@ -67,15 +78,22 @@ def attention(q: Value, k: Value, v: Value, *, heads: int, scale: float | None =
         v: Values, one a key.
         heads: Into so many parts channels are divided.
         scale: Products are multiplied with it; by default 1 / sqrt(channels of a head).
+        causal: Whether a token sees itself and those before it only.
+        keys: int32 (keys,), 0 for those that no query sees; by default all are seen.
 
     Returns:
         (tokens, channels), the heads side by side.
     """
-    (queries, channels), (keys, values) = q.shape, v.shape
-    products = queries * keys * (channels + values)
+    (queries, channels), (length, values) = q.shape, v.shape
+    products = queries * length * (channels + values)
     attributes = {"num_heads": heads, "scale": scale or (channels / heads) ** -0.5}
-    shape = (queries, values)
-    return Value("MultiHeadAttention", (q, k, v), shape, attributes, products, "NLC")
+    if causal:
+        attributes["unidirectional"] = 1
+    inputs: tuple[Value | Constant, ...] = (q, k, v)
+    if keys:  # stands after the biases of all three
+        biases = Constant((2 * channels + values,), (), lambda: np.zeros(2 * channels + values))
+        inputs = (*inputs, biases, keys)
+    return Value("MultiHeadAttention", inputs, (queries, values), attributes, products, "NLC")
 
 
 def rotate(x: Value, cosines: Constant, sines: Constant, *, heads: int) -> Value:
@@ -114,15 +132,34 @@ def _said_portably(value: Value) -> Value:
     return say(value, *value.inputs) if say else value
 
 
-def _attention(value: Value, q: Value, k: Value, v: Value) -> Value:
+def _attention(value: Value, q: Value, k: Value, v: Value, *masks: Value) -> Value:
     q, k, v = (_heads(each, value.attributes["num_heads"]) for each in (q, k, v))
     heads, queries, _ = q.shape
     keys = k.shape[1]
     scaled = multiply(q, _number(value.attributes["scale"]))
     turned = Value("Transpose", (k,), (heads, k.shape[2], keys), {"perm": [0, 1, 3, 2]})
     shares = Value("MatMul", (scaled, turned), (heads, queries, keys))
+    if "unidirectional" in value.attributes:
+        shares = add(shares, _hidden_after(queries))
+    for seen in masks[1:]:
+        hidden = multiply(add(_cast(seen), _number(-1)), _number(-_HIDDEN))
+        shares = add(shares, reshape(hidden, -1, 1, 1, keys))
     shares = Value("Softmax", (shares,), shares.shape, {"axis": -1})
     return _unheads(Value("MatMul", (shares, v), (heads, queries, v.shape[2])))
+
+
+def _hidden_after(tokens: int) -> Constant:
+    """What hides the tokens after each, (tokens, tokens)."""
+
+    def compute() -> Array:
+        hidden: Array = np.triu(np.full((tokens, tokens), _HIDDEN), 1)
+        return hidden
+
+    return Constant((tokens, tokens), (), compute)
+
+
+def _cast(x: Value) -> Value:
+    return Value("Cast", (x,), x.shape, {"to": 1}, layout=x.layout)
 
 
 def _rotation(value: Value, x: Value, _: Constant, cosines: Constant, sines: Constant) -> Value:

@@ -5,29 +5,27 @@ saying which parser may run, `limits` what an image may take, and `colour` makin
 of pixel; `preprocess` makes the input a network expects.
 """
 
+from penult.images.containers import Columns, Share
 from penult.images.decode import CODES, TRANSIENT, Decode, ImageLike, decode, load
+from penult.images.items import ImageFile, Item, Readable, Source, Stored, Version
 from penult.images.limits import Limits
 from penult.images.names import as_key, from_key
-from penult.images.sources import (
-    ImageFile,
-    Item,
-    Source,
-    Sources,
-    Version,
-    as_sequence,
-    find_images,
-)
+from penult.images.sources import Sources, as_sequence, find_images
 
 __all__ = [
     "CODES",
     "TRANSIENT",
+    "Columns",
     "Decode",
     "ImageFile",
     "ImageLike",
     "Item",
     "Limits",
+    "Readable",
+    "Share",
     "Source",
     "Sources",
+    "Stored",
     "Version",
     "as_key",
     "as_sequence",

@@ -28,6 +28,7 @@ from PIL import Image
 from penult.errors import ImageError, PenultError, UsageError
 from penult.images.colour import to_rgb
 from penult.images.formats import open_lazily
+from penult.images.items import Stored
 from penult.images.limits import DEFAULT, Limits
 from penult.images.names import reason
 from penult.util.text import one_line
@@ -49,7 +50,7 @@ CODES = {
 TRANSIENT = frozenset({"changed", "timeout", "unreadable"})  # failures that may pass by themselves
 
 Decode: TypeAlias = Literal["exact", "fast"]
-ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Image.Image | NDArray[np.uint8]
+ImageLike: TypeAlias = str | os.PathLike[str] | bytes | Stored | Image.Image | NDArray[np.uint8]
 
 _ORIENTATION = 274  # tag of EXIF and TIFF
 _TURNS: dict[object, Image.Transpose] = {
@@ -146,6 +147,8 @@ def load_for(
 def _open(source: ImageLike, max_bytes: int) -> Image.Image:
     if isinstance(source, str | os.PathLike):
         return open_lazily(read(Path(source), max_bytes))
+    if isinstance(source, Stored):
+        return open_lazily(source.read(max_bytes))
     if isinstance(source, bytes):
         return open_lazily(source)
     if isinstance(source, np.ndarray):

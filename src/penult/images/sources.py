@@ -1,4 +1,4 @@
-"""Where images come from: folders, files, patterns and lists of paths.
+"""Where images come from: folders, files, archives, patterns and lists of paths.
 
 A folder is walked depth first, each level sorted by name. Taken are regular files with an image's
 extension. Hidden entries (`.name`), symbolic links, devices and pipes inside it are left alone, so
@@ -9,32 +9,39 @@ single file, a pattern's matches, the lines of a list) is taken whatever its ext
 
 import math
 import os
+import re
 import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache
-from itertools import chain, takewhile
+from itertools import chain, product, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 from penult.errors import SourceError, UsageError
-from penult.images.decode import ImageLike
-from penult.images.names import as_key, from_key, reason
+from penult.images.containers import (
+    ALL,
+    DEFAULT_COLUMNS,
+    Columns,
+    Share,
+    container_items,
+    require_images,
+)
+from penult.images.items import ImageFile, Item, Source
+from penult.images.members import IMAGE_SUFFIXES
+from penult.images.names import CONTAINERS, as_key, from_key, is_container, reason, within
 from penult.util.text import quoted
 
 if TYPE_CHECKING:
     from io import BufferedReader
 
-IMAGE_SUFFIXES = (
-    *(".apng", ".avif", ".avifs", ".bmp", ".gif", ".heic", ".heics", ".heif", ".heifs", ".hif"),
-    *(".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"),
-)
+MAX_SERIES = 1_000_000  # files that a range of numbers may name
 _MAGIC = frozenset("*?[")
+_RANGE = re.compile(r"\{([0-9]{1,9})\.\.([0-9]{1,9})\}")
 _LEFT_OUT = "hidden files, links and, in a folder, other extensions are left alone unless named"
-_CONTAINERS = {  # by a signature at a place
+_SIGNATURES = {  # of files of many images, at a place
     "zip": (0, b"PK\3\4"),
     "tar": (257, b"ustar"),
     "gzip": (0, b"\x1f\x8b"),
@@ -46,88 +53,6 @@ _ALL_BELOW = ("**", "*")
 
 StrPath: TypeAlias = str | os.PathLike[str]
 Sources: TypeAlias = StrPath | Sequence[StrPath]
-
-
-class Version(NamedTuple):
-    """What tells an image from another one in its place, without reading it."""
-
-    bytes: int
-    mtime_ns: int
-
-
-class Item(Protocol):
-    """One image of a source; nothing is looked at or read before it is asked for."""
-
-    @property
-    def key(self) -> str:
-        """The name it is stored under, unique in a run."""
-
-    @property
-    def place(self) -> str:
-        """Where it is, written like a key: the `path` of a table's row."""
-
-    @property
-    def image(self) -> ImageLike:
-        """What is decoded: a local file's path, which decoders read themselves, or bytes."""
-
-    def version(self) -> Version:
-        """Look at it; OSError or ValueError if that can't be done."""
-
-    def digest(self) -> str | None:
-        """SHA-256 of its bytes, which are read, in hexadecimal digits; None if it has none.
-
-        Raises:
-            OSError, ValueError: It can't be read.
-        """
-
-
-class Source(Protocol):
-    """Where the images of a run come from."""
-
-    def __iter__(self) -> Iterator[Item]:
-        """List the images, in order, while they are found; a source is listed once.
-
-        Raises:
-            SourceError: The listing breaks off.
-        """
-
-    def covers(self, place: str) -> bool:
-        """Whether an image at a place, written like a key, is below its folders or patterns."""
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFile:
-    """An image in a file: the key it is stored under, and the file's absolute path.
-
-    The path is text: a `Path` takes longer to make than the file to look at.
-    """
-
-    key: str
-    path: str
-
-    @property
-    def place(self) -> str:
-        """The path, written like a key."""
-        return as_key(self.path)
-
-    @property
-    def image(self) -> str:
-        """The path."""
-        return self.path
-
-    def version(self) -> Version:
-        """The file's size and the time of its last change."""
-        status = os.stat(self.path)  # noqa: PTH116 -- by text
-        return Version(status.st_size, status.st_mtime_ns)
-
-    def digest(self) -> str | None:
-        """SHA-256 of a regular file; None for others: to open a pipe would wait for ever."""
-        import hashlib  # decoder processes have no use for it
-
-        if not stat.S_ISREG(os.stat(self.path).st_mode):  # noqa: PTH116
-            return None
-        with open(self.path, "rb") as file:  # noqa: PTH123
-            return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Listing(NamedTuple):
@@ -144,7 +69,13 @@ class _Listing(NamedTuple):
         )
 
 
-def find_images(sources: Sources = (), *, from_file: StrPath | None = None) -> Source:
+def find_images(
+    sources: Sources = (),
+    *,
+    from_file: StrPath | None = None,
+    columns: Columns = DEFAULT_COLUMNS,
+    share: Share = ALL,
+) -> Source:
     """Find the images of all sources, in the order given.
 
     With one source, keys are relative to it: the path below a folder or below a pattern's fixed
@@ -152,21 +83,24 @@ def find_images(sources: Sources = (), *, from_file: StrPath | None = None) -> S
     two files never share one, and a file met twice is taken once, under its first key.
 
     Args:
-        sources: Folders, files and patterns (`*`, `?`, `[…]`, and `**` for folders at any depth).
+        sources: Folders, files, archives and patterns: `*`, `?`, `[…]`, `**` for folders at any
+            depth, and `{0000..0127}` for numbered files.
         from_file: A list of paths, one a line, or `-` for standard input.
+        columns: Which columns of tables hold the images and their keys.
+        share: Which part of all images is listed.
 
     Raises:
         SourceError: A source doesn't exist, can't be listed or holds no image.
         UsageError: There is no source.
     """
     absolute = cache(_absolute)
-    listings = [_listing(os.fspath(source), absolute) for source in as_sequence(sources)]
+    listings = [_listing(os.fspath(source), absolute, columns) for source in as_sequence(sources)]
     relative = len(listings) == 1 and from_file is None
     if from_file is not None:
         listings.append(_lines(os.fspath(from_file), absolute))
     if not listings:
         raise UsageError("no source of images: name a folder, a file, a pattern or a list of paths")
-    return _LocalFiles(listings, relative=relative)
+    return _LocalFiles(listings, columns, share, relative=relative)
 
 
 def as_sequence(sources: Sources) -> Sequence[StrPath]:
@@ -175,30 +109,59 @@ def as_sequence(sources: Sources) -> Sequence[StrPath]:
 
 
 class _LocalFiles:
-    """Files on this machine, as a source."""
+    """Files on this machine, and the images in those that hold many, as a source."""
 
-    def __init__(self, listings: Sequence[_Listing], *, relative: bool) -> None:
+    def __init__(
+        self, listings: Sequence[_Listing], columns: Columns, share: Share, *, relative: bool
+    ) -> None:
+        self._share = share
         self._listings = listings
+        self._columns = columns
         self._folders = [listing for listing in listings if listing.wanted]
+        self._containers: set[str] = set()  # that were met
+        self._keys: set[str] = set()  # that a column has
         self._relative = relative
 
-    def __iter__(self) -> Iterator[ImageFile]:
-        if self._relative:
-            [(_, folder, names, _)] = self._listings
-            return (ImageFile(as_key(name), folder + name) for name in names)
-        return self._once_each()
+    def __iter__(self) -> Iterator[Item]:
+        for key, path in self._one() if self._relative else self._once_each():
+            if is_container(path):
+                self._containers.add(path)
+                items = container_items(key, path, self._columns, self._share)
+                yield from items if self._columns.key is None else self._distinct(items)
+            elif self._columns.keep:
+                raise SourceError(f"{quoted(path)} is no table, so has no columns to keep")
+            elif self._share.holds(key):
+                yield ImageFile(key, path)
 
-    def _once_each(self) -> Iterator[ImageFile]:
+    def _distinct(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Refuse keys that come twice: names of files can't, what a column says can."""
+        for item in items:
+            if item.key in self._keys:
+                raise SourceError(
+                    f"column {quoted(self._columns.key)} has {quoted(item.key)} twice, again at "
+                    f"{quoted(item.place)}: keys have to differ"
+                )
+            self._keys.add(item.key)
+            yield item
+
+    def _one(self) -> Iterator[tuple[str, str]]:
+        [(_, folder, names, _)] = self._listings
+        return ((as_key(name), folder + name) for name in names)
+
+    def _once_each(self) -> Iterator[tuple[str, str]]:
         seen: set[str] = set()
         for start, folder, names, _ in self._listings:
             for name in names:
                 path = str(Path(folder, name))  # links in `name` stay: to resolve them costs time
                 if path not in seen:
                     seen.add(path)
-                    yield ImageFile(as_key(start + name), path)
+                    yield as_key(start + name), path
 
     def covers(self, place: str) -> bool:
-        path = from_key(place)
+        inside = within(place)
+        path = from_key(inside.container if inside else place)
+        if inside and path in self._containers:
+            return True
         return any(listing.covers(path) for listing in self._folders)
 
 
@@ -207,41 +170,48 @@ def _absolute(folder: str) -> str:
     return os.path.realpath(folder).replace(os.sep, "/").rstrip("/") + "/"
 
 
-def _listing(source: str, absolute: Callable[[str], str]) -> _Listing:
+def _listing(source: str, absolute: Callable[[str], str], columns: Columns) -> _Listing:
     if "://" in source:
         raise SourceError(f"{quoted(source)} is an address: name files or folders of this machine")
     try:
         mode = os.stat(source).st_mode  # noqa: PTH116 -- to Path, "" is the current folder
     except (OSError, ValueError) as error:
+        if _RANGE.search(source):
+            return _series(source, absolute)
         if not _MAGIC.isdisjoint(source):
             return _pattern(source, absolute)
         missing = f"no source {quoted(source)} (in {quoted(str(Path.cwd()))}): {reason(error)}"
         raise SourceError(f"{missing}; check the path") from error
-    if stat.S_ISDIR(mode):
+    if stat.S_ISDIR(mode) and not source.rstrip("/").lower().endswith(".lance"):
         start = source.replace(os.sep, "/").rstrip("/") + "/"
         folder = absolute(start)
         names = _not_empty(_images(folder), f"no images in {quoted(source)}", _LEFT_OUT)
         return _Listing(start, folder, names, _ALL_BELOW)
-    if stat.S_ISREG(mode):
-        _require_no_container(source)
+    if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+        source = source.rstrip("/")
         name = Path(source).name
         start = source.removesuffix(name)
-        return _Listing(start, absolute(start), iter([name]))
+        folder = absolute(start)
+        if is_container(source):
+            require_images(folder + name, source, columns)
+        else:
+            _require_no_container(source)
+        return _Listing(start, folder, iter([name]))
     raise SourceError(f"{quoted(source)} is a device or a pipe: name a file or a folder")
 
 
 def _require_no_container(source: str) -> None:
-    """Refuse a file of many images, of which one would be made that is none."""
+    """Refuse a file of many images by another name, of which one would be made that is none."""
     try:
         with Path(source).open("rb") as file:
             start = file.read(512)
     except OSError:
         return  # decoding will say so
-    for kind, (place, signature) in _CONTAINERS.items():
+    for kind, (place, signature) in _SIGNATURES.items():
         if start[place:].startswith(signature):
             raise SourceError(
-                f"{quoted(source)} is a {kind} file, of which no images are read: unpack it, and "
-                "name the folder"
+                f"{quoted(source)} is a {kind} file: give it a name that ends in one of "
+                f"{', '.join(CONTAINERS)}"
             )
 
 
@@ -252,6 +222,36 @@ def _pattern(source: str, absolute: Callable[[str], str]) -> _Listing:
         folder = absolute(start)
     names = _not_empty(_matches(folder, wanted), complaint, _LEFT_OUT)
     return _Listing(start, folder, names, wanted)
+
+
+def _series(source: str, absolute: Callable[[str], str]) -> _Listing:
+    """Files that are numbered, as WebDataset writes them; those that aren't there will fail."""
+    first = _RANGE.search(source)
+    place = source.rfind("/", 0, first.start() if first else 0) + 1
+    start, rest = source[:place], source[place:]
+    choices = [
+        _numbers(*part) if isinstance(part, tuple) else [part] for part in _split_ranges(rest)
+    ]
+    return _Listing(start, absolute(start), map("".join, product(*choices)))
+
+
+def _split_ranges(text: str) -> Iterator[str | tuple[str, str]]:
+    at = 0
+    for found in _RANGE.finditer(text):
+        yield text[at : found.start()]
+        yield found[1], found[2]
+        at = found.end()
+    yield text[at:]
+
+
+def _numbers(first: str, last: str) -> Sequence[str]:
+    """Numbers from one to another, with as many digits as the first."""
+    count = int(last) - int(first) + 1
+    if not 0 < count <= MAX_SERIES:
+        raise SourceError(
+            f"{{{first}..{last}}} names {max(0, count):,} files: expected 1 to {MAX_SERIES:,}"
+        )
+    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
 
 
 def _lines(source: str, absolute: Callable[[str], str]) -> _Listing:

@@ -4,7 +4,6 @@ An image is decoded and reduced in a decoder process, which it may take down. Wh
 pixels, and only they are written: a JPEG without a word of the file's metadata.
 """
 
-import os
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from penult.errors import ImageError
-from penult.images import Limits
+from penult.images import ImageFile, Limits, Readable, Stored, Version
 from penult.images.bilinear import RGB
 from penult.images.names import reason
 from penult.images.shared import Setup
@@ -101,20 +100,20 @@ class Thumbnails:
         for slot in range(self._count):
             self._free.put(slot)
 
-    def of(self, path: str) -> bytes:
-        """Make the picture of a file, or take it from memory if the file hasn't changed.
+    def of(self, source: Readable) -> bytes:
+        """Make the picture of an image, or take it from memory if that hasn't changed.
 
         Raises:
             ImageError: It gives none; `code` and `detail` say why.
         """
-        state = _state(path)
+        state = _state(source)
         jpeg = self._cache.get(state)
         if jpeg is None:
-            jpeg = self.made(path)
+            jpeg = self.made(source)
             self._cache.put(state, jpeg)
         return jpeg
 
-    def made(self, source: str | bytes) -> bytes:
+    def made(self, source: Readable | bytes) -> bytes:
         """Make the picture of a file, or of a file's bytes; waits while others are made.
 
         Raises:
@@ -122,7 +121,7 @@ class Thumbnails:
         """
         return _jpeg(self.pixels(source))
 
-    def pixels(self, source: str | bytes) -> NDArray[np.uint8]:
+    def pixels(self, source: Readable | bytes) -> NDArray[np.uint8]:
         """Decode and reduce, as `made`, to RGB (height, width, 3)."""
         slot = self._free.get()
         try:
@@ -134,17 +133,17 @@ class Thumbnails:
         finally:
             self._free.put(slot)
 
-    def each(self, paths: Iterable[str]) -> Iterator[bytes | ImageError]:
-        """Yield the picture of each file, or why there is none, in order; several are made at once.
+    def each(self, sources: Iterable[Readable]) -> Iterator[bytes | ImageError]:
+        """Yield the picture of each, or why there is none, in order; several are made at once.
 
-        All paths are taken at the beginning.
+        All sources are taken at the beginning.
         """
         with ThreadPoolExecutor(self._count) as threads:
-            yield from threads.map(self._tried, paths)
+            yield from threads.map(self._tried, sources)
 
-    def _tried(self, path: str) -> bytes | ImageError:
+    def _tried(self, source: Readable) -> bytes | ImageError:
         try:
-            return self.of(path)
+            return self.of(source)
         except ImageError as error:
             return ImageError(error.code, error.detail)  # its frames would keep the pixels
 
@@ -176,13 +175,14 @@ class _Cache:
                 self._bytes -= len(self._held.popitem(last=False)[1])
 
 
-def _state(path: str) -> tuple[str, int, int]:
-    """What tells a file from the one that it was."""
+def _state(source: Readable) -> tuple[str, Version]:
+    """What tells an image from the one that it was."""
     try:
-        found = os.stat(path)  # noqa: PTH116 -- a path is text here, as in ImageFile
+        if isinstance(source, Stored):
+            return source.place, source.version()
+        return source, ImageFile("", source).version()
     except (OSError, ValueError) as error:
         raise ImageError("unreadable", reason(error)) from error
-    return path, found.st_size, found.st_mtime_ns
 
 
 def _jpeg(pixels: NDArray[np.uint8]) -> bytes:

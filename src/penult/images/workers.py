@@ -17,17 +17,20 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from itertools import groupby, takewhile
 from pathlib import Path
 from tempfile import TemporaryFile
 from threading import Condition
-from typing import TypeAlias, TypeGuard
+from time import perf_counter
+from typing import NamedTuple, TypeAlias, TypeGuard
 
 from PIL import Image
 
 from penult.errors import ImageError, PenultError
 from penult.images.decode import ImageLike
+from penult.images.items import Stored
 from penult.images.prepare import Prepared, prepare
 from penult.images.preprocess import Preprocessing
 from penult.images.processes import AVAILABLE, DecoderProcess, borrow, release, wake
@@ -36,8 +39,18 @@ from penult.images.shared import READING, Setup, map_memory, size
 GRACE_SECONDS = 0.25  # to end work that isn't wanted: to start another process takes as long
 LARGE_BYTES = 1 << 20  # of an image that is sent alone
 
+PORTION_BYTES = 8 << 20  # of images within other files, that a decoder's thread reads at once
+STORED_BYTES = 1 << 28  # of such an image at most, as they are read outside the processes
+
 File: TypeAlias = str | os.PathLike[str] | bytes
 _Job: TypeAlias = tuple[int, str | bytes]  # a slot, and what its input is made of
+
+
+class _Read(NamedTuple):
+    """A source, as far as a thread has to read it."""
+
+    source: ImageLike | ImageError
+    seconds: float = 0.0  # by the clock
 
 
 class Decoders:
@@ -73,13 +86,39 @@ class Decoders:
         return self._threads.submit(self._prepare, dict(enumerate(sources, start)))
 
     def _prepare(self, sources: Mapping[int, ImageLike]) -> list[Prepared | ImageError]:
+        done: dict[int, Prepared | ImageError] = {}
+        for some in _portions(sources):
+            read = {slot: self._read(source) for slot, source in some.items()}
+            done |= self._prepare_read({slot: each.source for slot, each in read.items()})
+            for slot, each in read.items():
+                image = done[slot]
+                if each.seconds and isinstance(image, Prepared):
+                    done[slot] = replace(image, reading=each.seconds)
+        return [done[slot] for slot in sources]
+
+    def _read(self, source: ImageLike) -> _Read:
+        """Read what lies within another file; decoders read files themselves."""
+        if not isinstance(source, Stored):
+            return _Read(source)
+        began = perf_counter()
+        try:
+            data: bytes | ImageError = source.read(min(self._setup.limits.bytes, STORED_BYTES))
+        except ImageError as error:
+            data = ImageError(error.code, error.detail)
+        return _Read(data, perf_counter() - began)
+
+    def _prepare_read(
+        self, sources: Mapping[int, ImageLike | ImageError]
+    ) -> dict[int, Prepared | ImageError]:
         files = {slot: s for slot, s in sources.items() if AVAILABLE and _is_file(s)}
         done = {
-            slot: self._prepare_here(s, slot) for slot, s in sources.items() if slot not in files
+            slot: s if isinstance(s, ImageError) else self._prepare_here(s, slot)
+            for slot, s in sources.items()
+            if slot not in files
         }
         if files:
             done.update(zip(files, self._prepare_apart(files), strict=True))
-        return [done[slot] for slot in sources]
+        return done
 
     def _prepare_here(self, source: ImageLike, slot: int) -> Prepared | ImageError:
         try:
@@ -183,7 +222,21 @@ def _answer(text: bytes) -> Prepared | ImageError:
     return ImageError(**values) if "code" in values else Prepared(**values)
 
 
-def _is_file(source: ImageLike) -> TypeGuard[File]:
+def _portions(sources: Mapping[int, ImageLike]) -> Iterator[dict[int, ImageLike]]:
+    """Cut sources where so much would be read that it is done bit by bit."""
+    some: dict[int, ImageLike] = {}
+    size = 0
+    for slot, source in sources.items():
+        more = source.size if isinstance(source, Stored) else 0
+        if some and size + more > PORTION_BYTES:
+            yield some
+            some, size = {}, 0
+        some[slot] = source
+        size += more
+    yield some
+
+
+def _is_file(source: ImageLike | ImageError) -> TypeGuard[File]:
     return isinstance(source, str | os.PathLike | bytes)
 
 

@@ -1,6 +1,6 @@
 """Describe a network: one of the registry, or what a weights file holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
@@ -14,7 +14,8 @@ from penult.model.repositories import bring, is_known
 from penult.nets import Description, spec
 from penult.onnx.file import OnnxFile, is_onnx
 from penult.onnx.reader import Input
-from penult.util.text import quoted
+from penult.util.result import Result, Row
+from penult.util.text import plural, quoted
 
 Shape = tuple[int, ...]
 
@@ -30,8 +31,8 @@ class Port:
     shape: tuple[int | None, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class OnnxDescription:
+@dataclass(frozen=True, slots=True, repr=False)
+class OnnxDescription(Result):
     """An ONNX file as a network.
 
     Attributes:
@@ -56,6 +57,13 @@ class OnnxDescription:
     layers: Mapping[str, Shape]
     features: tuple[str, ...]
     reason: str
+
+    def _summary(self) -> str:
+        taken = ", ".join(self.features) or "none is chosen"
+        return f"{self.path.name}, {plural(len(self.layers), 'layer')}, features {taken}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        return ("layer", "shape"), ((name, str(shape)) for name, shape in self.layers.items())
 
 
 @overload

@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,8 @@ from penult.model.repositories import bring, is_known
 from penult.nets import Card, Pretrained, read_designs
 from penult.nets.design import pretrained
 from penult.onnx.file import OnnxFile, is_onnx
+from penult.util.result import Result, Row
+from penult.util.text import plural
 
 Role = Literal["network", "average", "slot", "counter", "left over"]
 
@@ -54,8 +56,8 @@ class Variable:
     statistics: Statistics | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inspection:
+@dataclass(frozen=True, slots=True, repr=False)
+class Inspection(Result):
     """What a weights file holds.
 
     Attributes:
@@ -83,16 +85,25 @@ class Inspection:
     variables: tuple[Variable, ...]
     onnx: OnnxDescription | None = None
 
+    def _summary(self) -> str:
+        networks = ", ".join(self.networks) or "no known network"
+        held = f"{networks}, {plural(len(self.variables), 'variable')}"
+        return f"{self.path.name}, {self.format}, {held}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = ((each.name, str(each.shape), each.dtype, each.role) for each in self.variables)
+        return ("variable", "shape", "dtype", "role"), rows
+
     def of(self, role: Role) -> list[Variable]:
         """List the variables that have a role."""
         return [variable for variable in self.variables if variable.role == role]
 
 
-def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
+def inspect(weights: str | Path, *, statistics: bool = False) -> Inspection:
     """Tell what a weights file holds, without computing any features.
 
     Args:
-        path: The file, or whatever `load_model` takes; a folder or a repository of the hub too.
+        weights: The file, or whatever `load_model` takes; a folder or a repository of the hub too.
         statistics: Read all tensors, and tell mean, deviation, extremes and non-finite values.
 
     Raises:
@@ -103,10 +114,10 @@ def inspect(path: str | Path, *, statistics: bool = False) -> Inspection:
         >>> penult.inspect("tests/reference/checkpoints/mobilenet_v1_025_v2").format
         'TensorFlow (V2)'
     """
-    if is_onnx(path):
-        return _inspect_onnx(OnnxFile(path), statistics=statistics)
-    is_repository = not Path(path).exists() and is_known(str(path))
-    brought = bring(str(path), None) if is_repository else bring(None, path)
+    if is_onnx(weights):
+        return _inspect_onnx(OnnxFile(weights), statistics=statistics)
+    is_repository = not Path(weights).exists() and is_known(str(weights))
+    brought = bring(str(weights), None) if is_repository else bring(None, weights)
     checkpoint = open_checkpoint(brought.weights)
     shapes = checkpoint.shapes
     used: set[str] = set()

@@ -3,30 +3,35 @@
 import math
 import os
 import warnings
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.engine import Cut, EngineFactory, OnnxRuntime
+from penult.engine import Cut, EngineFactory, engine_on
 from penult.errors import CheckpointError, ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.processes import warm_up
 from penult.images.shared import Setup
+from penult.model.gathering import chosen, gather
 from penult.model.network import CheckpointNetwork, Network, load_network
 from penult.model.recipe import ModelOptions, Recipe, takes_options
 from penult.model.stream import Outcome, Pace, stream
 from penult.nets import PackagedWeights, lookup
 from penult.onnx.file import is_onnx
 from penult.onnx.origin import Origin
+from penult.util.checks import require_one_of
 from penult.util.machine import workers
 from penult.util.progress import Timings
-from penult.util.text import matching, quoted
+from penult.util.text import quoted
 from penult.version import __version__
+
+if TYPE_CHECKING:
+    from penult.model.text import TextModel
 
 Floats = NDArray[np.float32]
 Shape = tuple[int, ...]
@@ -34,6 +39,12 @@ Shape = tuple[int, ...]
 
 class Model:
     """A network that turns images into features; `load_model` makes one.
+
+    Args:
+        network: A network with its weights.
+        recipe: What is asked of it; or say it by options, those of `load_model` that don't choose
+            weights or network.
+        engine: What makes an engine.
 
     Attributes:
         network: The network with its weights.
@@ -47,13 +58,17 @@ class Model:
         engine: What runs the network; it may still be getting ready.
     """
 
+    @takes_options("weights", "size", "ema", "prefix", "exact")
     def __init__(
         self,
         network: Network,
         recipe: Recipe | None = None,
-        engine: EngineFactory = OnnxRuntime,
+        engine: EngineFactory | None = None,
+        **options: Unpack[ModelOptions],
     ) -> None:
-        asked = recipe or Recipe.of(network)
+        if recipe and options:
+            raise UsageError(f"a recipe has its {', '.join(options)}: change it, or leave it out")
+        asked = recipe or Recipe.of(network, **options)
         layers = [network.layer_name(name) for name in asked.layers]
         cut = network.cut(layers, asked.pool, normalized=asked.normalize)
         self.network = network
@@ -64,7 +79,7 @@ class Model:
         self._asked = asked
         self._is_closed = False
         self._decoders = workers(sum(array.nbytes for array in cut.weights.values()))
-        self._make_engine = engine
+        self._make_engine = engine or engine_on(asked.device)
         self._start(cut)
 
     def _start(self, cut: Cut) -> None:
@@ -88,6 +103,7 @@ class Model:
         """Let go of the engine and its memory; calls that are under way end well."""
         self._is_closed = True
         self.__dict__.pop("engine", None)
+        self.__dict__.pop("text", None)
         if "classifier" in self.__dict__:
             self.classifier.close()
 
@@ -110,18 +126,39 @@ class Model:
             precision=made_by["precision"],
         )
 
-    def features(self, images: Iterable[ImageLike], layer: str | None = None) -> Floats:
-        """Return one row of features an image.
+    @overload
+    def features(
+        self, images: Iterable[ImageLike], layer: str, *, errors: Literal["raise"] = "raise"
+    ) -> Floats: ...
+    @overload
+    def features(
+        self, images: Iterable[ImageLike], layer: None = None, *, errors: Literal["raise"] = "raise"
+    ) -> Any: ...  # noqa: ANN401 -- an array, or a dict of them if the model has several layers
+    @overload
+    def features(
+        self, images: Iterable[ImageLike], layer: str | None = None, *, errors: Literal["skip"]
+    ) -> tuple[Any, dict[int, ImageError]]: ...
+    def features(
+        self,
+        images: Iterable[ImageLike],
+        layer: str | None = None,
+        *,
+        errors: Literal["raise", "skip"] = "raise",
+    ) -> object:
+        """Return one row of features an image; `model(images)` does the same.
 
         Args:
             images: Paths, encoded bytes, PIL images or RGB arrays (height, width, 3) of uint8.
-            layer: One of `outputs`, or the end of its name; needed only where there are several.
+            layer: One of `outputs`, or the end of its name; by default all.
+            errors: `skip` leaves images out that can't be used, and returns the features and a
+                dict of errors, by the place in `images` from 0.
 
         Returns:
-            float32 (n, features), or (n, height, width, channels) for a map left unpooled.
+            float32 (n, features), or (n, height, width, channels) for a map left unpooled; if the
+            model has several layers and none is named, a dict of these by the layer's name.
 
         Raises:
-            ImageError: An image can't be used; the message counts from 0 to say which.
+            ImageError: An image can't be used; the message names it, and counts from 0.
             UsageError: `images` is a single one, or `layer` is not one of `outputs`.
 
         Example:
@@ -129,13 +166,44 @@ class Model:
             >>> penult.load_model().features(["examples/photos/cat_chelsea.jpg"]).shape
             (1, 1280)
         """
-        name = self._one_layer(layer)
-        rows = [np.empty((0, *self.outputs[name]), np.float32)]
-        for index, outcome in enumerate(self.stream(_require_several(images))):
-            if outcome.error:
-                raise ImageError(outcome.error.code, f"image {index}: {outcome.error.detail}")
-            rows.append(outcome.vectors[name][None])
-        return np.concatenate(rows)
+        require_one_of(("raise", "skip"), "errors", errors)
+        layers = chosen(layer, self.outputs)
+        found, skipped = gather(images, self.stream, layers, skip=errors == "skip")
+        features = found if len(layers) > 1 else found.popitem()[1]
+        return (features, skipped) if errors == "skip" else features
+
+    __call__ = features
+
+    def embed_text(self, texts: Sequence[str], *, templates: Sequence[str] | None = None) -> Floats:
+        """Return one row of features a text, to be compared with those of images by their cosine.
+
+        Args:
+            texts: Words in a language that the network was trained with; one that is too long for
+                it is cut, as its library does.
+            templates: Texts with `{}` in the place of the words, such as 'a photo of a {}.'. With
+                them a row is the average over all, each normalised, and normalised again.
+
+        Returns:
+            float32 (n, width); not normalised, unless there are templates.
+
+        Raises:
+            NetworkError: The network has no text tower; the message names some that have.
+            UsageError: A text can't be used, or there is no tokenizer beside the weights.
+            MissingExtraError: `penult[text]` isn't installed.
+        """
+        self._require_open()
+        return self.text.embed_text(texts, templates=templates)
+
+    @cached_property
+    def text(self) -> "TextModel":
+        """The text tower beside the network, loaded when it is first used.
+
+        Raises:
+            NetworkError: There is none; the message names some networks that have one.
+        """
+        from penult.model.text import load_text
+
+        return load_text(self._asked)
 
     def logits(self, images: Iterable[ImageLike]) -> Floats:
         """Return the classifier's output before the softmax, float32 (n, classes).
@@ -144,7 +212,7 @@ class Model:
             ImageError: An image can't be used; the message counts from 0 to say which.
             NetworkError: The weights hold no classifier.
         """
-        return self.classifier.features(images)
+        return self.classifier.features(images, self.network.logits)
 
     @cached_property
     def classifier(self) -> "Model":
@@ -225,13 +293,6 @@ class Model:
         outputs = ", ".join(f"{name} {shape}" for name, shape in self.outputs.items())
         return f"Model({self.network.name} from {self.network.path.name}: {outputs})"
 
-    def _one_layer(self, layer: str | None) -> str:
-        names = list(self.outputs)
-        matches = names if layer is None else matching(layer, names)
-        if len(matches) != 1:
-            raise UsageError(f"layer must be one of {', '.join(names)}, not {layer!r}")
-        return matches[0]
-
 
 @takes_options()
 def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
@@ -260,6 +321,8 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         prefix: What stands before the names of the copy of the network to take, of a file that
             holds several, such as `teacher.`.
         exact: Leave out what makes a network faster and moves its features by up to 3e-6.
+        device: What computes: the processor (`cpu`), or as docs/guides/devices.md describes them
+            `cuda`, `openvino`, `openvino-gpu`, `coreml`, `webgpu`.
         max_pixels: Width times height of an image at most, by default 178,956,970.
         max_bytes: Size of an image's file at most, by default a gibibyte.
         max_seconds: What decoding an image may take, once it is read; by default 10.
@@ -267,16 +330,25 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
     Raises:
         UsageError: A name is unknown, or the weights have to be named.
         CheckpointError: The weights file can't be read.
-        NetworkError: The weights are not of this network, or of none that is known, or the size
-            is too small for it.
+        NetworkError: The weights are not of this network, or of none that is known, the size is
+            too small for it, or the device isn't here or its engine can't run it.
 
     Warns:
         UserWarning: Nobody can tell whether an ONNX file's output is its features.
     """
+    loaded = begin_model(model, **options)
+    loaded.engine.wait()
+    return loaded
+
+
+def begin_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Model:
+    """Make a model as `load_model` does, whose engine may still be getting ready."""
     network = _network(model, options)
     recipe = Recipe.of(network, **options)
     if recipe.note:
-        warnings.warn(f"{quoted(network.path)}: {recipe.note}", stacklevel=3)  # of the wrapper
+        warnings.warn(
+            f"{quoted(network.path)}: {recipe.note}", stacklevel=4
+        )  # of load_model's wrapper
     return Model(network, recipe)
 
 
@@ -302,6 +374,7 @@ def make_model(
 
 
 def _network(model: str | None, options: ModelOptions) -> Network:
+    engine_on(options.get("device", "cpu"))  # refused, if so, before weights are fetched
     return load_network(
         model,
         options.get("weights"),
@@ -360,14 +433,3 @@ def _is_packaged(recipe: Recipe) -> bool:
     spec = lookup(recipe.network)
     packaged = spec.weights if spec else None
     return isinstance(packaged, PackagedWeights) and packaged.sha256 == recipe.weights_sha256
-
-
-def _require_several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
-    if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
-        raise UsageError("features takes several images: put a single one in a list")
-    if isinstance(images, np.ndarray) and images.ndim != 4:
-        raise UsageError(
-            f"an array of images has 4 dimensions (n, height, width, 3), not {images.ndim}: "
-            "put a single image in a list"
-        )
-    return images

@@ -15,6 +15,7 @@ from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast, get_args, get_origin
 
+from penult.engine import DeviceName
 from penult.errors import StoreError, UsageError
 from penult.graph.pooling import Pool
 from penult.images import Decode, Limits
@@ -44,6 +45,7 @@ class ModelOptions(TypedDict, total=False):
     ema: bool
     prefix: str
     exact: bool
+    device: DeviceName
     max_pixels: int | None
     max_bytes: int | None
     max_seconds: float | None
@@ -56,7 +58,7 @@ class Recipe:
     Attributes:
         network: The network's name.
         layers: Its layers that are computed, each with the shape of one image's features. In what
-            is asked for, shapes and the engine's facts are empty, and the digest is None.
+            is asked for, shapes, engine and precision are empty, and the digest is None.
         weights_sha256: The digest of the weights file.
         ema: Whether moving averages are taken for weights.
         prefix: What stands in the file before the names of the copy that is taken.
@@ -88,7 +90,7 @@ class Recipe:
     preprocessing: Transform
     decode: Decode = "exact"
     engine: str = ""
-    device: str = ""
+    device: str = "cpu"
     precision: str = ""
     note: str = field(default="", compare=False)
     weights: Path = field(compare=False)
@@ -128,6 +130,7 @@ class Recipe:
             size=network.size,
             preprocessing=_preprocessing(network, options.get("preprocess"), options.get("size")),
             decode=options.get("decode", "exact"),
+            device=options.get("device", "cpu"),
             note=note,
             weights=network.path,
             revision=network.revision,

@@ -35,13 +35,14 @@ class Brought:
     revision: str = ""
 
 
-def bring(model: str | None, weights: str | Path | None) -> Brought:
+def bring(model: str | None, weights: str | Path | None, *, text: bool = False) -> Brought:
     """Find weights and what is said of them.
 
     Args:
         model: A name of the hub or a short one, a folder, or a library and an architecture, such as
             `timm/vit_small_patch16_224`, that weights are of.
         weights: A file or folder; None to take those of `model`.
+        text: Whether its text tower and tokenizer are wanted.
 
     Raises:
         UsageError: There are no weights of that name.
@@ -55,12 +56,12 @@ def bring(model: str | None, weights: str | Path | None) -> Brought:
         return Brought(path, model or row.name, Card("torchvision", row.network), row.preprocess)
     if weights is None:
         if model and is_repository(Path(model)):
-            return _of_repository(open_folder(Path(model)), None)
-        return _of_repository(resolve(model or ""), None)
+            return _of_repository(open_folder(Path(model), text=text), None)
+        return _of_repository(resolve(model or "", text=text), None)
     path = Path(weights)
     card = card_named(model) if model else None
     if is_repository(path):
-        return _of_repository(open_folder(path), card, name=model)
+        return _of_repository(open_folder(path, text=text), card, name=model)
     if path.name in WEIGHTS and any((path.parent / each).exists() for each in SETTINGS):
         return _of_repository(open_folder(path.parent), card, name=model, file=path)
     return Brought(path, model, card)

@@ -19,6 +19,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from math import ceil
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Semaphore
 from time import perf_counter, thread_time
@@ -28,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.engine import Engine
-from penult.errors import ImageError
+from penult.errors import ImageError, UsageError
 from penult.images import ImageLike
 from penult.images.prepare import Prepared
 from penult.images.shared import Setup
@@ -37,7 +38,7 @@ from penult.util.progress import Timings
 
 Floats = NDArray[np.float32]
 
-BLOCK = 12  # images to a block of memory, and to a batch, at most
+BLOCK = 12  # images to a block of memory, and to a batch, at most; more if the engine is for more
 FAST_SECONDS = 0.25  # of a core that a batch may take the network, for the next to be larger
 OUTCOME_BYTES = 32 << 20  # of outcomes that may wait for one before them
 
@@ -58,17 +59,19 @@ class Pace:
     Attributes:
         calls: Held while the engine runs, by as many as it takes.
         images: Images to a batch at most; what is learned holds for the next stream too.
+        most: How many it may learn to be.
     """
 
     def __init__(self, engine: Engine) -> None:
         self._least = engine.batch
+        self.most = max(BLOCK, engine.batch)
         self.calls = Semaphore(engine.calls)
         self.images = 1
 
     def learn(self, images: int, seconds: float) -> None:
         """Take what a batch took the network: if that was little, the next ones are larger."""
         if images == self.images and (images < self._least or seconds < FAST_SECONDS):
-            self.images = min(2 * images, BLOCK)
+            self.images = min(2 * images, self.most)
 
 
 class _Batches:
@@ -87,8 +90,8 @@ class _Batches:
         self._images = iter(images)
         self._pace = pace
         self._shares = 2 * decoders  # of what is left, lest a core wait for another in the end
-        self._ahead = deque(islice(self._images, self._shares * BLOCK))
-        self.most = max(1, min(BLOCK, ceil(len(self._ahead) / self._shares)))
+        self._ahead = deque(islice(self._images, self._shares * pace.most))
+        self.most = max(1, min(pace.most, ceil(len(self._ahead) / self._shares)))
 
     def __iter__(self) -> Iterator[list[ImageLike]]:
         while self._ahead:
@@ -216,6 +219,22 @@ def stream(
                 _add(timings, finished)
                 yield from finished.outcomes
                 waiting = perf_counter()
+
+
+def require_several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:
+    """Return images as they are, if they are several.
+
+    Raises:
+        UsageError: It is a single one.
+    """
+    if isinstance(images, str | Path | bytes) or not isinstance(images, Iterable):
+        raise UsageError("features takes several images: put a single one in a list")
+    if isinstance(images, np.ndarray) and images.ndim != 4:
+        raise UsageError(
+            f"an array of images has 4 dimensions (n, height, width, 3), not {images.ndim}: "
+            "put a single image in a list"
+        )
+    return images
 
 
 def _add(timings: Timings, finished: _Finished) -> None:

@@ -1,6 +1,6 @@
 """What is known of a network before any weights are read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 from penult.errors import NetworkError
 from penult.graph import Value, images, multiply_adds, parameters
 from penult.images.preprocess import Transform
+from penult.util.result import Result, Row
+from penult.util.text import plural
 
 Layers = dict[str, Value]
 Build = Callable[[Value, int], Layers]  # (images, classes) -> layers, in order
@@ -107,13 +109,20 @@ class Layer:
     multiply_adds: int  # for one image, up to and with this layer
 
 
-@dataclass(frozen=True)
-class Description:
+@dataclass(frozen=True, repr=False)
+class Description(Result):
     """A network with all of its layers, in the order of computation."""
 
     spec: Pretrained
     size: int  # pixels, of the square input
-    values: Layers = field(repr=False)
+    values: Layers
+
+    def _summary(self) -> str:
+        return f"{self.spec.name} at {self.size}×{self.size}, {plural(len(self.values), 'layer')}"
+
+    def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
+        rows = ((e.name, str(e.shape), e.parameters, e.multiply_adds) for e in self.layers)
+        return ("layer", "shape", "parameters", "multiply-adds"), rows
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:

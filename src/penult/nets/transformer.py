@@ -77,6 +77,7 @@ class Encoder:
         epsilon: Of the layer norms.
         biases: Which of q, k and v have one.
         has_layer_scale: Whether branches are scaled a channel (arXiv:2103.17239).
+        is_causal: Whether a token sees itself and those before it only.
     """
 
     names: BlockNames
@@ -89,14 +90,23 @@ class Encoder:
     epsilon: float
     biases: str
     has_layer_scale: bool
+    is_causal: bool = False
 
-    def block(self, x: Value, index: int, layers: Layers, rotation: Rotation | None) -> Value:
+    def block(
+        self,
+        x: Value,
+        index: int,
+        layers: Layers,
+        rotation: Rotation | None = None,
+        keys: Value | None = None,
+    ) -> Value:
         """Attend, then transform each token: each branch is added to what came in.
 
-        The block and its branches are added to `layers`.
+        The block and its branches are added to `layers`. `keys` says which tokens are seen, as in
+        `graph.attention`; by default all are.
         """
         names, name = self.names, f"{self.base}{self.names.name.format(index)}"
-        y = self._attend(self._norm(x, f"{name}.{names.norm1}"), name, rotation)
+        y = self._attend(self._norm(x, f"{name}.{names.norm1}"), name, rotation, keys)
         layers[f"{name}.{names.attention}"] = y
         x = add(x, self._scale(y, name, 0))
         y = self._mlp(self._norm(x, f"{name}.{names.norm2}"), name)
@@ -105,11 +115,11 @@ class Encoder:
         x = layers[name] = add(x, self._scale(y, name, 1))
         return x
 
-    def _attend(self, x: Value, block: str, rotation: Rotation | None) -> Value:
+    def _attend(self, x: Value, block: str, rotation: Rotation | None, keys: Value | None) -> Value:
         q, k, v = (self._part(x, block, index) for index in range(3))
         if rotation:
             q, k = (rotate(each, *rotation, heads=self.heads) for each in (q, k))
-        y = attention(q, k, v, heads=self.heads)
+        y = attention(q, k, v, heads=self.heads, causal=self.is_causal, keys=keys)
         return pytorch.linear(y, f"{block}.{self.names.out}", self.width)
 
     def _part(self, x: Value, block: str, index: int) -> Value:

@@ -15,6 +15,7 @@ from penult.graph import images, variables
 from penult.nets.design import Card, Shapes
 from penult.nets.positions import Resampling
 from penult.nets.transformer import Activation
+from penult.nets.transformers_defaults import DEFAULTS, TOWERS
 from penult.nets.vision_transformer import VisionTransformer
 from penult.nets.vision_transformer_names import NAMES, Dialect, Names
 from penult.util.text import quoted
@@ -54,18 +55,6 @@ ACTIVATIONS: Mapping[str, Activation] = {
     "silu": "silu",
     "swish": "silu",
 }
-DEFAULTS: Mapping[str, Mapping[str, Any]] = {  # of transformers' classes, by `model_type`
-    "vit": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "deit": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "vit_mae": {"layer_norm_eps": 1e-12, "hidden_act": "gelu"},
-    "dinov2": {"layer_norm_eps": 1e-6, "hidden_act": "gelu"},
-    "dinov2_with_registers": {"layer_norm_eps": 1e-6, "hidden_act": "gelu"},
-    "dinov3_vit": {"layer_norm_eps": 1e-5, "hidden_act": "gelu", "image_size": 224},
-    "clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "image_size": 224},
-    "chinese_clip": {"layer_norm_eps": 1e-5, "hidden_act": "quick_gelu", "image_size": 224},
-    "siglip": {"layer_norm_eps": 1e-6, "hidden_act": "gelu_pytorch_tanh", "image_size": 224},
-}
-TOWERS = {"clip_vision_model": "clip", "siglip_vision_model": "siglip"}  # of one kind with both
 
 
 def read(shapes: Shapes, card: Card) -> VisionTransformer | None:
@@ -278,7 +267,7 @@ class _Reader:
                 return ACTIVATIONS[name]
             raise NetworkError(f"the activation {quoted(name)} isn't known")
         if self.dialect in {"clip", "open_clip"}:
-            return self._clip_activation()
+            return clip_activation(self.shapes, self.card, self.library)
         if self.is_timm and self.has("norm_pre.weight") and not self.card.architecture:
             like = f"timm/vit_base_patch{patch}_clip"
             raise UsageError(
@@ -288,20 +277,6 @@ class _Reader:
         is_tanh = grid and ((width, patch) in TANH or (width, grid * patch) == (1024, 512))
         quick = "quickgelu" in self.card.architecture
         return "quick_gelu" if quick else "gelu_tanh" if is_tanh else "gelu"
-
-    def _clip_activation(self) -> Activation:
-        if "input_resolution" in self.shapes:  # OpenAI's own files hold it
-            return "quick_gelu"
-        quick = self.card.config.get("quick_gelu")
-        if quick is None and self.card.architecture:
-            quick = "quickgelu" in self.card.architecture
-        if quick is None:
-            raise UsageError(
-                "CLIP's tensors don't tell its activation: say whose they are, "
-                f"-m {self.library}/clip-quickgelu (OpenAI's, DFN's, MetaCLIP's) or "
-                f"-m {self.library}/clip-gelu (LAION's, DataComp's)"
-            )
-        return "quick_gelu" if quick else "gelu"
 
     def _epsilon(self) -> float:
         if self.library == "transformers":
@@ -384,6 +359,26 @@ class _Reader:
         kind = kind if self.library == "transformers" else "vit"
         extent = SIZES.get((width, self.depth), f"{width}x{self.depth}")
         return f"{self.library}/{kind}_{extent}_patch{patch}_{size}"
+
+
+def clip_activation(shapes: Shapes, card: Card, library: str) -> Activation:
+    """Tell the activation of a CLIP, which both of its towers have.
+
+    Raises:
+        UsageError: Nothing tells; the message lists the choices.
+    """
+    if "input_resolution" in shapes:  # OpenAI's own files hold it
+        return "quick_gelu"
+    quick = card.config.get("quick_gelu")
+    if quick is None and card.architecture:
+        quick = "quickgelu" in card.architecture
+    if quick is None:
+        raise UsageError(
+            "CLIP's tensors don't tell its activation: say whose they are, "
+            f"-m {library}/clip-quickgelu (OpenAI's, DFN's, MetaCLIP's) or "
+            f"-m {library}/clip-gelu (LAION's, DataComp's)"
+        )
+    return "quick_gelu" if quick else "gelu"
 
 
 def _explains(design: VisionTransformer, shapes: Shapes) -> bool:

@@ -158,9 +158,15 @@ def _parts(outputs: Mapping[str, Value]) -> _Parts:
 def _stated(field: int, values: Mapping[str, Value]) -> list[tuple[int, bytes]]:
     """The graph's inputs or outputs, with shapes and types."""
     return [
-        (field, value_info(name, ("n", *value.shape), value.dtype))
+        (field, value_info(name, ("n", *_sizes(value)), value.dtype))
         for name, value in values.items()
     ]
+
+
+def _sizes(value: Value) -> tuple[int | str, ...]:
+    """An example's sizes, the first by a name where it varies."""
+    is_free = "is_free" in value.attributes
+    return (f"{value.attributes['name']}_length", *value.shape[1:]) if is_free else value.shape
 
 
 def _embed(used: Mapping[str, Constant]) -> Iterator[_Piece]:

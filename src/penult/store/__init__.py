@@ -1,10 +1,12 @@
 """The feature store: a table of vectors that survives kills.
 
 Writing: `TableWriter` with `Row`, and `File`, `Known` and `Reassignment` for what has changed
-since. Reading: `TableReader`. Lance and Arrow are imported where a table is first opened, not by
+since. Reading: `TableReader`, to which
+`annotate` adds columns. Lance and Arrow are imported where a table is first opened, not by
 this package.
 """
 
+from penult.store.annotation import annotate
 from penult.store.layout import File, Row
 from penult.store.reader import Table, TableReader, open_table
 from penult.store.writer import Known, Reassignment, TableWriter
@@ -17,5 +19,6 @@ __all__ = [
     "Table",
     "TableReader",
     "TableWriter",
+    "annotate",
     "open_table",
 ]

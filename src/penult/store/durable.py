@@ -40,7 +40,7 @@ def create(path: Path, schema: "pa.Schema") -> None:
 def commit(
     path: Path,
     dataset: "LanceDataset",
-    batch: "pa.Table",
+    batch: "pa.Table | pa.RecordBatchReader",
     *,
     replace: bool,
     remove: Collection[str] = (),
@@ -50,7 +50,7 @@ def commit(
     Args:
         path: Folder of the table.
         dataset: Its newest version.
-        batch: The rows, each key once.
+        batch: The rows, each key once; a reader's are written as they come.
         replace: Whether keys may be in the table; their old rows go then.
         remove: Keys of further rows that go; none of them is in the batch.
     """
@@ -66,7 +66,7 @@ def commit(
     return after
 
 
-def _addition(dataset: "LanceDataset", batch: "pa.Table") -> _Prepared:
+def _addition(dataset: "LanceDataset", batch: "pa.Table | pa.RecordBatchReader") -> _Prepared:
     """Write files that no version names yet."""
     import lance
     from lance.fragment import write_fragments

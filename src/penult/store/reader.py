@@ -53,9 +53,21 @@ class TableReader:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = local(path)
+        self.reload()
+
+    def reload(self) -> None:
+        """See the newest version: rows and columns that were written since."""
         require_table(self.path)
-        with wrap_errors(f"can't open {quoted(path)}"):
+        with wrap_errors(f"can't open {quoted(self.path)}"):
             self._dataset, self._index, self.recovered = newest(self.path, _read_index)
+        for name in ("keys", "indexes"):
+            self.__dict__.pop(name, None)
+
+    @property
+    def version(self) -> int:
+        """The number of the version that is open."""
+        version: int = self._dataset.version
+        return version
 
     @cached_property
     def keys(self) -> list[str]:
@@ -102,7 +114,7 @@ class TableReader:
             "columns": self.columns,
             "indexes": self.indexes,
             "bytes": size,
-            "version": self._dataset.version,
+            "version": self.version,
             "versions": len(versions(self.path)),
             "fragments": fragments,
             "provenance": self.provenance,
@@ -160,9 +172,11 @@ class TableReader:
                 piece = self._dataset.take(order[start : start + self._batch_rows], columns=names)
             yield piece.rename_columns([*columns, *layers])
 
-    def blocks(self, layer: str) -> Iterator[npt.NDArray[np.float32]]:
-        """Vectors of a layer in bounded pieces, in the order of keys: (some rows, *shape)."""
-        for piece in self.tables([], [layer]):
+    def blocks(
+        self, layer: str, places: npt.NDArray[np.int64] | None = None
+    ) -> Iterator[npt.NDArray[np.float32]]:
+        """Vectors of all or some rows in bounded pieces, as of `tables`: (some rows, *shape)."""
+        for piece in self.tables([], [layer], places):
             values = piece.column(0).combine_chunks()
             with wrap_errors(f"{quoted(self.path)}: can't read layer {quoted(layer)}"):
                 block = _values(values, np.ones(len(values), bool))

@@ -142,7 +142,7 @@ class TableWriter:
         if asked and (differences := self.kind.differences(asked)):
             raise StoreError(
                 f"{quoted(self.path)} holds other features: {'; '.join(differences[:3])}: "
-                "write to another table (-o) or delete this one"
+                "ask for the same, write to another table (-o) or delete this one"
             )
         if set_aside(self.path, self._dataset.version):
             sync([manifest(self.path, self._dataset.version)])

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from penult.store import TableReader
+from penult.table.rows import Rows
 
 if TYPE_CHECKING:
     from penult.analysis import (
@@ -46,12 +47,15 @@ class _Method:
         return method
 
 
-class Features(TableReader):
+class Features(Rows):
     """Features of images, as one version of a table holds them; what `penult.open` returns.
 
     Rows are in the order of their keys, whatever order they were written in. Images that failed
     have no row; `failures` has their reasons. Methods whose first argument is `table` are Penult's
     functions of the same name: `features.search(photo)` is `penult.search(features, photo)`.
+
+    `features["a.jpg"]` is a vector, `features[["a.jpg", "b.jpg"]]` several, `np.asarray(features)`
+    all of them; `"a.jpg" in features`, `len` and iteration are about keys.
 
     Attributes:
         path: Folder of the table.

@@ -79,15 +79,12 @@ class Message:
         self._fields: dict[int, list[int | memoryview]] = {}
         self.encoded = data
         self._budget = budget or fields_budget()
-        at = count = 0
+        at = 0
         while at < len(data):
             self._budget.spend()
             tag, at = varint(data, at)
             value, at = _value(data, at, tag & 7)
             self._fields.setdefault(tag >> 3, []).append(value)
-            count += 1
-            if count > MAX_FIELDS:
-                raise MalformedError(f"a message of more than {MAX_FIELDS} fields")
 
     def __contains__(self, field: int) -> bool:
         return field in self._fields

@@ -1,7 +1,9 @@
 """Words of messages: names from outside made fit to print, and guesses at what was meant."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+COMPARED = 5000  # names at most that a word is compared with
 
 
 def printable(text: str) -> str:
@@ -43,6 +45,15 @@ def nearest(name: str, known: Iterable[str]) -> str:
     names = list(known)
     inside = [each for each in names if name and name in each]
     return ", ".join((inside or get_close_matches(name, names, cutoff=0) or names)[:3])
+
+
+def similar(name: str, known: Sequence[str]) -> str:
+    """Name what may have been meant, after a message; nothing where there are many to compare.
+
+    >>> similar("cat", ["a/cat.jpg", "dog.jpg"]), similar("cat", [])
+    (', such as a/cat.jpg', '')
+    """
+    return f", such as {one_line(nearest(name, known))}" if 0 < len(known) <= COMPARED else ""
 
 
 def matching(name: str, known: Iterable[str]) -> list[str]:

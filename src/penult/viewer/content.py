@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from penult.analysis.neighbours import Match, search
 from penult.errors import ImageError
 from penult.extraction.row_files import COLUMNS, row_files
+from penult.images import Readable
+from penult.images.containers import is_gone
 from penult.images.thumbnails import Thumbnails
 from penult.store import TableReader
 from penult.version import __version__
@@ -82,11 +84,11 @@ class Content:
 
     def thumbnail(self, row: int) -> bytes:
         """A small JPEG of a row's image; ImageError if there is none."""
-        return self._small.of(self._path(row))
+        return self._small.of(self._image(row))
 
     def image(self, row: int) -> bytes:
         """A large JPEG of a row's image; ImageError if there is none."""
-        return self._large.of(self._path(row))
+        return self._large.of(self._image(row))
 
     def near(self, row: int) -> dict[str, list[Any]]:
         """The rows nearest to one, with their cosines."""
@@ -108,18 +110,18 @@ class Content:
     def _rows(self, matches: Sequence[Match]) -> list[int]:
         return [bisect_left(self._features.keys, each.key) for each in matches]
 
-    def _path(self, row: int) -> str:
+    def _image(self, row: int) -> Readable:
         """Where a row's image is, if it's the file that the features are of: any other isn't shown.
 
         A table may come from others, and must not name files to look at.
         """
         (file,) = row_files(self._facts.slice(row, 1))
-        state = file.state()
-        if state == "gone":
+        image = file.image()
+        if image is None and is_gone(file.place):
             raise ImageError("unreadable", "the file is gone from where it was")
-        if state == "changed":
+        if image is None:
             raise ImageError("changed", "the file isn't the one that the features are of")
-        return file.path
+        return image
 
     def close(self) -> None:
         """End the processes that make pictures."""

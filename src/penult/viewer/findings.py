@@ -2,14 +2,14 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from penult.analysis.clusters import Clusters, central
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.analysis.neighbours import Match
 from penult.analysis.outliers import Outlier
-from penult.extraction.row_files import files_of, same_paths
+from penult.extraction.row_files import files_of, same_images
+from penult.images import Readable
 from penult.store import TableReader
 from penult.viewer.sheet import MAX_IMAGES, Item, Section
 
@@ -88,8 +88,8 @@ def _cluster_title(label: Any) -> str:  # noqa: ANN401 -- people may have column
 def of_duplicates(features: TableReader, duplicates: Duplicates) -> list[Section]:
     """A section a group, the image to keep first."""
     images = [image for group in duplicates.groups for image in (group.keep, *group.drop)]
-    paths = same_paths(files_of(features, [image.key for image in images]))
-    files = dict(zip(images, paths, strict=True))
+    pictures = same_images(files_of(features, [image.key for image in images]))
+    files = dict(zip(images, pictures, strict=True))
     return [
         Section(
             group.keep.key.rpartition("/")[2],
@@ -136,21 +136,21 @@ def _items(
     features: TableReader, keys: Sequence[str], captions: Sequence[str] | None = None
 ) -> list[Item]:
     captions = captions or [""] * len(keys)
-    files = same_paths(files_of(features, keys))
+    files = same_images(files_of(features, keys))
     return [Item(*fields) for fields in zip(keys, files, captions, strict=True)]
 
 
 def _query_item(features: TableReader, query: str, badge: str) -> Item:
     place = bisect_left(features.keys, query)
     if features.keys[place : place + 1] == [query]:
-        (path,) = same_paths(files_of(features, [query]))
+        (image,) = same_images(files_of(features, [query]))
     else:
-        path = None if "://" in query else Path(query)
-    return Item(query, path, badge=badge)
+        image = None if "://" in query else query
+    return Item(query, image, badge=badge)
 
 
-def _duplicate_item(image: Image, path: Path | None, badge: str) -> Item:
+def _duplicate_item(image: Image, picture: Readable | None, badge: str) -> Item:
     likeness = "" if badge else "the same file" if image.exact else f"{image.similarity:.3f}"
     alone = "by features alone" if image.features_alone else ""
     facts = [f"{image.width}×{image.height}", f"{image.bytes:,} bytes", likeness, alone]
-    return Item(image.key, path, " · ".join(filter(None, facts)), badge)
+    return Item(image.key, picture, " · ".join(filter(None, facts)), badge)

@@ -5,7 +5,7 @@ from math import floor
 from typing import TYPE_CHECKING, Any
 
 from penult.analysis.charts import shares
-from penult.extraction.row_files import files_of, same_paths
+from penult.extraction.row_files import files_of, same_images
 from penult.store import open_table
 from penult.viewer import figures
 from penult.viewer.figures import cell, heat
@@ -116,7 +116,7 @@ def _confusions(report: "ProbeReport", result: "Probed") -> tuple[str, str]:
 def _hardest(report: "ProbeReport") -> list[Item]:
     """The images whose labels are the least likely."""
     rows = [row for row, _ in zip(report.rows(), range(HARDEST_IMAGES), strict=False)]
-    files = same_paths(files_of(open_table(report.linear.table), [row["key"] for row in rows]))
+    files = same_images(files_of(open_table(report.linear.table), [row["key"] for row in rows]))
     return [Item(row["key"], path, _caption(row)) for row, path in zip(rows, files, strict=True)]
 
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from penult.errors import ImageError, UsageError
+from penult.images import Readable
 from penult.images.thumbnails import Thumbnails
 from penult.store.messages import wrap_errors
 from penult.util.files import replacing
@@ -37,13 +38,13 @@ class Item(NamedTuple):
 
     Attributes:
         key: Its name.
-        path: Its file; None if it has none, or nothing says where it is.
+        image: Its file, or where its bytes are; None if nothing says.
         caption: A line beneath the name.
         badge: A word that sets it apart, such as `keep`.
     """
 
     key: str
-    path: str | Path | None
+    image: Readable | Path | None
     caption: str = ""
     badge: str = ""
 
@@ -162,9 +163,12 @@ def _pictures(items: Sequence[Item]) -> Iterator[bytes | ImageError]:
     with closing(Thumbnails(PICTURE_SIDE, cache_bytes=0)) as thumbnails:
         for start in range(0, len(items), BATCH):
             batch = items[start : start + BATCH]
-            pictures = thumbnails.each(str(item.path) for item in batch if item.path is not None)
+            images = (item.image for item in batch if item.image is not None)
+            pictures = thumbnails.each(
+                str(image) if isinstance(image, Path) else image for image in images
+            )
             for item in batch:
-                yield _UNKNOWN if item.path is None else next(pictures)
+                yield _UNKNOWN if item.image is None else next(pictures)
 
 
 def _summary(sections: Sequence[Section], left_out: int) -> str:

@@ -14,7 +14,7 @@ import pytest
 import penult
 from penult.errors import SourceError, StoreError
 
-REFERENCE = Path(__file__).parents[1] / "reference"
+REFERENCE = Path(__file__).parent / "reference"
 MOBILENET = REFERENCE / "checkpoints/mobilenet_v1_025_v1/mobilenet_v1_025.ckpt"
 PHOTOS = ("chelsea", "coffee", "astronaut", "rocket")
 weight = run_path(str(REFERENCE / "weights_by_name.py"))["weight"]
@@ -46,14 +46,14 @@ def stand_in(name, path):
 
 
 def compute(**options):
-    return penult.compute_features("imgs/", MOBILENET, "mobilenet_v1_025", **options)
+    return penult.legacy.compute_features("imgs/", MOBILENET, "mobilenet_v1_025", **options)
 
 
 def test_features_are_those_of_the_network(here):
     computed = compute()
     assert computed.path == Path("features/mobilenet_v1_025_features.pkl")
     assert (computed.count, computed.failures) == (2, {})
-    features = penult.load_features(computed.path)
+    features = penult.legacy.load_features(computed.path)
     network = penult.load_model("mobilenet_v1_025", weights=MOBILENET)
     assert list(features) == ["imgs/b.jpg", "imgs/sub/a.JPG"]
     expected = network.features(list(features))
@@ -76,8 +76,8 @@ def test_any_pickle_reader_has_the_vectors(here):
     ],
 )
 def test_paths_begin_with_the_folder_as_given(folder, path, here):
-    computed = penult.compute_features(folder, MOBILENET, "mobilenet_v1_025")
-    assert path in penult.load_features(computed.path)
+    computed = penult.legacy.compute_features(folder, MOBILENET, "mobilenet_v1_025")
+    assert path in penult.legacy.load_features(computed.path)
 
 
 def test_the_original_took_four_kinds_of_image(here):
@@ -113,7 +113,7 @@ def test_an_older_file_is_replaced_whole(here):
     old = here / "features/mobilenet_v1_025_features.pkl"
     old.write_text("old")
     compute()
-    assert len(penult.load_features(old)) == 2
+    assert len(penult.legacy.load_features(old)) == 2
     assert list(old.parent.iterdir()) == [old]
 
 
@@ -134,7 +134,7 @@ def test_a_folder_in_the_way_is_said(here):
 def test_a_folder_without_images_is_refused(folder, reason, here):
     (here / "empty").mkdir()
     with pytest.raises(SourceError) as caught:
-        penult.compute_features(folder, MOBILENET, "mobilenet_v1_025")
+        penult.legacy.compute_features(folder, MOBILENET, "mobilenet_v1_025")
     assert str(caught.value).startswith(reason)
 
 
@@ -161,22 +161,24 @@ def test_each_network_has_its_layer_and_raw_size(model, network, layer, size, he
     def load_model(*names, **options):
         raise AskedError(*names, options)
 
-    monkeypatch.setattr("penult.extraction.legacy.load_model", load_model)
+    monkeypatch.setattr("penult.legacy.load_model", load_model)
     with pytest.raises(AskedError) as raw:
-        penult.compute_features("imgs", "w.ckpt", model, "raw")
+        penult.legacy.compute_features("imgs", "w.ckpt", model, "raw")
     name, options = raw.value.args
     assert (name, options["layer"]) == (network, layer)
     assert (options["size"] or penult.describe(network).spec.size) == size
     with pytest.raises(AskedError) as trained:
-        penult.compute_features("imgs", "w.ckpt", model)
+        penult.legacy.compute_features("imgs", "w.ckpt", model)
     assert (trained.value.args[1]["size"], trained.value.args[1]["preprocess"]) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["inception_v1", "inception_v3"])
 def test_raw_is_what_the_original_computed(name, here):
     stand_in(name, here / "w.ckpt")
-    computed = penult.compute_features(REFERENCE / "images", "w.ckpt", name, preprocess="raw")
-    features = penult.load_features(computed.path)
+    computed = penult.legacy.compute_features(
+        REFERENCE / "images", "w.ckpt", name, preprocess="raw"
+    )
+    features = penult.legacy.load_features(computed.path)
     found = np.stack([features[str(REFERENCE / f"images/{photo}.jpg")] for photo in PHOTOS])
     with np.load(REFERENCE / "golden/legacy_compute_features.npz") as legacy:
         expected = legacy[name]

@@ -77,8 +77,8 @@ def compute_features(
         UsageError, CheckpointError, NetworkError: See `load_model`.
 
     Example:
-        >>> import penult
-        >>> penult.compute_features("test_images/", "inception_v1.ckpt", "inception_v1").path
+        >>> import penult.legacy
+        >>> penult.legacy.compute_features("test_images/", "inception_v1.ckpt", "inception_v1").path
         ... # doctest: +SKIP
         PosixPath('features/inception_v1_features.pkl')
     """
@@ -116,8 +116,8 @@ def load_features(path: str | Path) -> dict[str, Array]:
         CheckpointError: It isn't there, is damaged, or isn't a dict of vectors.
 
     Example:
-        >>> import penult
-        >>> features = penult.load_features("features/vgg_16_features.pkl")  # doctest: +SKIP
+        >>> import penult.legacy
+        >>> features = penult.legacy.load_features("features/vgg_16_features.pkl")  # doctest: +SKIP
     """
     file = _open(Path(path))
     root = _unpickle(file)

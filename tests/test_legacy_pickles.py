@@ -16,7 +16,7 @@ import pytest
 import penult
 from penult.errors import CheckpointError, UnsafeError
 
-HOSTILE = Path(__file__).parents[1] / "checkpoints/data/hostile_globals.txt"
+HOSTILE = Path(__file__).parent / "checkpoints/data/hostile_globals.txt"
 MUTANTS = 200  # a protocol
 
 
@@ -39,7 +39,7 @@ def refusal(write):
 
     def message_of(raw, kind=CheckpointError):
         with pytest.raises(CheckpointError) as caught:
-            penult.load_features(write(raw))
+            penult.legacy.load_features(write(raw))
         message = str(caught.value)
         assert type(caught.value) is kind, message
         assert message.isprintable()
@@ -104,7 +104,7 @@ bs.""",
 
 @pytest.mark.parametrize("protocol", PYTHON_2)
 def test_pickles_of_python_2_are_read(protocol, write):
-    features = penult.load_features(write(PYTHON_2[protocol]))
+    features = penult.legacy.load_features(write(PYTHON_2[protocol]))
     assert features.keys() == {"imgs/a.jpg"}
     assert (features["imgs/a.jpg"].tolist(), features["imgs/a.jpg"].dtype) == ([1, -2.5], "f4")
 
@@ -128,7 +128,7 @@ def test_python_2_pickles_are_what_they_claim():
 def test_paths_of_python_2_become_text(old, new, expected, write):
     raw = PYTHON_2[0].replace(old, new)
     assert raw != PYTHON_2[0]
-    assert list(penult.load_features(write(raw))) == [expected]
+    assert list(penult.legacy.load_features(write(raw))) == [expected]
 
 
 FEATURES = {
@@ -148,7 +148,7 @@ def test_arrays_are_read_in_all_protocols(protocol, core, write):
     raw = pickle.dumps(FEATURES, protocol)
     if protocol < 4:  # whose names have no length
         raw = raw.replace(b"numpy._core.", b"numpy." + core + b".")
-    features = penult.load_features(write(raw))
+    features = penult.legacy.load_features(write(raw))
     assert features.keys() == FEATURES.keys()
     for path, vector in features.items():
         native = FEATURES[path].dtype.newbyteorder("=")
@@ -167,14 +167,14 @@ def test_arrays_are_read_in_all_protocols(protocol, core, write):
     ],
 )
 def test_lists_of_numbers_are_vectors(protocol, content, write):
-    features = penult.load_features(write(pickle.dumps(content, protocol)))
+    features = penult.legacy.load_features(write(pickle.dumps(content, protocol)))
     np.testing.assert_array_equal(features["a"], np.array([1, 2.5, -3]), strict=True)
 
 
 def test_what_penult_exports_is_read(photos, model, tmp_path):
     table = penult.extract(photos / "koala.jpg", model, out=tmp_path / "t.lance")
     table.export(tmp_path / "t.pkl")
-    features = penult.load_features(tmp_path / "t.pkl")
+    features = penult.legacy.load_features(tmp_path / "t.pkl")
     np.testing.assert_array_equal(features["koala.jpg"], table.numpy()[0])
 
 
@@ -275,14 +275,14 @@ def test_wrong_pickles_are_refused_with_a_reason(raw, reason, refusal):
 
 
 def test_the_array_of_the_tests_above_is_right(write):
-    assert penult.load_features(write(item(array())))["a"].tolist() == [0, 0]
+    assert penult.legacy.load_features(write(item(array())))["a"].tolist() == [0, 0]
 
 
 def test_errors_of_the_system_are_told(tmp_path):
     with pytest.raises(CheckpointError, match=r"'.*none.pkl': no such file or directory; name a"):
-        penult.load_features(tmp_path / "none.pkl")
+        penult.legacy.load_features(tmp_path / "none.pkl")
     with pytest.raises(CheckpointError, match=r"a folder; name a \.pkl of"):
-        penult.load_features(tmp_path)
+        penult.legacy.load_features(tmp_path)
 
 
 TEXT = b"X" + struct.pack("<I", 1 << 20) + b"t" * (1 << 20)
@@ -335,5 +335,5 @@ def test_mutants_end_in_one_error_or_in_vectors(protocol, write):
     for _ in range(MUTANTS):
         path = write(mutant(rng.choice(pickles), rng))
         with suppress(CheckpointError):
-            vectors = penult.load_features(path).values()
+            vectors = penult.legacy.load_features(path).values()
             assert {vector.dtype.kind for vector in vectors} <= set("iuf")

@@ -1,0 +1,40 @@
+"""Archives that tests write, by Python's own modules."""
+
+import io
+import tarfile
+import zipfile
+
+import pyarrow as pa
+
+
+def tar(path, members, form=tarfile.PAX_FORMAT):
+    """Write a tar archive of (name or TarInfo, bytes), compressed as its name says."""
+    raw = io.BytesIO()
+    with tarfile.open(fileobj=raw, mode="w", format=form) as archive:
+        for name, data in members:
+            info = name if isinstance(name, tarfile.TarInfo) else tarfile.TarInfo(name)
+            info.size = info.size if info.islnk() or info.issym() else len(data)
+            archive.addfile(info, io.BytesIO(data))
+    how = {".gz": "gzip", ".tgz": "gzip", ".zst": "zstd", ".bz2": "bz2"}.get(path.suffix)
+    if how is None:
+        path.write_bytes(raw.getvalue())
+        return path
+    with pa.CompressedOutputStream(str(path), how) as stream:
+        stream.write(raw.getvalue())
+    return path
+
+
+def info(name, **values):
+    """A tar member's header."""
+    made = tarfile.TarInfo(name)
+    for field, value in values.items():
+        setattr(made, field, value)
+    return made
+
+
+def zipped(path, members, how=zipfile.ZIP_DEFLATED):
+    """Write a zip archive of (name, bytes)."""
+    with zipfile.ZipFile(path, "w", how) as archive:
+        for name, data in members:
+            archive.writestr(name, data)
+    return path
