@@ -70,8 +70,8 @@ class _Stream:
 class _Gunzipped:
     """What a gzip file unpacks to, forwards only; zlib compares the checksums."""
 
-    def __init__(self, data: mmap) -> None:
-        self._data, self._next = data, 0
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
         self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
         self._members = Budget(MAX_GZIPPED, "gzipped members", ValueError)
         self._packed, self._unpacked = b"", b""
@@ -103,8 +103,7 @@ class _Gunzipped:
         """The next bytes; none at the end."""
         while True:
             if not self._packed:
-                self._packed = self._data[self._next : self._next + _PACKED_PIECE]
-                self._next += len(self._packed)
+                self._packed = self._stream.read(_PACKED_PIECE)
             ended = not self._packed
             if self._inflater.eof:
                 self._packed = self._packed.lstrip(b"\0")  # which may fill up a tape's block
@@ -167,7 +166,7 @@ def _unpack(file: WeightsFile) -> Folders:
     limit = min(MAX_UNPACKED, unpacked_limit(file.size))
     try:
         with file.path.open("rb") as raw:
-            stream = cast("IO[bytes]", _Gunzipped(file.data)) if packed else raw
+            stream = cast("IO[bytes]", _Gunzipped(raw)) if packed else raw
             return _members(file, stream, limit)
     # Whatever else tarfile raises is the bytes' doing.
     except (tarfile.TarError, zlib.error, EOFError, OSError, *_CAUSED) as exc:
