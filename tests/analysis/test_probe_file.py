@@ -173,7 +173,7 @@ def told(provenance, tmp_path, **changes):
             {"size": 10**9},
             r"of 224 pixels, the network takes 1000000000: .* \(--size\): make it",
         ),
-        ({"pool": "p" * 4000}, "pool must be avg, max, none, cls or cls+avg, not 'ppp"),
+        ({"pool": "p" * 4000}, r"pool must be avg, max, none, cls or cls\+avg, not 'ppp"),
         ({"decode": "\x1b[2J"}, r"decode must be exact or fast, not '\\x1b\[2J'"),
         ({"transform": {"n" * 4000: 1}}, "preprocessing must hold geometry, normalisation, not "),
         ({"network": "n" * 4000}, "no network is named 'nnn"),
