@@ -181,3 +181,14 @@ def test_data_outside_of_the_table_is_refused(tmp_path):
     lance.write_dataset(row, path, initial_bases=[elsewhere], target_bases=["elsewhere"])
     with pytest.raises(StoreError, match="a data file lies outside of the table"):
         open_table(path)
+
+
+def test_rows_without_a_key_are_refused_in_one_line(tmp_path, begin, make_row):
+    with begin() as table:
+        table.append([make_row(0)])
+    true = lance.dataset(str(table.path)).to_table()
+    place = true.schema.get_field_index("key")
+    forged = true.set_column(place, pa.field("key", pa.string()), pa.nulls(1, pa.string()))
+    lance.write_dataset(forged, str(tmp_path / "forged.lance"))
+    with pytest.raises(StoreError, match="rows without a key: extract into another table"):
+        open_table(tmp_path / "forged.lance")

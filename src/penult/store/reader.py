@@ -301,6 +301,8 @@ def _read_index(dataset: "LanceDataset") -> _Index:
 
     kind = Kind.read(dataset.schema)
     table = dataset.to_table(columns=["key", "error"])
+    if table["key"].null_count:
+        raise DamageError("there are rows without a key: extract into another table")
     # Arrow compares UTF-8 bytes, which gives Python's order; large_string holds more than 2 GiB
     keys = table["key"].cast(pa.large_string())
     by_key = pc.sort_indices(keys)
