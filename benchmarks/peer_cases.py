@@ -28,6 +28,7 @@ ENVIRONMENTS = {  # what pip is given, step by step
             "onnx==1.23.2",  # writes the ONNX file that Penult and fastembed read
         ),
     ),
+    "timm": ((*TORCH, "timm==1.0.31", "open_clip_torch==3.3.0"),),
     "tensorflow": (("tensorflow-cpu==2.15.1", "tf-slim==1.1.0", "pillow==13.0.0"),),
     "img2vec": ((*TORCH, "img2vec-pytorch==1.0.2"),),
     "thingsvision": (("thingsvision==2.7.3",),),
@@ -50,6 +51,7 @@ EAGER = Peer("PyTorch, DataLoader", "pytorch", ("with_pytorch.py", "0"), TORCHVI
 WORKERS = EAGER._replace(
     name=f"PyTorch, DataLoader, {CORES} workers", command=("with_pytorch.py", str(CORES))
 )
+LIBRARY = Peer("PyTorch, DataLoader", "timm", ("with_pytorch.py", "0"), "")
 TENSORFLOW = Peer("TensorFlow, TF-Slim", "tensorflow", ("with_tensorflow.py",), "")
 IMG2VEC = Peer("img2vec-pytorch", "img2vec", ("with_img2vec.py",), OTHER)
 THINGSVISION = Peer("thingsvision", "thingsvision", ("with_thingsvision.py",), TORCHVISION)
@@ -99,6 +101,30 @@ CASES = (
         {"pytorch": "vgg_16.pth", "tensorflow": "model.ckpt"},
         (PENULT, EAGER, WORKERS, TENSORFLOW),
         0.25,
+    ),
+    Case(
+        "ViT-B/16, torchvision's",
+        "vit_b_16",
+        "vit_b_16-c867db91.pth",
+        {"timm": "vit_b_16-c867db91.pth"},
+        (PENULT, LIBRARY),
+        0.25,
+    ),
+    Case(
+        "DINOv2 ViT-S/14 at 224, timm's",
+        "dinov2_small",
+        "repository",
+        {"timm": "repository/pytorch_model.bin"},
+        (PENULT, LIBRARY),
+        0.25,
+    ),
+    Case(
+        "CLIP ViT-B/32, OpenCLIP's",
+        "clip_vit_b_32",
+        "repository",
+        {"timm": "repository/open_clip_pytorch_model.bin"},
+        (PENULT, LIBRARY),
+        0.5,
     ),
 )
 

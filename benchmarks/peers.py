@@ -63,6 +63,8 @@ def prepare(cache: Path) -> dict[str, str]:
     checked([sys.executable, SCRIPTS / "inputs.py", cache])
     if "pytorch" not in failed:
         checked([cache / "environments/pytorch/bin/python", SCRIPTS / "torch_weights.py", cache])
+    if "timm" not in failed:
+        checked([cache / "environments/timm/bin/python", SCRIPTS / "library_weights.py", cache])
     return failed
 
 

@@ -94,6 +94,40 @@ def vgg_16(weights: str) -> tuple[Network, Prepare]:
     return net.eval(), torchvision_prepare()
 
 
+def vit_b_16(weights: str) -> tuple[Network, Prepare]:
+    """Torchvision's ViT-B/16 up to its class token."""
+    from torchvision import models
+
+    net = models.vit_b_16()
+    net.load_state_dict(torch.load(weights))
+    net.heads = torch.nn.Identity()
+    return net.eval(), models.ViT_B_16_Weights.IMAGENET1K_V1.transforms()
+
+
+def dinov2_small(weights: str) -> tuple[Network, Prepare]:
+    """Timm's DINOv2, resampled to 224 pixels."""
+    import timm
+    from timm.data import create_transform, resolve_data_config
+
+    net = timm.create_model(
+        "vit_small_patch14_dinov2",
+        img_size=224,
+        pretrained=True,
+        pretrained_cfg_overlay={"file": weights},
+    )
+    return net.eval(), create_transform(**resolve_data_config({}, model=net))
+
+
+def clip_vit_b_32(weights: str) -> tuple[Network, Prepare]:
+    """OpenCLIP's image tower."""
+    import open_clip
+
+    net, _, prepare = open_clip.create_model_and_transforms(
+        "ViT-B-32-quickgelu", pretrained=weights
+    )
+    return net.eval().encode_image, prepare
+
+
 def main(workers: str, network: str, weights: str, folder: str, out: str) -> None:
     """Compute the features of a folder's photos."""
     net, prepare = globals()[network](weights)
