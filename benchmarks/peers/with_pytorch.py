@@ -115,7 +115,9 @@ def dinov2_small(weights: str) -> tuple[Network, Prepare]:
         pretrained=True,
         pretrained_cfg_overlay={"file": weights},
     )
-    return net.eval(), create_transform(**resolve_data_config({}, model=net))
+    return net.eval(), create_transform(
+        **resolve_data_config({"input_size": (3, 224, 224)}, model=net)
+    )
 
 
 def clip_vit_b_32(weights: str) -> tuple[Network, Prepare]:
