@@ -146,7 +146,9 @@ class VisionTransformer:
         if self.has_projection or self.has_norm_pre:
             return preprocess.shorter_side(size, 1, "bicubic", preprocess.CLIP)
         if self.has_layer_scale or self.class_tokens == 2 or self.library == "torchvision":
-            return preprocess.shorter_side(size, 7 / 8, "bicubic", preprocess.IMAGENET)
+            is_whole = self.library == "timm" and (self.patch == 14 or self.placed < 0)  # DINO's
+            share = 1 if is_whole else 7 / 8
+            return preprocess.shorter_side(size, share, "bicubic", preprocess.IMAGENET)
         return preprocess.squashed(size, "bilinear", preprocess.HALF)
 
 
