@@ -105,7 +105,7 @@ def guarded(start: str, seconds: float) -> Iterator[tuple[requests.Session, Guar
     guard = Guard(start)
     guard.allow(seconds)
     watcher = threading.Thread(target=guard.watch, daemon=True)
-    with requests.Session() as session:
+    with _Session() as session:
         session.adapters.clear()
         for scheme in SCHEMES:
             session.mount(f"{scheme}://", _Guarded(guard))
@@ -121,6 +121,13 @@ def is_public(address: str) -> bool:
     """Whether an address is one of the open net."""
     found = ipaddress.ip_address(address.partition("%")[0])
     return (getattr(found, "ipv4_mapped", None) or found).is_global
+
+
+class _Session(requests.Session):
+    """A session that never looks where an answer leads: requests reads its whole body for that."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 -- as inherited
+        return None
 
 
 class _Guarded(HTTPAdapter):

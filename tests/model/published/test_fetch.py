@@ -1,5 +1,6 @@
 """Downloads from servers that cut, stall, lie and redirect."""
 
+import gc
 import io
 import socket
 import threading
@@ -290,6 +291,21 @@ def test_malformed_redirects_are_one_line(target, server, tmp_path):
     with pytest.raises(DownloadError) as caught:
         http.fetch(f"{server.url}{PLACE}", tmp_path / "file")
     assert str(caught.value).isprintable()
+    del caught
+    gc.collect()  # warns of a connection that was left open
+
+
+def test_the_body_of_a_redirect_is_not_awaited(publish, server, cache):
+    done = threading.Event()
+
+    def redirect(handler):
+        handler.answer(302, Location=f"{server.url}/elsewhere", Content_Length=1000)
+        done.wait(5)
+
+    server.script = [redirect]
+    download(NAME)
+    done.set()
+    assert [place for place, *_ in server.asked] == [PLACE, "/elsewhere"]
 
 
 def test_redirects_end(publish, server):
