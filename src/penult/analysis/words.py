@@ -15,7 +15,6 @@ from penult.analysis.vectors import Floats
 from penult.errors import NetworkError, UsageError
 from penult.extraction.wordlists import Templates, read_templates
 from penult.extraction.zero_shot import SHARED, SUCH_AS
-from penult.model.recipe import Recipe
 from penult.store import TableReader
 from penult.util.text import quoted
 
@@ -62,6 +61,7 @@ def text_model(features: TableReader, layer: str, weights: str | Path | None = N
 def read_tower(features: TableReader, weights: str | Path | None) -> "TextModel":
     """Read the text tower from the weights file that made a table; errors as of `text_model`."""
     from penult.model.model import require_recorded  # which few searches need
+    from penult.model.recipe import Recipe
     from penult.model.text import load_text
 
     recipe = Recipe.read(features.layers, features.provenance, features.path)
