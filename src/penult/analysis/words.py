@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from penult.analysis.vectors import Floats
 from penult.errors import NetworkError, UsageError
-from penult.extraction.wordlists import Templates, read_templates
+from penult.extraction.wordlists import Templates, read_templates, several_texts
 from penult.extraction.zero_shot import SHARED, SUCH_AS
 from penult.store import TableReader
 from penult.util.text import quoted
@@ -119,6 +119,6 @@ def phrases(query: str) -> tuple[list[str], list[str]]:
     return [wanted] if wanted else [], [each for each in unwanted if each]
 
 
-def as_texts(texts: Texts) -> Sequence[str]:
-    """Texts as a sequence, a single one too."""
-    return [texts] if isinstance(texts, str) else texts
+def as_texts(name: str, texts: Texts) -> list[str]:
+    """Texts that an option was given, also a single one; errors as of `several_texts`."""
+    return [texts] if isinstance(texts, str) else several_texts(name, texts)
