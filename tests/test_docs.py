@@ -10,10 +10,11 @@ import pytest
 import penult
 from penult.cli.commands import app
 from penult.hub import SHORT
-from penult.model.published import CACHE, MIRROR
+from penult.model.published import MIRROR
 from penult.nets import ours
 from penult.nets.spec import PublishedWeights
 from penult.store.writer import LOCK
+from penult.util.files import CACHE
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

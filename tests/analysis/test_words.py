@@ -93,6 +93,21 @@ def test_words_are_compared_by_cosine(compass, tower, metric):
         compass.search(text="up", metric=metric)
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"text": 5}, "text is a text or several, not '5'"),
+        ({"text": b"up"}, "text is a text or several, not"),
+        ({"text": ["up", None]}, "text is of texts, not of 'None'"),
+        ({"text": "up", "not_text": [b"left"]}, "not_text is of texts, not of"),
+        ({"text": "up", "template": 5}, "template is a text or several, not '5'"),
+    ],
+)
+def test_what_is_no_text(compass, tower, given, said):
+    with pytest.raises(UsageError, match=said):
+        compass.search(**given)
+
+
 def test_a_network_without_words(make_table):
     said = (
         r"t\.lance' has no layer image_features that words are compared with: 'tiny' made it; "

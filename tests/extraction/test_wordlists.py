@@ -39,6 +39,9 @@ def test_words_may_be_said_or_stand_in_a_file(tmp_path):
         ([str(n) for n in range(MOST + 1)], "100,001 words are too many: 100,000 at a time"),
         (["x" * 1001], "has 1,001 characters, 1,000 at most"),
         ("\0.txt", "no name of a file"),
+        (["cat", "d\0g"], r"^'d\\x00g' has a NUL character: remove it"),
+        (5, "words is a text or several, not '5'"),
+        (["cat", 5], "words is of texts, not of '5'"),
     ],
 )
 def test_words_that_are_none(words, message):
@@ -51,6 +54,9 @@ def test_files_that_are_no_lists(tmp_path):
     file = tmp_path / "words.bin"
     file.write_bytes(b"cat\n\xff\n")
     with pytest.raises(UsageError, match=r"words\.bin' isn't UTF-8 at byte 4: a list of words"):
+        read_words(file)
+    file.write_bytes(b"cat\nd\0g\n")
+    with pytest.raises(UsageError, match=r"words\.bin': 'd\\x00g' has a NUL character"):
         read_words(file)
     file.write_bytes(b"a" * (4 << 20) + b"b")
     with pytest.raises(UsageError, match="has more than 4,194,304 bytes: no list of words"):

@@ -64,14 +64,22 @@ def test_sigmoids_by_temperature_and_bias(classify):
 
 def test_templates_stand_around_labels(classify):
     tower = Words(WORDS)
-    with_photo = classify(tower, labels="cat", template=["photo {}"], k=1)
-    assert with_photo["cat.jpg"].classes == (("cat", pytest.approx(1)),)
+    found = classify(tower, labels="dog,cat", template=["photo {}"], k=1)
+    share = 1 / (1 + np.exp(100 * (27 / (5 * 34**0.5) - 1)))  # cosines of (4, 3) and (3, 5)
+    assert found["cat.jpg"].classes == (("cat", pytest.approx(share)),)
     vectors = Labels(Words(WORDS), ["cat", "dog"], ["photo {}"])
     assert vectors.probabilities(np.array([1, 0], np.float32))[0] > 0.5
 
 
 def test_fewer_are_named_than_asked_where_there_are_fewer(classify):
     assert len(classify(Words(WORDS), labels="cat,dog,cat")["cat.jpg"].classes) == 2
+
+
+def test_one_label_is_refused_where_probabilities_are_shared(classify):
+    with pytest.raises(UsageError, match="'cat' alone would get 100% of every image: add another"):
+        classify(Words(WORDS), labels=["cat"])
+    found = classify(Words(WORDS, 10.0, -5.0), labels=["cat"], template="{}")
+    assert found["cat.jpg"].classes[0][1] == pytest.approx(1 / (1 + np.exp(5 - 8)))
 
 
 def test_extremes_overflow_nothing():

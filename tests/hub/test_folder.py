@@ -35,6 +35,7 @@ def folder(tmp_path):
         (["model.safetensors", "pytorch_model.bin"], {"config": TIMM}, "timm", 0),
         (["pytorch_model.bin"], {"config": TIMM}, "timm", 0),
         (["model.safetensors"], {}, None, 0),
+        (["open_clip_model.safetensors"], {}, None, 0),
         # a timm tower beside the whole CLIP
         (
             ["model.safetensors", "open_clip_model.safetensors"],

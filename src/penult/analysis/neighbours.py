@@ -113,8 +113,8 @@ def search(
     require_one_of(get_args(Metric), "metric", metric)
     features = open_table(table)
     layer = features.layer(layer)
-    wanted = Sought(as_list(queries), as_texts(text))
-    unwanted = Sought(as_list(exclude), as_texts(not_text))
+    wanted = Sought(as_list(queries), as_texts("text", text))
+    unwanted = Sought(as_list(exclude), as_texts("not_text", not_text))
     reader = Reader(features, layer, weights)
     named = {reader.key(query) for query in (*wanted.images, *unwanted.images)}
     indexed = is_indexed(features, layer, metric)

@@ -3,7 +3,7 @@
 from bisect import bisect_left
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -11,13 +11,13 @@ import numpy as np
 from penult.analysis.vectors import Floats
 from penult.analysis.words import text_vectors
 from penult.errors import ImageError, UsageError
-from penult.extraction.verification import rebuild_model
 from penult.extraction.wordlists import Templates
 from penult.images import ImageLike
-from penult.model.model import Model
 from penult.store import TableReader
-from penult.util.http import fetch_bytes
 from penult.util.text import quoted, similar
+
+if TYPE_CHECKING:
+    from penult.model.model import Model
 
 Query: TypeAlias = ImageLike | Floats
 Queries: TypeAlias = Query | Sequence[Query]
@@ -132,7 +132,9 @@ class Reader:
         vector: Floats = piece.column(0).combine_chunks().flatten().to_numpy()
         return vector
 
-    def _model(self) -> Model:
+    def _model(self) -> "Model":
+        from penult.extraction.verification import rebuild_model  # which few searches need
+
         weights, model = _models.get(self._features, (None, None))
         if model is None or weights != self._weights:
             model = rebuild_model(self._features, self._weights)
@@ -177,6 +179,8 @@ def as_list(queries: Queries) -> Sequence[Query]:
 def _image(query: Query) -> ImageLike:
     """An image to read: of an address its bytes."""
     if isinstance(query, str) and _is_address(query):
+        from penult.util.http import fetch_bytes
+
         return fetch_bytes(query, ADDRESS_BYTES)
     return cast("ImageLike", query)
 

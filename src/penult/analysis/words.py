@@ -13,9 +13,8 @@ from weakref import WeakKeyDictionary
 
 from penult.analysis.vectors import Floats
 from penult.errors import NetworkError, UsageError
-from penult.extraction.wordlists import Templates, read_templates
+from penult.extraction.wordlists import Templates, read_templates, several_texts
 from penult.extraction.zero_shot import SHARED, SUCH_AS
-from penult.model.recipe import Recipe
 from penult.store import TableReader
 from penult.util.text import quoted
 
@@ -62,6 +61,7 @@ def text_model(features: TableReader, layer: str, weights: str | Path | None = N
 def read_tower(features: TableReader, weights: str | Path | None) -> "TextModel":
     """Read the text tower from the weights file that made a table; errors as of `text_model`."""
     from penult.model.model import require_recorded  # which few searches need
+    from penult.model.recipe import Recipe
     from penult.model.text import load_text
 
     recipe = Recipe.read(features.layers, features.provenance, features.path)
@@ -119,6 +119,6 @@ def phrases(query: str) -> tuple[list[str], list[str]]:
     return [wanted] if wanted else [], [each for each in unwanted if each]
 
 
-def as_texts(texts: Texts) -> Sequence[str]:
-    """Texts as a sequence, a single one too."""
-    return [texts] if isinstance(texts, str) else texts
+def as_texts(name: str, texts: Texts) -> list[str]:
+    """Texts that an option was given, also a single one; errors as of `several_texts`."""
+    return [texts] if isinstance(texts, str) else several_texts(name, texts)

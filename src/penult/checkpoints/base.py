@@ -3,6 +3,7 @@
 import mmap
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from penult.checkpoints import digests
 from penult.errors import CheckpointError, UnsafeError
 from penult.util.machine import unload
 from penult.util.text import quoted
@@ -22,7 +24,7 @@ MAX_DIGESTS = 1 << 14  # that are remembered, each some 300 bytes
 MAX_NAME = 1024  # characters in a tensor's name; the longest seen in real checkpoints is under 200
 
 
-_digests: dict[tuple[int, int, int, int], bytes] = {}
+_digests: dict[digests.Version, bytes] = {}
 
 
 class WeightsFile:
@@ -53,20 +55,25 @@ class WeightsFile:
         if status.st_size == 0:
             raise OSError("an empty file")
         with self.path.open("rb") as stream:
-            status = os.fstat(stream.fileno())
-            self._version = status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+            self._version = digests.version(os.fstat(stream.fileno()))
             self.data = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         self.size = len(self.data)
 
     def sha256(self) -> bytes:
         """The SHA-256 of its content; remembered while nothing says that the file has changed."""
-        import hashlib
-
         if self._version not in _digests:
             if len(_digests) >= MAX_DIGESTS:
                 _digests.clear()
-            _digests[self._version] = hashlib.sha256(self.data).digest()
+            _digests[self._version] = digests.known(self._version) or self._compute_sha256()
         return _digests[self._version]
+
+    def _compute_sha256(self) -> bytes:
+        import hashlib
+
+        began = time.time_ns()
+        digest = hashlib.sha256(self.data).digest()
+        digests.note(self._version, digest, self.path, began)
+        return digest
 
     def unload(self) -> None:
         """Give the system back what is in memory of it."""

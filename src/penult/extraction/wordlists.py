@@ -1,6 +1,6 @@
 """Words that images are compared with: lists that come with Penult, files, and templates."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import TypeAlias
@@ -28,6 +28,20 @@ SIMPLE = (  # the seven that OpenAI found to do nearly as well as all
 )
 
 
+def several_texts(name: str, texts: object) -> list[str]:
+    """List the texts that an option was given.
+
+    Raises:
+        UsageError: It is no text and no sequence of texts.
+    """
+    if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+        raise UsageError(f"{name} is a text or several, not {quoted(texts)}")
+    for each in (listed := list(texts)):
+        if not isinstance(each, str):
+            raise UsageError(f"{name} is of texts, not of {quoted(each)}")
+    return listed
+
+
 def read_words(words: Words) -> list[str]:
     """List words, each once.
 
@@ -48,6 +62,9 @@ def read_words(words: Words) -> list[str]:
     longest = max(each_once, key=len)
     if len(longest) > LONGEST:
         raise UsageError(f"{quoted(longest)} has {len(longest):,} characters, {LONGEST:,} at most")
+    if damaged := next((word for word in each_once if "\0" in word), None):
+        where = f"{quoted(words)}: " if isinstance(words, str | Path) else ""
+        raise UsageError(f"{where}{quoted(damaged)} has a NUL character: remove it")
     return each_once
 
 
@@ -61,7 +78,7 @@ def read_templates(templates: Templates) -> tuple[str, ...]:
     Raises:
         UsageError: One has no `{}` or two of them, or there are too many.
     """
-    given = [templates] if isinstance(templates, str) else templates
+    given = [templates] if isinstance(templates, str) else several_texts("template", templates)
     found = tuple(each for one in given for each in _templates_named(one))
     for each in found:
         if each.count("{}") != 1 or len(each) > LONGEST:
@@ -76,7 +93,7 @@ def read_templates(templates: Templates) -> tuple[str, ...]:
 
 def _listed(words: Words) -> Sequence[str]:
     if not isinstance(words, str | Path):
-        return words
+        return several_texts("words", words)
     if isinstance(words, str) and words in LISTS:
         return _shipped(LISTS[words])
     if isinstance(words, str) and "," in words and not _is_file(words):

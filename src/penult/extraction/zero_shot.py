@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.errors import NetworkError
+from penult.errors import NetworkError, UsageError
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     from penult.model.model import Model
@@ -31,9 +32,17 @@ class Labels:
         tower: The text tower.
         labels: The labels.
         templates: What stands around them; the vectors of several are averaged.
+
+    Raises:
+        UsageError: There is one label where probabilities are shared, or a text can't be used.
     """
 
     def __init__(self, tower: "TextModel", labels: Sequence[str], templates: Sequence[str]) -> None:
+        if len(labels) == 1 and tower.logit_bias is None:
+            raise UsageError(
+                f"{quoted(labels[0])} alone would get 100% of every image: add another label, such "
+                "as 'something else'"
+            )
         vectors = tower.embed_text(labels, templates=templates).astype(np.float64)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         self._unit = vectors / np.where(lengths, lengths, 1)

@@ -39,19 +39,18 @@ _TRANSFORMERS = (
     "pytorch_model.bin",
     f"pytorch_model.bin{INDEX}",
 )
+_OPEN_CLIP = (
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+    "open_clip_pytorch_model.pth",
+)
 _WEIGHTS: Mapping[Library | None, tuple[str, ...]] = MappingProxyType(
     {
         "transformers": _TRANSFORMERS,
         "timm": ("model.safetensors", "pytorch_model.bin"),
-        "open_clip": (
-            "open_clip_model.safetensors",
-            "open_clip_pytorch_model.safetensors",
-            "open_clip_pytorch_model.bin",
-            "open_clip_pytorch_model.pth",
-            "model.safetensors",
-            "pytorch_model.bin",
-        ),
-        None: _TRANSFORMERS,
+        "open_clip": (*_OPEN_CLIP, "model.safetensors", "pytorch_model.bin"),
+        None: (*_TRANSFORMERS, *_OPEN_CLIP),  # tensors tell, or else it is asked
     }
 )
 WEIGHTS = tuple(dict.fromkeys(name for names in _WEIGHTS.values() for name in names))

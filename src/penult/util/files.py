@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+CACHE = "PENULT_CACHE"
 FURTHEST = 2**63 - 1  # nanoseconds before or after 1970 that a table can hold, up to 2262
 
 
@@ -15,6 +16,13 @@ def held_time(nanoseconds: int) -> int:
     (1, True)
     """
     return max(-FURTHEST, min(nanoseconds, FURTHEST))
+
+
+def cache_folder() -> Path:
+    """Penult's cache: where `PENULT_CACHE` says, or where the platform keeps such files."""
+    import platformdirs
+
+    return Path(os.environ.get(CACHE) or platformdirs.user_cache_dir("penult")).expanduser()
 
 
 @contextmanager

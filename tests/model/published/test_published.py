@@ -13,6 +13,7 @@ from penult.model.published import Download, download
 from penult.nets import get, ours
 from penult.nets.spec import PublishedWeights
 from penult.util import http
+from penult.util.files import cache_folder
 
 from .weights_server import FILE, GOOD, NAME, OTHER, PLACE, SHA256, SHA384, files, serve
 
@@ -149,7 +150,7 @@ def test_without_settings_the_published_address_and_the_platforms_cache_are_used
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
     weights = get("vgg_16").weights
     assert published._address(weights) == weights.url
-    assert published._cache().name == "penult"
+    assert cache_folder().name == "penult"
 
 
 def test_a_mirror_may_have_a_path(publish, server, monkeypatch):
