@@ -93,7 +93,7 @@ class DownloadProgress(_Bar):
 
 
 class StepProgress(_Bar):
-    """Steps done, time left."""
+    """Steps done, time taken: steps aren't alike. What turns shows that a long one goes on."""
 
     def show(self, done: int, total: int) -> None:
         """Draw the steps so far."""
@@ -131,6 +131,6 @@ def _byte_columns() -> list["ProgressColumn"]:
 
 
 def _step_columns() -> list["ProgressColumn"]:
-    from rich.progress import BarColumn, TaskProgressColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TimeElapsedColumn
 
-    return [BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
+    return [SpinnerColumn(), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()]

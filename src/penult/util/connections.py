@@ -126,7 +126,7 @@ def is_public(address: str) -> bool:
 class _Session(requests.Session):
     """A session that never looks where an answer leads: requests reads its whole body for that."""
 
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002 -- as inherited
+    def get_redirect_target(self, resp: requests.Response) -> None:
         return None
 
 
