@@ -88,10 +88,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def penult_command(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print results and errors only: no notes, no bars.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="Cores to take; by default all that there are.")
+    ] = None,
 ) -> None:
     """Turn images into features with pretrained networks.
 
     Start with: penult extract photos/
+
+    --debug, --quiet and --threads may stand anywhere on a line.
     """
     if version:
         typer.echo(penult.__version__)
@@ -156,8 +164,8 @@ def extract(
             )
         except KeyboardInterrupt as stop:
             progress.stop()
-            show.interrupted(progress.counts)
             code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+            show.interrupted(progress.counts, code)
             raise typer.Exit(code) from None
     show.recovered(features)
     show.extracted(features, progress.counts, as_json=as_json)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from penult.cli.voice import is_quiet
 from penult.util.progress import Counts
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class _Bar:
         total: int | None,
         **texts: str,
     ) -> None:
-        if not sys.stderr.isatty():
+        if is_quiet() or not sys.stderr.isatty():
             return
         if not self._bar:
             from rich.console import Console
