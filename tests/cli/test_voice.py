@@ -23,7 +23,7 @@ def penult(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
-        (["info", "nothing"], "StoreError", "no table 'nothing'"),
+        (["info", "nothing"], "StoreError", "'nothing': there is nothing"),
         (["extract", "nothing"], "SourceError", "no source 'nothing'"),
         (["extract", "--nope"], "UsageError", "No such option: --nope"),
         (["info"], "UsageError", "Missing argument 'table'."),

@@ -236,7 +236,7 @@ def models(
     pattern: Annotated[str, typer.Argument(help="Shell-style pattern, such as '*lite*'.")] = "*",
     as_json: AsJson = False,
 ) -> None:
-    """List the networks; weights come from a package (pip) or from your own file (-w).
+    """List the networks; weights are installed, or come from where the list says.
 
     Then torchvision's weights, and short names for repositories of the Hugging Face hub; any other
     repository goes by its own name, such as timm/resnet50.a1_in1k.
@@ -246,7 +246,7 @@ def models(
     from penult.nets import describe as describe_network  # which needn't know files, so no engine
 
     described = [describe_network(spec.name) for spec in penult.models(pattern)]
-    others = [each for each in _of_libraries() if fnmatchcase(each["network"], pattern)]
+    others = list(_of_libraries(pattern))
     show_networks.models(described, others, as_json=as_json)
 
 
@@ -308,11 +308,14 @@ def export(
     show.say(f"{out}: {len(features)} images" + (f"; open it by: {words}" if words else ""))
 
 
-def _of_libraries() -> Iterator[dict[str, Any]]:
+def _of_libraries(pattern: str) -> Iterator[dict[str, Any]]:
     from penult.hub import SHORT
+    from penult.model.installed import is_installed
     from penult.nets import torchvision
 
     for each in torchvision.published():
+        if not fnmatchcase(each.name, pattern):
+            continue
         yield {
             "network": each.name,
             "size": each.size,
@@ -321,9 +324,11 @@ def _of_libraries() -> Iterator[dict[str, Any]]:
             "megabytes": each.megabytes,
             "licence": each.licence,
             "weights": each.weights.url,
+            "installed": is_installed(each.name, each.weights),
         }
     for short, name in SHORT.items():
-        yield {"network": short, "weights": name}
+        if fnmatchcase(short, pattern):
+            yield {"network": short, "weights": name, "installed": is_installed(short, name)}
 
 
 def fetched(model: str | None, weights: "str | Path | None") -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.table import Table
+    from rich.text import Text
 
     from penult.analysis.near_duplicates import Duplicates
     from penult.analysis.neighbours import IndexReport, Match, Metric
@@ -296,3 +297,28 @@ def print_table(table: "Table") -> None:
     if not console.is_terminal:
         console.width = 1000  # nothing is cut in a pipe
     console.print(table)
+
+
+def print_fitting(rows: "Sequence[Mapping[str, Text | str]]", spare: Sequence[str]) -> None:
+    """Print rows as a table that fits the terminal, without columns that can be spared if it must.
+
+    Args:
+        rows: The cells by heading, at least one row.
+        spare: The columns that may go, the first of them first.
+    """
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console, left_out = Console(), list[str]()
+    while True:
+        names = [name for name in rows[0] if name not in left_out]
+        table = columns(*names)
+        for row in rows:
+            table.add_row(*(row[name] for name in names))
+        width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+        if not console.is_terminal or width <= console.width or len(left_out) == len(spare):
+            break
+        left_out.append(spare[len(left_out)])
+    print_table(table)
+    if left_out:
+        say(f"left out for want of room: {', '.join(left_out)} (a wider window, or --json)")
