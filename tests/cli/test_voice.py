@@ -29,7 +29,7 @@ def penult(tmp_path):
         (["info"], "UsageError", "Missing argument 'table'."),
         (["infoo"], "UsageError", "No such command 'infoo'. Did you mean 'info'?"),
         (["extract", "--pool", "sum"], "UsageError", "Invalid value for '--pool'"),
-        (["info", "--threads"], "UsageError", "--threads needs a number, not ''"),
+        (["info", "--threads"], "UsageError", "--threads needs a number, not '--json'"),
     ],
 )
 def test_an_error_is_one_object(penult, arguments, error, message):
