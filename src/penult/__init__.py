@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from penult.table.extract import extract
     from penult.table.features import Features, open_features
     from penult.table.merge import merge
+    from penult.util.machine import set_threads
     from penult.viewer.server import Viewer, view
 
     map, open = project, open_features  # noqa: A001 -- the words for it
@@ -108,6 +109,7 @@ __all__ = [
     "probe",
     "sample",
     "search",
+    "set_threads",
     "verify",
     "view",
 ]
@@ -150,6 +152,7 @@ _LAZY = {
     "probe": ("penult.analysis.probes", "probe"),
     "sample": ("penult.analysis.sampling", "sample"),
     "search": ("penult.analysis.neighbours", "search"),
+    "set_threads": ("penult.util.machine", "set_threads"),
     "verify": ("penult.extraction.verification", "verify"),
     "view": ("penult.viewer.server", "view"),
 }

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import penult
-from penult.analysis import charts, comparison
+from penult.analysis import charts, comparison, drawing
 from penult.errors import UsageError
 
 
@@ -97,8 +97,37 @@ def test_features_without_variety_are_refused(make_table):
 
 def test_dissimilarities_are_drawn(pair, tmp_path):
     found = penult.compare(pair[:2], metric="rsa", permutations=1)
-    with Image.open(charts.dissimilarity_chart(found, tmp_path / "rdm.png")) as image:
-        assert image.size == (1344, 964)
+    with Image.open(found.png(tmp_path / "rdm.png")) as image:
+        assert image.size == (1368, 996)
+
+
+@pytest.mark.parametrize(
+    ("keys", "bands"),
+    [
+        (["a/1", "a/2", "b/1", "c"], [("a", 0, 2), ("b", 2, 1), ("", 3, 1)]),
+        (["a/1", "a/b/1", "a/z"], [("a", 0, 1), ("a/b", 1, 1), ("a", 2, 1)]),
+        (["a/1", "a/2"], []),
+    ],
+)
+def test_images_of_a_folder_have_a_band(keys, bands):
+    assert charts._bands(keys) == bands
+
+
+def test_bands_and_names_of_folders_are_drawn(tmp_path):
+    keys = [f"{folder}/{i}" for folder in ("cats", "dogs") for i in range(4)]
+    matrix = np.ones((8, 8), np.float32)
+    out = charts.dissimilarity_chart(["one", "two"], [matrix, matrix], keys, tmp_path / "rdm.png")
+    with Image.open(out) as image:
+        pixels = np.asarray(image)
+    left = 2 * charts.MARGIN + 2 * round(charts._widest(charts._bands(keys))) + 12
+    column = pixels[2 * 110 : 2 * 400, left + 4 : left + 12]
+    colours = {tuple(colour) for colour in column.reshape(-1, 3)}
+    assert {charts.INK, charts.FAINT} <= colours
+    plain = charts.dissimilarity_chart(
+        ["one"], [matrix], [f"{i}" for i in range(8)], tmp_path / "p.png"
+    )
+    with Image.open(plain) as image:
+        assert image.width < pixels.shape[1]
 
 
 def test_pairs_are_shown_by_the_share_that_is_as_alike():
@@ -108,7 +137,7 @@ def test_pairs_are_shown_by_the_share_that_is_as_alike():
 
 
 def test_colours_grow_lighter_evenly():
-    rgb = charts.coloured(np.linspace(0, 1, 9)) / 255
+    rgb = drawing.coloured(np.linspace(0, 1, 9)) / 255
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
     luminance = linear @ [0.2126, 0.7152, 0.0722]
     lightness = 116 * np.cbrt(luminance) - 16

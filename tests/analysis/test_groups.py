@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 
 import penult
 from penult.analysis import clusters as clusters_module
+from penult.analysis import grouping
 from penult.errors import MissingExtraError, UsageError
 from penult.store import Row, TableWriter
 
@@ -63,7 +64,7 @@ def test_labels_are_stored_and_failed_images_have_none(make_table):
     features = make_table(blobs())
     found = features.cluster(4, store=True, column="group_4")
     for table in (features, penult.open(features.path)):
-        assert table.columns == {"group_4": "int32"}
+        assert table.columns == {"group_4": "int32", "group_4_name": "string"}
         assert table.facts(["group_4"])["group_4"].to_pylist() == found.labels.tolist()
     assert features.where("group_4 = 0").size == found.clusters[0].size
 
@@ -89,7 +90,7 @@ def test_vectors_of_rows_that_came_meanwhile_are_read_anew(make_table):
 
 def test_a_name_that_labels_cannot_have_is_refused_before_they_are_found(make_table, monkeypatch):
     features = make_table(blobs())
-    monkeypatch.setattr(clusters_module, "_METHODS", {})
+    monkeypatch.setattr(grouping, "METHODS", {})
     with pytest.raises(UsageError, match="column 'key' is the table's own: choose another name"):
         features.cluster(4, store=True, column="key")
 
@@ -119,6 +120,48 @@ def test_central_images_are_nearest_to_the_centre(make_table):
     found = make_table(blobs()).cluster(4)
     nearest = min(range(20), key=found.distances.__getitem__)
     assert found.clusters[0].central[0] == found.keys[nearest]
+
+
+def test_clusters_are_called_by_their_folder_or_most_central_image(make_table):
+    vectors = blobs(count=3, each=9)
+    mixed = [np.eye(8)[group] for group in (3, 3, 3, 4, 4)]
+    vectors |= dict(zip(["0/x", "1/x", "x", "2/x", "2/y"], mixed, strict=True))
+    features = make_table(vectors)
+    found = features.cluster(5, store=True)
+    names = {each.label: each.name for each in found.clusters}
+    assert names == {0: "0", 1: "1", 2: found.clusters[2].central[0], 3: "0/x", 4: "2/x"}
+    stored = features.facts(["cluster_name"])["cluster_name"].to_pylist()
+    assert stored == [names[label] for label in found.labels]
+
+
+def test_noise_is_called_so(make_table):
+    vectors = blobs() | {"odd.jpg": -np.ones(8)}
+    assert make_table(vectors).cluster(method="hdbscan").clusters[0].name == "noise"
+
+
+@pytest.mark.parametrize("k", ["auto", 3])
+def test_stages_are_told_and_all_are_done(make_table, k):
+    told = []
+    make_table(blobs()).cluster(k, progress=lambda *steps: told.append(steps))
+    done = [done for done, _ in told]
+    assert told[0][0] == 0
+    assert done == sorted(done)
+    assert told[-1][0] == told[-1][1] == (16 if k == "auto" else 3)
+
+
+def test_no_call_takes_more_than_one_thread(make_table, monkeypatch):
+    from threadpoolctl import threadpool_info
+
+    threads = []
+    labels = grouping._kmeans_labels
+
+    def counted(sample, k):
+        threads.extend(each["num_threads"] for each in threadpool_info())
+        return labels(sample, k)
+
+    monkeypatch.setattr(grouping, "_kmeans_labels", counted)
+    make_table(blobs()).cluster()
+    assert set(threads) == {1}
 
 
 @pytest.mark.parametrize(

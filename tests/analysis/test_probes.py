@@ -6,7 +6,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import penult
-from penult.analysis import charts, classifiers, probes
+from penult.analysis import classifiers, drawing, probes
 from penult.errors import UsageError
 
 
@@ -126,11 +126,11 @@ def test_images_without_a_label_are_left_out(make_table, tmp_path):
 
 
 def test_probes_are_drawn(table, tmp_path):
-    out = charts.probe_chart(table.probe(folds=2), tmp_path / "probe.png")
+    out = table.probe(folds=2).png(tmp_path / "probe.png")
     with Image.open(out) as image:
         assert image.width == 1616
 
 
 def test_a_picture_is_a_png(table):
     with pytest.raises(UsageError, match=r"'a\.jpg': expected a picture to end in \.png"):
-        charts.require_png("a.jpg")
+        drawing.require_png("a.jpg")

@@ -100,7 +100,7 @@ def test_progress_is_told(make_table, monkeypatch):
     told = []
     vectors = {f"{i:02}.jpg": [i, 1, 2] for i in range(12)}
     make_table(vectors).map(progress=lambda done, total: told.append((done, total)))
-    assert told == [(25, 75), (50, 75), (75, 75)]
+    assert told == [(0, 75), (25, 75), (50, 75), (75, 75)]
 
 
 def test_a_method_that_is_none(make_table):

@@ -46,16 +46,19 @@ def test_cluster_prints_groups_and_stores_them(run, tmp_path):
     ]
     assert "t.lance: 21 images, 3 clusters, silhouette 0." in result.stderr
     assert "against 2 folders: NMI 0." in result.stderr
-    assert "labels stored in column cluster" in result.stderr
+    assert "t.lance: stored in columns cluster, -1 for noise, and cluster_name" in result.stderr
     rows = list(csv.DictReader((tmp_path / "list.csv").read_text().splitlines()))
     assert rows[-1] == {"key": "b/odd.jpg", "cluster": "2", "distance": "0.0"}
-    assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {"cluster": "int32"}
+    assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {
+        "cluster": "int32",
+        "cluster_name": "string",
+    }
 
 
 def test_cluster_as_data_without_storing(run):
     result = run("cluster", "t.lance", "--no-store", "--json")
     found = json.loads(result.stdout)
-    odd = {"cluster": 2, "size": 1, "central": ["b/odd.jpg"], "names": []}
+    odd = {"cluster": 2, "name": "b/odd.jpg", "size": 1, "central": ["b/odd.jpg"], "names": []}
     assert found["clusters"][2] == odd
     assert found["agreement"]["purity"] == 1
     assert json.loads(run("info", "t.lance", "--json").stdout)["columns"] == {}
@@ -132,7 +135,11 @@ def test_map_as_data_without_storing(run):
 @pytest.mark.parametrize(
     ("arguments", "heading", "images"),
     [
-        (["cluster", "-k", "3", "--no-store"], "<bdi>Cluster 2</bdi><small>1</small>", 21),
+        (
+            ["cluster", "-k", "3", "--no-store"],
+            "<bdi>Cluster 2: b/odd.jpg</bdi><small>1</small>",
+            21,
+        ),
         (["outliers", "-n", "2"], "<bdi>Unlike all others</bdi><small>2</small>", 2),
         (["sample", "-n", "4"], "<bdi>Sample</bdi><small>4</small>", 4),
     ],

@@ -42,7 +42,7 @@ def folder(model, photos, tmp_path_factory):
 def said(monkeypatch):
     """What commands say, even where printing is refused."""
     lines = []
-    monkeypatch.setattr("penult.cli.say", lines.append)
+    monkeypatch.setattr("penult.cli.complain", lambda _, message, __: lines.append(message))
     return lines
 
 

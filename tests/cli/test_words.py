@@ -66,7 +66,7 @@ def test_classify_by_labels(run):
 def test_clusters_get_names(run, workplace):
     (workplace / "words.txt").write_text("cat\ncastle\n", encoding="utf-8")
     result = run("cluster", "few.lance", "-k", 2, "--name", "words.txt")
-    assert "names in cluster_name" in result.stderr
+    assert "and cluster_name" in result.stderr
     columns = penult.open(workplace / "few.lance").facts(["cluster_name"]).to_pydict()
     assert set(columns["cluster_name"]) <= {"cat", "castle"}
     first = result.stdout.splitlines()[0].split()

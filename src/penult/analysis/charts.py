@@ -1,103 +1,72 @@
 """Charts of probes and comparisons, drawn with Pillow alone."""
 
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
-from penult.analysis.comparison import Comparison
-from penult.analysis.probes import Probed, ProbeReport
-from penult.errors import UsageError
-from penult.store.messages import wrap_errors
-from penult.util.files import replacing
-from penult.util.text import printable, quoted
-
-# from dark to light in even steps of OKLab's lightness, 0.25 to 0.95, the hue going from violet to
-# yellow; so it reads as well in grey
-COLOURS = np.array(
-    [
-        *([[33, 14, 66], [50, 36, 113], [52, 68, 148], [34, 105, 160], [0, 141, 157]]),
-        *([[0, 174, 143], [90, 202, 119], [171, 222, 99], [250, 236, 124]]),
-    ],
-    np.float64,
+from penult.analysis.drawing import (
+    COLOURS,
+    FAINT,
+    INK,
+    LIGHT,
+    PAPER,
+    RULE,
+    SCALE,
+    TEXT,
+    Sheet,
+    coloured,
+    font_of,
+    require_png,
 )
-LIGHT = 0.5  # value whose colour is so light that dark text stands out better
-PAPER, INK, FAINT, RULE = (255, 255, 255), (30, 30, 36), (118, 118, 128), (225, 225, 230)
+from penult.analysis.statistics import Estimate
+from penult.util.text import printable
+
 MARK = tuple(int(value) for value in COLOURS[3])
-SCALE = 2  # pixels to a unit below, for sharp screens
 MARGIN = 24
-TEXT = 13
 LINE = 28
 PLOT = 420  # width of a scale from 0 to 1
 SQUARE = 460  # width of a matrix
 NAME = 190  # widest name
 NUMBERED = 15  # classes up to which a cell has its number
 NAMED = 40  # classes up to which they have names
+SIDE = 300  # width of a matrix of dissimilarities
+FOLDER = 110  # widest name of a folder beside one
+BAND = 6  # width of the band that tells folders apart
+LEGEND = 240  # width of the bar of colours
 
 
-class _Sheet:
-    """A white page, measured in units of `SCALE` pixels."""
+class Result(Protocol):
+    """What a chart shows of one result of a probe."""
 
-    def __init__(self, width: int, height: int) -> None:
-        self.image = Image.new("RGB", (width * SCALE, height * SCALE), PAPER)
-        self._draw = ImageDraw.Draw(self.image)
-
-    def text(
-        self,
-        x: float,
-        y: float,
-        text: str,
-        *,
-        anchor: str = "lm",
-        size: float = TEXT,
-        colour: tuple[int, ...] = INK,
-        widest: float = 10_000,
-    ) -> None:
-        """Write a line; of one that is too wide the end is left out."""
-        text = _shorten(text, size, widest)
-        self._draw.text((x * SCALE, y * SCALE), text, colour, _font(size), anchor)
-
-    def line(self, x0: float, y0: float, x1: float, y1: float, colour: tuple[int, ...]) -> None:
-        """Draw a line one unit wide."""
-        ends = (x0 * SCALE, y0 * SCALE, x1 * SCALE, y1 * SCALE)
-        self._draw.line(ends, colour, SCALE)
-
-    def dot(self, x: float, y: float, radius: float, colour: tuple[int, ...]) -> None:
-        """Draw a filled circle."""
-        self._draw.circle((x * SCALE, y * SCALE), radius * SCALE, colour)
-
-    def map(self, x: float, y: float, width: int, values: NDArray[np.floating]) -> None:
-        """Paint a square of values from 0 to 1: enlarged in blocks, made smaller by averaging."""
-        image = Image.fromarray(coloured(values))
-        pixels = width * SCALE
-        how = Image.Resampling.NEAREST if len(values) <= pixels else Image.Resampling.BOX
-        self.image.paste(image.resize((pixels, pixels), how), (round(x * SCALE), round(y * SCALE)))
-
-    def upright(self, x: float, y: float, text: str, widest: float, size: float) -> None:
-        """Write a line upwards that ends above a point."""
-        text, font = _shorten(text, size, widest), _font(size)
-        wide, high = round(font.getlength(text)) + SCALE, round(size * 2 * SCALE)
-        mask = Image.new("L", (wide, high))
-        ImageDraw.Draw(mask).text((0, high / 2), text, 255, font, "lm")
-        place = (round(x * SCALE - high / 2), round(y * SCALE - wide))
-        self.image.paste(INK, place, mask.rotate(90, expand=True))
-
-    def save(self, out: Path) -> Path:
-        """Write the page as PNG."""
-        with wrap_errors(f"can't write {quoted(out)}"), replacing(out) as temporary:
-            self.image.save(temporary, "PNG", optimize=True)
-        return out
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def method(self) -> str: ...  # noqa: D102
+    @property
+    def accuracy(self) -> Estimate: ...  # noqa: D102
+    @property
+    def confusion(self) -> NDArray[np.int64]: ...  # noqa: D102
 
 
-def coloured(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    """Colours of values from 0 to 1: (…, 3)."""
-    place = np.clip(values, 0, 1) * (len(COLOURS) - 1)
-    low = np.minimum(place.astype(int), len(COLOURS) - 2)
-    part = (place - low)[..., None]
-    mixed = COLOURS[low] * (1 - part) + COLOURS[low + 1] * part
-    return np.asarray(np.rint(mixed), np.uint8)
+class Report(Protocol):
+    """What a chart shows of a probe."""
+
+    @property
+    def classes(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def keys(self) -> tuple[str, ...]: ...  # noqa: D102
+    @property
+    def folds(self) -> int: ...  # noqa: D102
+    @property
+    def results(self) -> "Sequence[Result]": ...  # noqa: D102
+    @property
+    def best(self) -> Result: ...  # noqa: D102
+    @property
+    def chance(self) -> float: ...  # noqa: D102
 
 
 def shares(dissimilarity: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -113,7 +82,7 @@ def shares(dissimilarity: NDArray[np.float32]) -> NDArray[np.float64]:
     return matrix + matrix.T
 
 
-def probe_chart(report: ProbeReport, out: str | Path) -> Path:
+def probe_chart(report: Report, out: str | Path) -> Path:
     """Draw the accuracies with their intervals, and the confusion matrix of the best.
 
     Raises:
@@ -123,7 +92,7 @@ def probe_chart(report: ProbeReport, out: str | Path) -> Path:
     path = require_png(out)
     top = MARGIN + 2 * LINE + LINE * len(report.results) + 3 * LINE
     names = _heading(report.classes)
-    sheet = _Sheet(2 * MARGIN + NAME + PLOT + 150, top + LINE + names + SQUARE + 2 * LINE)
+    sheet = Sheet(2 * MARGIN + NAME + PLOT + 150, top + LINE + names + SQUARE + 2 * LINE)
     best = report.best
     count = f"{len(report.keys):,} images, {len(report.classes)} classes, {report.folds} folds"
     sheet.text(MARGIN, MARGIN, "Accuracy by cross-validation", size=17)
@@ -137,63 +106,88 @@ def probe_chart(report: ProbeReport, out: str | Path) -> Path:
     return sheet.save(path)
 
 
-def dissimilarity_chart(comparison: Comparison, out: str | Path) -> Path:
-    """Draw the dissimilarity matrices of all that was compared, as shares of pairs.
+def dissimilarity_chart(
+    names: Sequence[str],
+    matrices: Sequence[NDArray[np.float32]],
+    keys: Sequence[str],
+    out: str | Path,
+) -> Path:
+    """Draw matrices of dissimilarity side by side, as shares of pairs, with bands by folder.
+
+    Args:
+        names: What each matrix is of.
+        matrices: (images, images) each.
+        keys: The images, in the order of the matrices' rows.
+        out: The picture.
 
     Raises:
         UsageError: The file doesn't end in `.png`.
         StoreError: It can't be written.
     """
     path = require_png(out)
-    columns = min(3, len(comparison.names))
-    lines = -(-len(comparison.names) // columns)
-    side, step = 300, 324
-    sheet = _Sheet(2 * MARGIN + columns * step - MARGIN, 130 + lines * (step + LINE))
+    bands = _bands(keys)
+    columns = min(3, len(names))
+    lines = -(-len(names) // columns)
+    left = MARGIN + (_widest(bands) + BAND + 6 if bands else 0)
+    step, high = SIDE + MARGIN + BAND, SIDE + MARGIN + LINE + BAND
+    width = max(left + columns * step, 2 * MARGIN + PLOT)
+    sheet = Sheet(round(width), 140 + lines * high)
     sheet.text(MARGIN, MARGIN, "Dissimilarity of each two images", size=17)
-    images = f"{comparison.sampled:,} images in the order of their keys"
-    note = f"share of pairs that are as alike; {images}"
+    note = f"share of pairs that are as alike; {len(keys):,} images in the order of their keys"
     sheet.text(MARGIN, MARGIN + 22, note, colour=FAINT)
-    for place, (name, matrix) in enumerate(
-        zip(comparison.names, comparison.dissimilarities, strict=True)
-    ):
-        x = MARGIN + place % columns * step
-        y = 80 + place // columns * (step + LINE)
-        sheet.text(x, y, name, widest=side)
-        sheet.map(x, y + 14, side, shares(matrix))
-    _legend(sheet, 80 + lines * (step + LINE))
+    for place, (name, matrix) in enumerate(zip(names, matrices, strict=True)):
+        x, y = left + place % columns * step, 80 + place // columns * high
+        sheet.text(x, y, name, widest=SIDE)
+        sheet.map(x, y + 14 + BAND, SIDE, shares(matrix))
+        _draw_bands(sheet, x, y + 14 + BAND, bands, SIDE / len(keys), named=place % columns == 0)
+    _legend(sheet, left, 80 + lines * high)
     return sheet.save(path)
 
 
-def require_png(out: str | Path) -> Path:
-    """The path of a picture to write.
+class _Band(NamedTuple):
+    """Images one after the other that are in one folder."""
 
-    Raises:
-        UsageError: It doesn't end in `.png`.
-    """
-    path = Path(out)
-    if path.suffix.lower() != ".png":
-        raise UsageError(f"{quoted(path)}: expected a picture to end in .png")
-    return path
+    folder: str
+    start: int
+    images: int
 
 
-def _font(size: float) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size * SCALE)
-    if not isinstance(font, ImageFont.FreeTypeFont):
-        raise UsageError("pictures need a Pillow with FreeType: pip install --force pillow")
-    return font
+def _bands(keys: Sequence[str]) -> list[_Band]:
+    """The folders of keys in their order; none if all are in one."""
+    bands, start = [], 0
+    for folder, group in groupby(key.rpartition("/")[0] for key in keys):
+        count = len(list(group))
+        bands.append(_Band(folder, start, count))
+        start += count
+    return bands if len(bands) > 1 else []
 
 
-def _shorten(text: str, size: float, widest: float) -> str:
-    """A name fit to print, without its end if it is wider than there is room."""
-    font, text = _font(size), printable(text)
-    if font.getlength(text) <= widest * SCALE:
-        return text
-    while text and font.getlength(text + "…") > widest * SCALE:
-        text = text[:-1]
-    return text + "…"
+def _named(bands: Sequence[_Band]) -> list[_Band]:
+    """Those whose names have room beside them."""
+    all_images = sum(band.images for band in bands)
+    return [band for band in bands if band.folder and band.images * SIDE / all_images >= TEXT]
 
 
-def _intervals(sheet: _Sheet, report: ProbeReport, top: int) -> None:
+def _widest(bands: Sequence[_Band]) -> float:
+    lengths = [font_of(11).getlength(printable(band.folder)) / SCALE for band in _named(bands)]
+    return min(max(lengths, default=0), FOLDER)
+
+
+def _draw_bands(
+    sheet: Sheet, x: float, y: float, bands: Sequence[_Band], image: float, *, named: bool
+) -> None:
+    """Tell folders apart at the left of a matrix and above it."""
+    for place, band in enumerate(bands):
+        colour = (INK, FAINT)[place % 2]
+        start, length = band.start * image, band.images * image
+        sheet.bar(x - BAND, y + start, BAND - 1, length, colour)
+        sheet.bar(x + start, y - BAND, length, BAND - 1, colour)
+    for band in _named(bands) if named else ():
+        middle = y + (band.start + band.images / 2) * image
+        sheet.text(x - BAND - 6, middle, band.folder, anchor="rm", size=11, widest=FOLDER)
+
+
+def _intervals(sheet: Sheet, report: Report, top: int) -> None:
     left = MARGIN + NAME + 12
     bottom = top + LINE * len(report.results)
     for tick in range(0, 101, 20):
@@ -215,7 +209,7 @@ def _intervals(sheet: _Sheet, report: ProbeReport, top: int) -> None:
         sheet.text(left + PLOT + 12, y, f"{result.accuracy.value:.1%}")
 
 
-def _confusion(sheet: _Sheet, report: ProbeReport, result: Probed, top: int) -> None:
+def _confusion(sheet: Sheet, report: Report, result: Result, top: int) -> None:
     left, count = MARGIN + NAME + 12, len(report.classes)
     cell = SQUARE / count
     shares = result.confusion / result.confusion.sum(axis=1, keepdims=True)
@@ -245,13 +239,18 @@ def _heading(classes: Sequence[str]) -> int:
     """What the columns' names take in height."""
     if len(classes) > NAMED:
         return 0
-    widest = max(_font(TEXT).getlength(printable(name)) for name in classes) / SCALE
+    widest = max(font_of(TEXT).getlength(printable(name)) for name in classes) / SCALE
     return min(round(widest), NAME - 60) + 16
 
 
-def _legend(sheet: _Sheet, y: int) -> None:
-    for x in range(200):
-        colour = tuple(int(value) for value in coloured(np.array(x / 199)))
-        sheet.line(MARGIN + x, y, MARGIN + x, y + 10, colour)
-    sheet.text(MARGIN, y + 22, "alike", size=11, colour=FAINT)
-    sheet.text(MARGIN + 200, y + 22, "unlike", anchor="rm", size=11, colour=FAINT)
+def _legend(sheet: Sheet, x: float, y: float) -> None:
+    """A bar of the colours of shares, with numbers."""
+    for place in range(LEGEND):
+        colour = tuple(int(value) for value in coloured(np.array(place / (LEGEND - 1))))
+        sheet.line(x + place, y, x + place, y + 10, colour)
+    for tick in range(0, 101, 25):
+        end = x + LEGEND * tick / 100
+        sheet.line(end, y + 10, end, y + 14, FAINT)
+        sheet.text(end, y + 22, f"{tick} %", anchor="mm", size=11, colour=FAINT)
+    sheet.text(x, y + 38, "alike", size=11, colour=FAINT)
+    sheet.text(x + LEGEND, y + 38, "unlike", anchor="rm", size=11, colour=FAINT)

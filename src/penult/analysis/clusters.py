@@ -5,16 +5,18 @@ centre of a group of k-means, or any row of the sample for the other methods. So
 and time grows with the number of rows.
 """
 
-import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.extra import needed
+from penult.analysis import grouping
+from penult.analysis.extra import needed, one_thread
+from penult.analysis.grouping import Labels
 from penult.analysis.naming import nearest_words
 from penult.analysis.vectors import Floats, pieces, rows, sample_places
 from penult.analysis.words import text_model
@@ -22,24 +24,21 @@ from penult.errors import UsageError
 from penult.extraction.wordlists import Templates, Words, read_words
 from penult.store import Table, TableReader, annotate, open_table
 from penult.util.checks import number_or_none, require_at_least, require_one_of, require_store
+from penult.util.notebook import shown
+from penult.util.progress import Stages, Steps
 from penult.util.result import Result, Row
 from penult.util.text import plural, quoted
 
-if TYPE_CHECKING:
-    from sklearn.cluster import KMeans
-
-    from penult.store.columns import Values
-
 Method = Literal["kmeans", "hdbscan", "agglomerative"]
 ClusterMetric = Literal["cosine", "l2"]
-Labels = NDArray[np.int32]
+Places = NDArray[np.int64]
 
 SAMPLES = {"kmeans": 50_000, "hdbscan": 10_000, "agglomerative": 10_000}  # the last two are O(n²)
-TRIED = 3_000  # rows that numbers of clusters are tried on
 SILHOUETTE_ROWS = 10_000  # rows that the silhouette is of
-GRID = (2, 3, 4, 6, 8, 11, 16, 23, 32, 45, 64, 91, 128)  # numbers of clusters that are tried
 CENTRAL = 5
 COLUMN = "cluster"  # by default
+NOISE = "noise"  # what images are called that belong to no cluster
+STAGES = 3  # beside numbers of clusters that are tried: find, assign, describe
 
 
 class Agreement(NamedTuple):
@@ -59,12 +58,15 @@ class Cluster:
         label: Its number.
         size: How many images it has.
         central: Keys of those nearest to its centre, the nearest first.
+        name: What it's called: the nearest word, if it was to be named; else the folder that more
+            than half of its images are in, if no other cluster's are; else its most central image.
         names: The words nearest to its centre, the nearest first, if it was to be named.
     """
 
     label: int
     size: int
     central: tuple[str, ...]
+    name: str
     names: tuple[str, ...] = ()
 
 
@@ -94,11 +96,13 @@ class Clusters(Result):
         return f"{plural(len(self.keys), 'image')}, {plural(groups, 'cluster')}{quality}"
 
     def _rows(self) -> tuple[Sequence[str], Iterable[Row]]:
-        rows = ((each.label, each.size, ", ".join(each.central)) for each in self.clusters)
-        return ("cluster", "images", "most central"), rows
+        rows = (
+            (each.label, each.name, each.size, ", ".join(each.central)) for each in self.clusters
+        )
+        return ("cluster", "name", "images", "most central"), rows
 
 
-def cluster(
+def cluster(  # noqa: PLR0913 -- each is an option of the command
     table: Table,
     k: int | Literal["auto"] = "auto",
     *,
@@ -111,6 +115,7 @@ def cluster(
     name: Words | None = None,
     template: Templates = "photo",
     weights: str | Path | None = None,
+    progress: Steps | None = None,
 ) -> Clusters:
     """Find groups of images that are alike.
 
@@ -125,12 +130,13 @@ def cluster(
         min_size: The smallest group that HDBSCAN calls a cluster.
         layer: The layer to compare, by default the table's first.
         store: Whether to store each image's label with the table, which shows it from then on, and
-            the names of clusters beside them.
+            the name of its cluster beside it.
         column: The name of that column, by default `cluster`; names are in `COLUMN_name`.
         name: Words to name clusters by, the nearest of them: a sequence, a text file of one a line,
             `imagenet` or `nouns`. The table's network needs a text tower.
         template: What stands around each word, with `{}` for it; `photo` is "a photo of a {}.".
         weights: Where the network's weights are, if not where they were.
+        progress: Called with the steps done and their number.
 
     Raises:
         UsageError: An option can't be used, or the table has fewer rows than clusters.
@@ -152,48 +158,67 @@ def cluster(
     words = None if name is None else read_words(name)
     if words:
         text_model(features, layer, weights)  # before what takes long
-    sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
-    with needed("cluster"):
-        anchors, numbers = _METHODS[method](sample, number, min_size)
-    labels = _by_size(_assign(features, layer, anchors, numbers, unit=unit))
-    names = nearest_words(features, layer, labels, words, template, weights) if words else {}
-    found = _describe(features, layer, labels, names, unit=unit)
+    stages = Stages(shown(progress), grouping.tries(method, number) + STAGES)
+    with one_thread():
+        sample = rows(features, layer, sample_places(len(features), SAMPLES[method]), unit=unit)
+        with needed("cluster"):
+            anchors, numbers = grouping.find(method, sample, number, min_size, stages)
+        labels = _by_size(_assign(features, layer, anchors, numbers, unit=unit))
+        stages.advance()
+        names = nearest_words(features, layer, labels, words, template, weights) if words else {}
+        found = _describe(features, layer, labels, names, unit=unit)
+        stages.finish()
     if store:
-        _store(features, column, labels, names)
+        _store(features, column, found)
     return found
 
 
-def _store(
-    features: TableReader, column: str, labels: Labels, names: Mapping[int, tuple[str, ...]]
-) -> None:
-    """Store labels and, beside them, names; those of an earlier clustering go."""
-    columns: dict[str, Values] = {column: labels}
-    beside = f"{column}_name"
-    if names or beside in features.columns:
-        columns[beside] = [names.get(label, (None,))[0] for label in labels.tolist()]
-    annotate(features, columns)
+def _store(features: TableReader, column: str, found: Clusters) -> None:
+    """Store labels and, beside them, names."""
+    names = {each.label: each.name for each in found.clusters}
+    annotate(
+        features,
+        {column: found.labels, f"{column}_name": [names[each] for each in found.labels.tolist()]},
+    )
 
 
 def _describe(
     features: TableReader,
     layer: str,
     labels: Labels,
-    names: Mapping[int, tuple[str, ...]],
+    words: Mapping[int, tuple[str, ...]],
     *,
     unit: bool,
 ) -> Clusters:
-    distances = _distances(features, layer, labels, unit=unit)
+    keys, distances = features.keys, _distances(features, layer, labels, unit=unit)
+    members = {label: central(labels, distances, label) for label in np.unique(labels).tolist()}
+    folders = _folders(keys, members)
     return Clusters(
-        features.keys,
+        keys,
         labels,
         distances,
         tuple(
-            _cluster(features.keys, labels, distances, label, names.get(label, ()))
-            for label in np.unique(labels).tolist()
+            _cluster(keys, label, mine, words.get(label, ()), folders.get(label))
+            for label, mine in members.items()
         ),
         _silhouette(features, layer, labels, unit=unit),
-        agreement(features.keys, labels),
+        agreement(keys, labels),
     )
+
+
+def _folders(keys: list[str], members: Mapping[int, Places]) -> dict[int, str]:
+    """For each cluster that has it alone, the folder that more than half of its images are of."""
+    folders: dict[int, str] = {}
+    for label, mine in members.items():
+        folder, count = Counter(_folder(keys[place]) for place in mine).most_common(1)[0]
+        if label >= 0 and folder and count > len(mine) / 2:
+            folders[label] = folder
+    times = Counter(folders.values())
+    return {label: folder for label, folder in folders.items() if times[folder] == 1}
+
+
+def _folder(key: str) -> str:
+    return key.rpartition("/")[0]
 
 
 def _check(features: TableReader, k: int | None, method: str, metric: str, min_size: int) -> None:
@@ -209,72 +234,6 @@ def _check(features: TableReader, k: int | None, method: str, metric: str, min_s
         raise UsageError(
             f"{quoted(features.path)} has {plural(limit, 'row')}: clusters need at least 3"
         )
-
-
-def _kmeans(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:
-    centres: Floats = _fit_kmeans(sample, k or _best_k(sample, _kmeans_labels)).cluster_centers_
-    return centres, np.arange(len(centres), dtype=np.int32)
-
-
-def _fit_kmeans(sample: Floats, k: int) -> "KMeans":
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different rows than k
-        return KMeans(k, n_init=2, random_state=0).fit(sample)
-
-
-def _kmeans_labels(sample: Floats, k: int) -> Labels:
-    labels: Labels = _fit_kmeans(sample, k).labels_
-    return labels
-
-
-def _agglomerative(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:
-    return sample, _ward_labels(sample, k or _best_k(sample, _ward_labels))
-
-
-def _ward_labels(sample: Floats, k: int) -> Labels:
-    from sklearn.cluster import AgglomerativeClustering
-
-    labels: Labels = AgglomerativeClustering(k).fit_predict(sample).astype(np.int32)
-    return labels
-
-
-def _hdbscan(sample: Floats, k: int | None, min_size: int) -> tuple[Floats, Labels]:
-    from sklearn.cluster import HDBSCAN
-    from sklearn.decomposition import PCA
-
-    few = min(50, *sample.shape)  # densities mean little in more dimensions
-    reduced = PCA(few, random_state=0).fit_transform(sample) if few < sample.shape[1] else sample
-    found = HDBSCAN(min_cluster_size=min(min_size, len(sample)), copy=True).fit_predict(reduced)
-    return sample, found.astype(np.int32)
-
-
-_METHODS: dict[str, Callable[[Floats, int | None, int], tuple[Floats, Labels]]] = {
-    "kmeans": _kmeans,
-    "hdbscan": _hdbscan,
-    "agglomerative": _agglomerative,
-}
-
-
-def _best_k(sample: Floats, labelled: Callable[[Floats, int], Labels]) -> int:
-    """The number of clusters with the best silhouette, the smallest of those equally good.
-
-    It is 1 if all rows are the same.
-    """
-    from sklearn.metrics import pairwise_distances, silhouette_score
-
-    few = sample[sample_places(len(sample), TRIED)]
-    distances = pairwise_distances(few)
-    np.fill_diagonal(distances, 0)  # of rounding, which the silhouette takes for an error
-    found = {k: labelled(few, k) for k in GRID if k < len(few)} if distances.any() else {}
-    scores = {
-        k: silhouette_score(distances, labels, metric="precomputed")
-        for k, labels in found.items()
-        if len(np.unique(labels)) < len(few)
-    }
-    return max(scores, key=lambda k: (round(scores[k], 6), -k), default=1)
 
 
 def _assign(
@@ -312,13 +271,14 @@ def _distances(features: TableReader, layer: str, labels: Labels, *, unit: bool)
 
 
 def _cluster(
-    keys: list[str], labels: Labels, distances: Floats, label: int, names: tuple[str, ...]
+    keys: list[str], label: int, mine: Places, words: tuple[str, ...], folder: str | None
 ) -> Cluster:
-    mine = central(labels, distances, label)
-    return Cluster(label, len(mine), tuple(keys[place] for place in mine[:CENTRAL]), names)
+    nearest = tuple(keys[place] for place in mine[:CENTRAL])
+    name = NOISE if label < 0 else words[0] if words else folder or nearest[0]
+    return Cluster(label, len(mine), nearest, name, words)
 
 
-def central(labels: Labels, distances: Floats, label: int) -> NDArray[np.int64]:
+def central(labels: Labels, distances: Floats, label: int) -> Places:
     """Places of a cluster's images, the nearest to its centre first."""
     mine = np.flatnonzero(labels == label)
     return mine[np.argsort(distances[mine], kind="stable")]
@@ -341,7 +301,7 @@ def agreement(keys: list[str], labels: Labels) -> Agreement | None:
     from sklearn import metrics
     from sklearn.metrics.cluster import contingency_matrix
 
-    folders = [key.rpartition("/")[0] for key in keys]
+    folders = [_folder(key) for key in keys]
     if len(set(folders)) < 2:
         return None
     purity = contingency_matrix(folders, labels, sparse=True).max(axis=0).sum() / len(labels)

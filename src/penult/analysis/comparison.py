@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from math import comb
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -47,7 +48,8 @@ class Comparison(Result):
         permutations: How often each test put them in another order.
         similarities: By measure, symmetric, 1 on the diagonal: (names, names).
         p: By measure, of the features having nothing in common; on the diagonal NaN.
-        dissimilarities: Of each name the sampled images', in the order of keys.
+        keys: The sampled images, sorted.
+        dissimilarities: Of each name, those of each two sampled images: (sampled, sampled).
     """
 
     names: tuple[str, ...]
@@ -58,6 +60,7 @@ class Comparison(Result):
     permutations: int
     similarities: dict[Measure, Matrix]
     p: dict[Measure, Matrix]
+    keys: tuple[str, ...]
     dissimilarities: tuple[NDArray[np.float32], ...]
 
     def _summary(self) -> str:
@@ -86,6 +89,17 @@ class Comparison(Result):
             f"p at most {largest:.2g}{corrected}: tests of {self.tested} images, "
             f"{self.permutations} permutations each",
         )
+
+    def png(self, out: str | Path) -> Path:
+        """Draw the dissimilarities of each two images, in bands by folder; returns the path.
+
+        Raises:
+            UsageError: The file doesn't end in `.png`.
+            StoreError: It can't be written.
+        """
+        from penult.analysis.charts import dissimilarity_chart
+
+        return dissimilarity_chart(self.names, self.dissimilarities, self.keys, out)
 
     def rows(self) -> list[dict[str, Any]]:
         """One row a measure and pair, by `COLUMNS`."""
@@ -166,6 +180,7 @@ def compare(
         permutations=permutations,
         similarities=similarities,
         p=p,
+        keys=tuple(common.keys[place] for place in chosen),
         dissimilarities=tuple(similarity.dissimilarity(x).astype(np.float32) for x in vectors),
     )
 

@@ -17,7 +17,7 @@ def needed(what: str) -> Iterator[None]:
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """NumPy's products in one thread, if threadpoolctl is installed.
+    """Products of NumPy and loops of scikit-learn in one thread, if threadpoolctl is installed.
 
     Of small ones a second thread saves little, and makes them many times slower where its core is
     busy.
@@ -29,3 +29,10 @@ def one_thread() -> Iterator[None]:
     else:
         with threadpool_limits(1):
             yield
+
+
+def take_one_thread() -> None:
+    """Let this thread's loops of scikit-learn take no other, within `one_thread` of its caller."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(1, user_api="openmp")  # which OpenMP holds for each thread apart

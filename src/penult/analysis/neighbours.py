@@ -17,6 +17,8 @@ from penult.errors import UsageError
 from penult.extraction.wordlists import Templates
 from penult.store import Table, TableReader, TableWriter, open_table
 from penult.util.checks import require_at_least, require_one_of
+from penult.util.notebook import shown
+from penult.util.progress import Stages, Steps
 from penult.util.text import quoted
 
 Metric = Literal["cosine", "l2", "dot"]
@@ -24,6 +26,7 @@ Metric = Literal["cosine", "l2", "dot"]
 EXACT_BELOW = 100_000  # rows that are compared one by one, index or not
 SAMPLE = 100  # rows by which an index is measured
 RECALL_AT = 10  # recall@10
+STAGES = 3  # of making an index: build it, find what is near without it, and by it
 
 
 class Match(NamedTuple):
@@ -168,7 +171,13 @@ def by_index(
     return [Match(key, _SCORES[metric](distance)) for key, distance in matches]
 
 
-def index(table: Table, *, layer: str | None = None, metric: Metric = "cosine") -> IndexReport:
+def index(
+    table: Table,
+    *,
+    layer: str | None = None,
+    metric: Metric = "cosine",
+    progress: Steps | None = None,
+) -> IndexReport:
     """Make an index, in the place of an older one, and measure it.
 
     Searches by it are approximate. It is kept with the table, in a commit as durable as those of
@@ -179,6 +188,7 @@ def index(table: Table, *, layer: str | None = None, metric: Metric = "cosine") 
             index when it is opened again.
         layer: The layer to index, by default the first.
         metric: What searches by it measure.
+        progress: Called with the steps done and their number.
 
     Raises:
         UsageError: The table is so small that searches are exact without one.
@@ -192,30 +202,35 @@ def index(table: Table, *, layer: str | None = None, metric: Metric = "cosine") 
             "compares all of them and needs no index"
         )
     layer = features.layer(layer)
+    stages = Stages(shown(progress), STAGES)
     start = perf_counter()
     with TableWriter.open(features.path) as writer:
         writer.index(layer, metric)
     built = perf_counter() - start
+    stages.advance()
     features = open_table(features.path)
-    recall, seconds = _measure(features, layer, metric)
+    recall, seconds = _measure(features, layer, metric, stages)
     return IndexReport(len(features), layer, metric, recall, seconds, built)
 
 
-def _measure(features: TableReader, layer: str, metric: Metric) -> tuple[float, float]:
+def _measure(
+    features: TableReader, layer: str, metric: Metric, stages: Stages
+) -> tuple[float, float]:
     """Recall of the 10 nearest to each of a sample of rows, itself left out, and median seconds."""
     sample = np.sort(np.random.default_rng(0).choice(len(features), SAMPLE, replace=False))
     pieces = features.tables([], [layer], sample)
     vectors = np.concatenate([p.column(0).combine_chunks().flatten().to_numpy() for p in pieces])
     hits, seconds = 0, []
     queries = vectors.reshape(SAMPLE, -1)
-    for place, vector, true in zip(
-        sample, queries, _all_nearest(features, layer, queries, metric), strict=True
-    ):
+    nearest_of_all = _all_nearest(features, layer, queries, metric)
+    stages.advance()
+    for place, vector, true in zip(sample, queries, nearest_of_all, strict=True):
         start = perf_counter()
         found = [match.key for match in by_index(features, layer, vector, RECALL_AT + 1, metric)]
         seconds.append(perf_counter() - start)
         nearest = [features.keys[i] for i in true]
         hits += len(_others(found, features.keys[place]) & _others(nearest, features.keys[place]))
+    stages.finish()
     return hits / (SAMPLE * RECALL_AT), float(np.median(seconds))
 
 

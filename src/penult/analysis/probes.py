@@ -130,6 +130,17 @@ class ProbeReport(Result):
             f"{len(self.results)} by its accuracy, which flatters it (BBC-CV)",
         )
 
+    def png(self, out: str | Path) -> Path:
+        """Draw the accuracies and the confusions of the best; returns the path.
+
+        Raises:
+            UsageError: The file doesn't end in `.png`.
+            StoreError: It can't be written.
+        """
+        from penult.analysis.charts import probe_chart
+
+        return probe_chart(self, out)
+
     def by_class(self, result: Probed) -> list[dict[str, Any]]:
         """Each class's images, recall and precision; a class never predicted has no precision."""
         right, given = result.confusion.diagonal(), result.confusion.sum(axis=0)

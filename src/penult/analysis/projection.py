@@ -145,6 +145,7 @@ def _laid_out(vectors: Floats, progress: Steps) -> Floats:
     """Places by t-SNE, which begins with the first two principal components."""
     from openTSNE import TSNE
 
+    progress(0, sum(STEPS))
     model = TSNE(
         perplexity=min(PERPLEXITY, (len(vectors) - 1) / 3),  # it looks at three times as many
         neighbors="exact",  # of 50 values as fast as the approximate ones, and the same each time

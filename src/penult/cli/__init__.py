@@ -7,6 +7,8 @@ import warnings
 from io import TextIOWrapper
 from typing import NoReturn
 
+import typer
+
 from penult.cli import (  # noqa: F401 -- they add their commands
     analysis,
     groups,
@@ -17,11 +19,11 @@ from penult.cli import (  # noqa: F401 -- they add their commands
     view,
     weights,
 )
-from penult.cli.commands import REFUSED, app
+from penult.cli.commands import INTERRUPTED, REFUSED, app
 from penult.cli.panels import arrange
-from penult.cli.show import say
-from penult.errors import PenultError
-from penult.util.machine import one_heap
+from penult.cli.voice import Anywhere, complain, complain_of_stop, is_json, say, speak
+from penult.errors import PenultError, UsageError
+from penult.util.machine import one_heap, set_threads
 from penult.util.refusals import PANIC, refusal
 
 __all__ = ["app", "main"]
@@ -44,10 +46,15 @@ def main() -> NoReturn:
 
 
 def _run() -> int:
-    debug = "--debug" in sys.argv  # anywhere: it is added to a command line that has failed
+    debug = "--debug" in sys.argv
+    speak(quiet=False, as_json="--json" in sys.argv)
     try:
         streams.require_files()
-        code = _exit_code([argument for argument in sys.argv[1:] if argument != "--debug"])
+        taken = Anywhere.take(sys.argv[1:])
+        speak(quiet=taken.quiet, as_json="--json" in taken.rest)
+        if taken.threads is not None:
+            set_threads(taken.threads)
+        code = _exit_code(taken.rest)
         sys.stdout.flush()
     except BrokenPipeError:  # whoever read the output has seen enough
         return 0
@@ -57,17 +64,34 @@ def _run() -> int:
         if debug:
             sys.excepthook(type(error), error, error.__traceback__)
         else:
-            say(_words(error))
+            complain(type(error).__name__, _words(error), REFUSED)
         return REFUSED
+    if code >= INTERRUPTED:
+        complain_of_stop(code)
     return code
 
 
 def _exit_code(arguments: list[str]) -> int:
     try:
+        if is_json():
+            return _without_pictures(arguments)
         app(arguments)
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else 0
     return 0
+
+
+def _without_pictures(arguments: list[str]) -> int:
+    """As Typer runs a command, but without its frame around what is wrong with the options."""
+    try:
+        return app(arguments, standalone_mode=False) or 0
+    except typer.Abort:
+        return INTERRUPTED
+    except Exception as error:
+        words = getattr(error, "format_message", None)  # of what Typer finds wrong
+        if words is None:
+            raise
+        raise UsageError(words()) from error
 
 
 def _words(error: BaseException) -> str:

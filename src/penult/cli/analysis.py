@@ -113,7 +113,9 @@ def index(
 
     Example: penult index photos.lance
     """
-    show.indexed(table, penult.index(table, layer=layer, metric=metric), as_json=as_json)
+    with StepProgress() as bar:
+        report = penult.index(table, layer=layer, metric=metric, progress=bar.show)
+    show.indexed(table, report, as_json=as_json)
 
 
 @app.command()

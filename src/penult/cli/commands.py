@@ -88,10 +88,18 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def penult_command(
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show where an error comes from.")] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Print results and errors only: no notes, no bars.")
+    ] = False,
+    threads: Annotated[
+        int | None, typer.Option(help="Cores to take; by default all that there are.")
+    ] = None,
 ) -> None:
     """Turn images into features with pretrained networks.
 
     Start with: penult extract photos/
+
+    --debug, --quiet and --threads may stand anywhere on a line.
     """
     if version:
         typer.echo(penult.__version__)
@@ -156,8 +164,8 @@ def extract(
             )
         except KeyboardInterrupt as stop:
             progress.stop()
-            show.interrupted(progress.counts)
             code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+            show.interrupted(progress.counts, code)
             raise typer.Exit(code) from None
     show.recovered(features)
     show.extracted(features, progress.counts, as_json=as_json)
@@ -228,7 +236,7 @@ def models(
     pattern: Annotated[str, typer.Argument(help="Shell-style pattern, such as '*lite*'.")] = "*",
     as_json: AsJson = False,
 ) -> None:
-    """List the networks; weights come from a package (pip) or from your own file (-w).
+    """List the networks; weights are installed, or come from where the list says.
 
     Then torchvision's weights, and short names for repositories of the Hugging Face hub; any other
     repository goes by its own name, such as timm/resnet50.a1_in1k.
@@ -238,7 +246,7 @@ def models(
     from penult.nets import describe as describe_network  # which needn't know files, so no engine
 
     described = [describe_network(spec.name) for spec in penult.models(pattern)]
-    others = [each for each in _of_libraries() if fnmatchcase(each["network"], pattern)]
+    others = list(_of_libraries(pattern))
     show_networks.models(described, others, as_json=as_json)
 
 
@@ -300,11 +308,14 @@ def export(
     show.say(f"{out}: {len(features)} images" + (f"; open it by: {words}" if words else ""))
 
 
-def _of_libraries() -> Iterator[dict[str, Any]]:
+def _of_libraries(pattern: str) -> Iterator[dict[str, Any]]:
     from penult.hub import SHORT
+    from penult.model.installed import is_installed
     from penult.nets import torchvision
 
     for each in torchvision.published():
+        if not fnmatchcase(each.name, pattern):
+            continue
         yield {
             "network": each.name,
             "size": each.size,
@@ -313,9 +324,11 @@ def _of_libraries() -> Iterator[dict[str, Any]]:
             "megabytes": each.megabytes,
             "licence": each.licence,
             "weights": each.weights.url,
+            "installed": is_installed(each.name, each.weights),
         }
     for short, name in SHORT.items():
-        yield {"network": short, "weights": name}
+        if fnmatchcase(short, pattern):
+            yield {"network": short, "weights": name, "installed": is_installed(short, name)}
 
 
 def fetched(model: str | None, weights: "str | Path | None") -> None:

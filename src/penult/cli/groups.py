@@ -57,7 +57,7 @@ def cluster(
     html: OutSheet = None,
     as_json: AsJson = False,
 ) -> None:
-    """Find groups of images that are alike, and store their numbers with the table.
+    """Find groups of images that are alike, and store their numbers and names with the table.
 
     Example: penult cluster photos.lance -k 8
     """
@@ -65,23 +65,24 @@ def cluster(
 
     require(out, html)
     features = opened(table)
-    clusters = features.cluster(
-        number(k),
-        method=method,
-        metric=metric,
-        min_size=min_size,
-        layer=layer,
-        store=store,
-        column=column,
-        name=name,
-        template=template or "photo",
-        weights=weights,
-    )
+    with StepProgress() as bar:
+        clusters = features.cluster(
+            number(k),
+            method=method,
+            metric=metric,
+            min_size=min_size,
+            layer=layer,
+            store=store,
+            column=column,
+            name=name,
+            template=template or "photo",
+            weights=weights,
+            progress=bar.show,
+        )
     _show(table, clusters, as_json=as_json)
     if store:
         labels = column or COLUMN
-        names = f", names in {labels}_name" if name else ""
-        say(f"{table}: labels stored in column {labels}, -1 for noise{names}")
+        say(f"{table}: stored in columns {labels}, -1 for noise, and {labels}_name")
     if out:
         rows = zip(
             clusters.keys, clusters.labels.tolist(), clusters.distances.tolist(), strict=True
@@ -101,6 +102,7 @@ def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:
                 "clusters": [
                     {
                         "cluster": each.label,
+                        "name": each.name,
                         "size": each.size,
                         "central": each.central,
                         "names": each.names,
@@ -113,9 +115,11 @@ def _show(table: Path, clusters: "Clusters", *, as_json: bool) -> None:
         )
         return
     for each in clusters.clusters:
-        number = "noise" if each.label < 0 else each.label
-        names = f"{', '.join(each.names)}: " if each.names else ""
-        print(f"{number:>5}  {each.size:>9,}  {printable(names + ', '.join(each.central[:SHOWN]))}")
+        number = each.name if each.label < 0 else each.label
+        central = ", ".join(each.central[:SHOWN])
+        named = each.label >= 0 and each.name != each.central[0]
+        names = f"{', '.join(each.names or (each.name,))}: " if named else ""
+        print(f"{number:>5}  {each.size:>9,}  {printable(names + central)}")
     groups = sum(each.label >= 0 for each in clusters.clusters)
     quality = "" if clusters.silhouette is None else f", silhouette {clusters.silhouette:.3f}"
     say(f"{table}: {len(clusters.keys):,} images, {groups} clusters{quality}")

@@ -55,12 +55,12 @@ def probe(
 
     Example: penult probe photos.lance --labels labels.csv --png probe.png
     """
-    from penult.analysis import charts, probe_file, probes
+    from penult.analysis import drawing, probe_file, probes
     from penult.viewer import reports
 
     require(out, html)
     if png:
-        charts.require_png(png)
+        drawing.require_png(png)
     if save:
         probe_file.require_suffix(save)
     layers = layer or ()
@@ -72,7 +72,7 @@ def probe(
     if save:
         say(f"{save}: the best linear probe, fitted to all {len(report.keys)} images")
     if png:
-        say(f"{charts.probe_chart(report, png)}: written")
+        say(f"{report.png(png)}: written")
     if out:
         write_list(list(report.rows()), probes.COLUMNS, out)
     if html:
@@ -100,12 +100,12 @@ def compare(
 
     Example: penult compare lite0.lance inception.lance --png rdm.png
     """
-    from penult.analysis import charts, comparison
+    from penult.analysis import comparison, drawing
     from penult.viewer import reports
 
     require(out, html)
     if png:
-        charts.require_png(png)
+        drawing.require_png(png)
     with StepProgress() as bar:
         found = penult.compare(
             tables,
@@ -118,7 +118,7 @@ def compare(
         )
     _show_comparison(found, as_json=as_json)
     if png:
-        say(f"{charts.dissimilarity_chart(found, png)}: written")
+        say(f"{found.png(png)}: written")
     if out:
         write_list(found.rows(), comparison.COLUMNS, out)
     if html:

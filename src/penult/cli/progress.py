@@ -5,6 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from penult.cli.voice import is_quiet
 from penult.util.progress import Counts
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class _Bar:
         total: int | None,
         **texts: str,
     ) -> None:
-        if not sys.stderr.isatty():
+        if is_quiet() or not sys.stderr.isatty():
             return
         if not self._bar:
             from rich.console import Console
@@ -93,7 +94,7 @@ class DownloadProgress(_Bar):
 
 
 class StepProgress(_Bar):
-    """Steps done, time left."""
+    """Steps done, time taken: steps aren't alike. What turns shows that a long one goes on."""
 
     def show(self, done: int, total: int) -> None:
         """Draw the steps so far."""
@@ -131,6 +132,6 @@ def _byte_columns() -> list["ProgressColumn"]:
 
 
 def _step_columns() -> list["ProgressColumn"]:
-    from rich.progress import BarColumn, TaskProgressColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, SpinnerColumn, TaskProgressColumn, TimeElapsedColumn
 
-    return [BarColumn(), TaskProgressColumn(), TimeRemainingColumn()]
+    return [SpinnerColumn(), BarColumn(), TaskProgressColumn(), TimeElapsedColumn()]

@@ -1,14 +1,14 @@
 """What the commands print: data to standard output, messages to standard error."""
 
 import json
-import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from penult.cli.progress import sentence
+from penult.cli.voice import complain, is_json
+from penult.cli.voice import say as say  # noqa: PLC0414 -- the commands take it from here
 from penult.util.progress import Counts
 from penult.util.text import plural, printable
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rich.table import Table
+    from rich.text import Text
 
     from penult.analysis.near_duplicates import Duplicates
     from penult.analysis.neighbours import IndexReport, Match, Metric
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
 FAILURES_SHOWN = 5
 TEXTS = {"network", "layer", "variable", "dtype", "role", "weights", "paper"}  # columns
 HINT_SECONDS = 10  # of a run that is long enough for a hint
-
-
-def say(message: str) -> None:
-    """Print one line to standard error; where that can't be written to, nobody can be told."""
-    with suppress(OSError):
-        print(f"penult: {printable(message)}", file=sys.stderr)
 
 
 def recovered(features: "Features") -> None:
@@ -87,15 +82,19 @@ def profile(counts: Counts) -> None:
     parts = ", ".join(f"{name} {seconds / available:.0%}" for name, seconds in shares.items())
     clock = f"{timings.reading:.1f} s reading, {timings.writing:.1f} s writing"
     say(
-        f"{cores()} cores for {counts.seconds:.1f} s: {parts}; "
+        f"{plural(cores(), 'core')} for {counts.seconds:.1f} s: {parts}; "
         f"by the clock, {clock}, {timings.waiting:.1f} s waiting for features"
     )
 
 
-def interrupted(counts: Counts) -> None:
-    """Say what an interrupted run leaves."""
+def interrupted(counts: Counts, code: int) -> None:
+    """Say what an interrupted run leaves, and other programs that it was stopped."""
     done = f"; {sentence(counts)}, all saved" if counts.listed else ""
-    say(f"stopped{done}; run the same command again to continue")
+    message = f"stopped{done}; run the same command again to continue"
+    if is_json():
+        complain("Interrupted", message, code)
+    else:
+        say(message)
 
 
 def classified(result: "Classification", *, as_json: bool) -> None:
@@ -298,3 +297,28 @@ def print_table(table: "Table") -> None:
     if not console.is_terminal:
         console.width = 1000  # nothing is cut in a pipe
     console.print(table)
+
+
+def print_fitting(rows: "Sequence[Mapping[str, Text | str]]", spare: Sequence[str]) -> None:
+    """Print rows as a table that fits the terminal, without columns that can be spared if it must.
+
+    Args:
+        rows: The cells by heading, at least one row.
+        spare: The columns that may go, the first of them first.
+    """
+    from rich.console import Console
+    from rich.measure import Measurement
+
+    console, left_out = Console(), list[str]()
+    while True:
+        names = [name for name in rows[0] if name not in left_out]
+        table = columns(*names)
+        for row in rows:
+            table.add_row(*(row[name] for name in names))
+        width = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+        if not console.is_terminal or width <= console.width or len(left_out) == len(spare):
+            break
+        left_out.append(spare[len(left_out)])
+    print_table(table)
+    if left_out:
+        say(f"left out for want of room: {', '.join(left_out)} (a wider window, or --json)")

@@ -6,14 +6,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple
 from typing import TYPE_CHECKING, Any
 
-from penult.cli.show import columns, print_facts, print_json, print_table, say, shape_text
+from penult.cli.show import (
+    columns,
+    print_facts,
+    print_fitting,
+    print_json,
+    print_table,
+    say,
+    shape_text,
+)
 from penult.util.text import printable
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.text import Text
 
     from penult.model.description import OnnxDescription, Port
     from penult.model.inspection import Inspection
+    from penult.model.model import Model
     from penult.model.published import Download
     from penult.nets import Description
 
@@ -29,46 +40,55 @@ def models(
         print_json([*map(_facts, descriptions), *others])
         return
     if descriptions:
-        _table_of(descriptions)
+        _print_networks([_facts(each) for each in descriptions])
     if others:
-        table = columns("network", "input", "top-1", "top-5", "MB", "licence", "weights")
-        for each in others:
-            size, megabytes = each.get("size"), each.get("megabytes")
-            table.add_row(
-                each["network"],
-                f"{size}×{size}" if size else "–",
-                _known(each.get("top1"), "{} %"),
-                _known(each.get("top5"), "{} %"),
-                _known(megabytes, "{:.0f}"),
-                _known(each.get("licence"), "{}"),
-                each["weights"],
-            )
-        print_table(table)
+        _print_weights(others)
 
 
-def _table_of(descriptions: Sequence["Description"]) -> None:
-    table = columns(
-        "network", "input", "width", "params", "mult-adds", "top-1", "top-5", "images/s", "MB",
-        "weights", "paper",
-    )  # fmt: skip
-    for d in descriptions:
-        spec, facts = d.spec, _facts(d)
-        paper = spec.architecture.paper
-        size = facts["weights_bytes"]
-        table.add_row(
-            spec.name,
-            f"{spec.size}×{spec.size}",
-            str(facts["width"]),
-            f"{facts['parameters'] / 1e6:.1f} M",
-            f"{facts['multiply_adds'] / 1e6:.0f} M",
-            _known(spec.top1, "{} %"),
-            _known(spec.top5, "{} %"),
-            _known(facts["images_per_second"], "{:.3g}"),
-            _known(size and size / 1e6, "{:.0f}"),
-            _link(spec.weights.kind if spec.weights else "-w FILE", facts["weights"]),
-            _link(paper.rpartition("/")[2], paper),
-        )
-    print_table(table)
+def _print_networks(networks: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        {
+            "network": each["network"],
+            "input": shape_text(each["input"][:2]),
+            "width": str(each["width"]),
+            "params": f"{each['parameters'] / 1e6:.1f} M",
+            "mult-adds": f"{each['multiply_adds'] / 1e6:.0f} M",
+            "top-1": _known(each["top1"], "{} %"),
+            "top-5": _known(each["top5"], "{} %"),
+            "images/s": _known(each["images_per_second"], "{:.3g}"),
+            "MB": _known(each["weights_bytes"], "{:.0f}", 1e-6),
+            "weights": _where(each),
+            "paper": _link(each["paper"].rpartition("/")[2], each["paper"]),
+        }
+        for each in networks
+    ]
+    print_fitting(rows, ("paper", "top-5", "mult-adds", "input", "width", "MB", "images/s"))
+
+
+def _print_weights(weights: Sequence[Mapping[str, Any]]) -> None:
+    rows = [
+        {
+            "network": each["network"],
+            "input": shape_text((each["size"],) * 2) if "size" in each else "–",
+            "top-1": _known(each.get("top1"), "{} %"),
+            "top-5": _known(each.get("top5"), "{} %"),
+            "MB": _known(each.get("megabytes"), "{:.0f}"),
+            "licence": each.get("licence", "–"),
+            "weights": _where(each),
+        }
+        for each in weights
+    ]
+    print_fitting(rows, ("top-5", "licence", "input", "MB"))
+
+
+def _where(network: Mapping[str, Any]) -> "Text | str":
+    """That weights are installed, or where they come from; in a terminal a word for an address."""
+    where: str | None = network["weights"]
+    if network["installed"]:
+        return _link("installed", where if where and "://" in where else None)
+    if where is None:
+        return "-w FILE"
+    return _link("download", where) if "://" in where else where
 
 
 def description(d: "Description | OnnxDescription", *, as_json: bool) -> None:
@@ -82,7 +102,7 @@ def description(d: "Description | OnnxDescription", *, as_json: bool) -> None:
     if as_json:
         print_json(facts | {"layers": [asdict(layer) for layer in d.layers]})
         return
-    print_facts(facts)
+    print_facts(facts | {"installed": "yes" if facts["installed"] else "no"})
     table = columns("layer", "shape", "parameters", "multiply-adds")
     for layer in d.layers:
         mark = "  (default)" if layer.name == d.spec.architecture.embedding else ""
@@ -134,6 +154,18 @@ def downloaded(name: str, download: "Download") -> None:
     say(f"{name}: {download.path}, {download.digest} {checked}")
 
 
+def converted(model: "Model", out: "Path") -> None:
+    """Say what an ONNX file holds that was written, and what it takes."""
+    layers = ", ".join(f"{name} ({shape_text(shape)})" for name, shape in model.outputs.items())
+    beside = out.with_name(f"{out.name}.data")
+    files = f"{out} and {beside.name}" if beside.exists() else str(out)
+    side = model.network.size
+    say(
+        f"{files}: {model.network.name} of {model.network.path.name} up to {layers}; takes images "
+        f"of {side}×{side} pixels, made by '{model.preprocessing}'"
+    )
+
+
 def _describe_onnx(d: "OnnxDescription", *, as_json: bool) -> None:
     if as_json:
         print_json(_onnx_document(d))
@@ -172,6 +204,7 @@ def _print_layers(d: "OnnxDescription") -> None:
 
 
 def _facts(d: "Description") -> dict[str, Any]:
+    from penult.model.installed import is_installed
     from penult.nets.speed import images_per_second
 
     spec, weights, net = d.spec, d.spec.weights, d.spec.architecture
@@ -189,6 +222,7 @@ def _facts(d: "Description") -> dict[str, Any]:
         "classes": spec.classes or None,
         "weights": weights.where if weights else None,
         "weights_bytes": weights and weights.bytes,
+        "installed": is_installed(spec.name, weights),
         "licence": weights.licence if weights else None,
         "source": net.source,
         "paper": net.paper,
@@ -204,5 +238,5 @@ def _link(text: str, address: str | None) -> "Text | str":
     return Text(text, style=f"link {address}" if "://" in address else "")
 
 
-def _known(value: float | None, form: str) -> str:
-    return "–" if value is None else form.format(value)
+def _known(value: float | None, form: str, factor: float = 1) -> str:
+    return "–" if value is None else form.format(value * factor if factor != 1 else value)

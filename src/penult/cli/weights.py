@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import penult
-from penult.cli import show, show_networks
-from penult.cli.commands import AsJson, ModelName, app
+from penult.cli import show_networks
+from penult.cli.commands import AsJson, ModelName, app, fetched
 from penult.cli.options import takes_options
 from penult.cli.progress import DownloadProgress
+from penult.errors import UsageError
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     from penult.model.recipe import ModelOptions
@@ -53,8 +55,14 @@ def download(
 @app.command()
 @takes_options("layer", "pool", "size", "preprocess", "ema", "prefix")
 def convert(
-    weights: WeightsFile,
-    out: Annotated[Path, typer.Argument(help="ONNX file to write.", metavar="OUT.onnx")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Weights file, as its authors published it, unless -m names published weights; "
+            "then the ONNX file to write.",
+            metavar="[WEIGHTS] OUT.onnx",
+        ),
+    ],
     model: ModelName = None,
     *,
     options: "ModelOptions",
@@ -63,9 +71,18 @@ def convert(
 
     Weights of more than 2 GB go into OUT.onnx.data beside it.
 
-    Example: penult convert inception_v3.ckpt inception_v3.onnx -l AvgPool_1a -l Logits
+    Example: penult convert -m inception_v3 inception_v3.onnx -l AvgPool_1a -l Logits
     """
-    options["weights"] = weights
+    *weights, out = files
+    if len(weights) > 1:
+        raise UsageError(f"{len(files)} files: name the weights and the ONNX file to write")
+    if not weights and not model:
+        raise UsageError(
+            f"only {quoted(out)} is named: say whose weights to write there, by a file before it "
+            "or by a network's name (-m)"
+        )
+    options["weights"] = weights[0] if weights else None
+    fetched(model, options["weights"])
     network = penult.load_model(model, **options)
     network.write_onnx(out)
-    show.say(f"{out}: {network}")
+    show_networks.converted(network, out)

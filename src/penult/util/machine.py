@@ -13,20 +13,48 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from penult.util.checks import require_at_least
+
 WORKER = 512 << 20  # bytes: a decoder with a large photo and a call of the network, both at most
 
 _ARENA_MAX = -8  # of mallopt(3)
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
+_THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "LANCE_CPU_THREADS",
+    "RAYON_NUM_THREADS",
+)
+
+_most: int | None = None  # cores to take
+
+
+def set_threads(count: int) -> None:
+    """Let Penult take no more cores than so many, of all that this process may run on.
+
+    It holds for what begins afterwards, in all of this process; decoders are processes, of which
+    there are no more either. Of libraries that compute in threads of their own (BLAS, OpenMP,
+    Lance) it is told those that aren't loaded yet and whose variables aren't set.
+
+    Raises:
+        UsageError: It isn't at least 1.
+    """
+    global _most  # noqa: PLW0603 -- of this process
+    require_at_least(1, "threads", count)
+    _most = count
+    for name in _THREADS:
+        os.environ.setdefault(name, str(count))
 
 
 def cores() -> int:
-    """Count the cores that this process may run on, at least one."""
+    """Count the cores that this process may take, at least one."""
     if hasattr(os, "sched_getaffinity"):
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
-    return max(1, min([count, *map(math.ceil, _quotas())]))
+    return max(1, min([count, *map(math.ceil, _quotas()), *([_most] if _most else [])]))
 
 
 def memory() -> int:

@@ -12,6 +12,28 @@ def show_nothing(*counts: object) -> None:
     """Take the place of a function that shows progress."""
 
 
+class Stages:
+    """Counts the stages of a call for a function that shows progress.
+
+    Args:
+        show: The function.
+        total: How many stages there are, at most.
+    """
+
+    def __init__(self, show: Steps, total: int) -> None:
+        self._show, self._done, self._total = show, 0, total
+        show(0, total)
+
+    def advance(self) -> None:
+        """Tell that one more is done."""
+        self._done += 1
+        self._show(self._done, self._total)
+
+    def finish(self) -> None:
+        """Tell that all are."""
+        self._show(self._total, self._total)
+
+
 @dataclass(slots=True)
 class Timings:
     """Where the time of a run went, in seconds.

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from penult.analysis.charts import LIGHT, coloured
+from penult.analysis.drawing import LIGHT, coloured
 from penult.util.text import printable
 
 Values = NDArray[np.floating]

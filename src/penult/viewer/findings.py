@@ -130,8 +130,8 @@ def _cluster_section(
     text = (
         f"The {len(items)} most central of {len(members):,} images" if len(members) > most else ""
     )
-    named = f": {', '.join(cluster.names)}" if cluster.names else ""
-    return Section(_cluster_title(cluster.label) + named, items, text)
+    called = "" if cluster.label < 0 else f": {', '.join(cluster.names or (cluster.name,))}"
+    return Section(_cluster_title(cluster.label) + called, items, text)
 
 
 def _items(

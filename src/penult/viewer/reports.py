@@ -35,7 +35,7 @@ def of_comparison(comparison: "Comparison") -> list[Section]:
         >>> comparison = penult.compare(["lite0.lance", "inception.lance"])  # doctest: +SKIP
         >>> write_sheet("alike.html", "Alike?", of_comparison(comparison))  # doctest: +SKIP
     """
-    ends = ("alike", "unlike")
+    ends = ("0% alike", "unlike 100%")
     pictures = figures.matrices(comparison.names, [*map(shares, comparison.dissimilarities)], ends)
     text = (
         "The share of pairs that are as alike, by Pearson's correlation; "
