@@ -97,6 +97,10 @@ class TableReader:
         """What made the features: network, weights, pooling, preprocessing, versions."""
         return self._index.kind.notes | self._index.kind.provenance
 
+    def is_alike(self, other: "TableReader") -> bool:
+        """Whether the features of both were made alike."""
+        return not self._index.kind.differences(other._index.kind)
+
     @property
     def document(self) -> str:
         """Layers and provenance as JSON, as exports carry it."""
