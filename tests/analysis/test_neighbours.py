@@ -5,7 +5,7 @@ import pytest
 
 import penult
 from penult.analysis import neighbours, vectors
-from penult.errors import ImageError, StoreError, UsageError
+from penult.errors import ImageError, MissingKeyError, StoreError, UsageError
 from penult.store import TableWriter
 
 COMPASS = {"east": [2, 0], "north": [0, 1], "north_east": [1, 1], "west": [-1, 0], "zero": [0, 0]}
@@ -240,3 +240,53 @@ def test_an_index_is_on_the_disk_before_a_version_names_it(make_table, monkeypat
     assert names.index("index.idx") < next(
         i for i, name in enumerate(names) if name.endswith(".manifest")
     )
+
+
+def test_a_search_among_keys_finds_no_others(compass):
+    assert keys(compass.search("east", keys=["west", "north"])) == ["north", "west"]
+    assert keys(compass.search("east", keys=["west", "north"], where="width > 1600")) == ["west"]
+
+
+def test_keys_that_the_table_lacks_are_counted(compass):
+    with pytest.raises(MissingKeyError, match=r"lacks 2 of the 3 keys in keys, the first is 'up'"):
+        compass.search("east", keys=["north", "up", "down"])
+
+
+@pytest.mark.parametrize("held", [0, vectors.HELD_BYTES])
+@pytest.mark.parametrize("count", [5, 150])
+def test_the_nearest_of_some_rows_are_the_nearest_of_all_that_are_among_them(
+    make_table, monkeypatch, held, count
+):
+    monkeypatch.setattr(vectors, "HELD_BYTES", held)
+    random = np.random.default_rng(0)
+    features = make_table({f"{i:03}": random.standard_normal(3) for i in range(200)})
+    places = np.sort(random.choice(200, count, replace=False))
+    among = {features.keys[place] for place in places}
+    every = neighbours.nearest(features, "pool", np.ones(3, np.float32), 200)
+    some = neighbours.nearest(features, "pool", np.ones(3, np.float32), 10, places=places)
+    expected = [match for match in every if match.key in among][:10]
+    assert keys(some) == keys(expected)
+    assert [match.score for match in some] == pytest.approx([match.score for match in expected])
+
+
+def test_few_rows_are_read_alone(make_table, monkeypatch):
+    random = np.random.default_rng(0)
+    features = make_table({f"{i:03}": random.standard_normal(3) for i in range(200)})
+    monkeypatch.setattr(type(features), "numpy", None)
+    assert len(features.search("000", where="key < '010'")) == 9
+
+
+@pytest.mark.parametrize("count", [200, 40])
+def test_an_index_is_asked_for_more_where_some_rows_are_searched(indexed, monkeypatch, count):
+    features = penult.open(indexed[0].path)
+    monkeypatch.setattr(neighbours, "EXACT_BELOW", 30)
+    among = features.keys[:count]
+    exactly = [match for match in features.search("150", 300) if match.key in among][:5]
+    assert keys(features.search("150", 5, keys=among)) == keys(exactly)
+
+
+def test_where_an_index_finds_too_few_all_are_compared(indexed, monkeypatch):
+    features = penult.open(indexed[0].path)
+    monkeypatch.setattr(neighbours, "EXACT_BELOW", 30)
+    monkeypatch.setattr(neighbours, "MOST_AMONG", 1)
+    assert len(features.search("150", 5, keys=features.keys[:40])) == 5

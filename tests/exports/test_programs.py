@@ -169,16 +169,19 @@ def test_fiftyone_has_added_columns_where_they_have_values(annotated, tmp_path):
 def test_tensorboard_has_added_columns(annotated, tmp_path):
     out = annotated.export(tmp_path / "f", program="tensorboard")
     assert (out / "metadata.tsv").read_text().splitlines() == [
-        "key\twidth\theight\tcluster\tx\ty",
-        "0\t1\t1\t7\t0.5\t0.5",
-        "1\t1\t1\t-1\t-2.0\t-2.0",
-        "2\t1\t1\t\t\t",
+        "key\tpath\twidth\theight\tcluster\tx\ty",
+        "0\t/p/0\t1\t1\t7\t0.5\t0.5",
+        "1\t/p/1\t1\t1\t-1\t-2.0\t-2.0",
+        "2\t/p/2\t1\t1\t\t\t",
     ]
 
 
 def test_csv_has_added_columns(annotated, tmp_path):
     frame = pd.read_csv(annotated.export(tmp_path / "f.csv"))
-    assert [*frame.columns] == ["key", "a_0", "a_1", "cluster", "x", "y"]
+    assert [*frame.columns] == [
+        *("key", "a_0", "a_1", "path", "width", "height", "bytes", "mtime"),
+        *("cluster", "x", "y"),
+    ]
     assert frame["x"].tolist()[:2] == [0.5, -2]
 
 
@@ -204,7 +207,7 @@ def test_tensorboard_has_vectors_facts_and_a_sheet(table, tmp_path):
     vectors = np.loadtxt(out / "tensors.tsv", np.float32, delimiter="\t")
     assert np.array_equal(vectors, table.numpy())
     header, first, *_ = (out / "metadata.tsv").read_text().splitlines()
-    assert header == "key\twidth\theight"
+    assert header == "key\tpath\twidth\theight"
     assert first.startswith("castle_bavaria.jpg\t")
     with Image.open(out / "sprite.png") as sheet:
         assert sheet.size == (128, 128)

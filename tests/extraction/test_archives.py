@@ -94,7 +94,8 @@ def test_pictures_come_from_archives(kind, images, model, tmp_path):
     content = Content(features)
     try:
         for row in range(len(features)):
-            assert Image.open(io.BytesIO(content.thumbnail(row))).size == (240, 180)
+            picture = content.thumbnail(content.edition, row)
+            assert Image.open(io.BytesIO(picture)).size == (240, 180)
     finally:
         content.close()
     found = features.duplicates()

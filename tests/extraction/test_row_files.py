@@ -69,7 +69,7 @@ def test_the_viewer_shows_a_touched_file_but_no_changed_one(features):
     with closing(Content(features)) as content:
         for row, name in enumerate(NAMES):
             try:
-                content.thumbnail(row)
+                content.thumbnail(content.edition, row)
                 shown.append(name)
             except ImageError as error:
                 shown.append(error.code)

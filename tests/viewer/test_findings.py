@@ -61,7 +61,7 @@ def test_of_more_images_than_there_is_room_for_each_group_has_a_share(table):
         open_.append([Row(key, 1, 1, vectors={"pool": vector}) for key in keys])
     sections = of_table(open_table(table), 10)
     assert [(each.title, len(each.items), each.text) for each in sections] == [
-        ("many", 6, "6 of 300"), ("t.lance", 1, ""), ("x", 2, ""), ("x/y", 1, ""),
+        ("many", 6, "6 of 300, evenly spread"), ("t.lance", 1, ""), ("x", 2, ""), ("x/y", 1, ""),
     ]  # fmt: skip
     assert [item.key for item in sections[0].items] == keys[::50]
     assert [len(each.items) for each in of_table(open_table(table), 2)] == [1, 1, 1, 1]

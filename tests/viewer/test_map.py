@@ -7,7 +7,7 @@ import pytest
 
 from .conftest import KEYS, opened
 
-PICTURE = "#pictures img[src='/thumb/{}']"  # a row's picture
+PICTURE = "#pictures img[src='/1/thumb/{}']"  # a row's picture
 
 
 @pytest.fixture

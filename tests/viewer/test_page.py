@@ -224,9 +224,9 @@ def test_selected_keys_are_exported(page):
     page.keyboard.press("Control+a")
     assert page.locator("#selection b").inner_text() == "8 selected"
     with page.expect_download() as found:
-        page.get_by_role("button", name="Keys .txt").click()
+        page.get_by_role("button", name="Download keys").click()
     lines = found.value.path().read_text("utf-8").splitlines()
-    assert found.value.suggested_filename == "t-selected.txt"
+    assert found.value.suggested_filename == "t-selected.keys.txt"
     assert "b/plain.png" in lines
     assert len(lines) == 8
 
@@ -257,8 +257,7 @@ def test_when_filters_leave_nothing_of_a_search_it_is_said_so(photo_page):
     photo_page.keyboard.press("s")
     photo_page.wait_for_selector(".tile .score")
     photo_page.get_by_label("Filter by name").fill("nowhere")
-    text = "None of the 3 nearest images meets these filters."
-    assert photo_page.get_by_text(text).is_visible()
+    assert photo_page.get_by_text("No image meets these filters.").is_visible()
 
 
 def test_nearest_images_are_shown_in_the_grid(photo_page):

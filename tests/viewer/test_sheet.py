@@ -107,7 +107,15 @@ def test_what_is_beyond_the_limit_is_counted(sheet):
     texts = Elements(page).texts
     assert "b0" in texts
     assert not {"b1", "c"} & set(texts)
-    assert "4 images in 2 sections; 5 more are left out" in texts
+    assert "4 of 9 images in 2 sections; 5 are left out" in texts
+    assert "the first 1 of 3" in texts
+    assert str(made).endswith("s.html: 4 of 9 images, 4 of them without a picture; 5 are left out")
+
+
+def test_what_sections_leave_out_themselves_is_counted_too(sheet):
+    made, page = sheet(Section("a", [Item("a0", None)], "1 of 7, evenly spread", left_out=6))
+    assert made.left_out == 6
+    assert "1 of 7 images in 1 section; 6 are left out" in Elements(page).texts
 
 
 def test_other_suffixes_are_refused(tmp_path):

@@ -3,13 +3,13 @@
 import errno
 import os
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.errors import ImageError, SourceError
-from penult.images import from_key
 from penult.images.formats import format_of
+from penult.images.names import parts_below
 from penult.util.text import quoted
 
 COLUMNS = (
@@ -99,7 +99,7 @@ def _file(
         _require_image(_path(image))
     places: dict[Path, Path] = {}
     for _, image in dropped:
-        target = folder / _inside(image.key)
+        target = folder.joinpath(*parts_below(image.key))
         if target in places or os.path.lexists(target):
             raise SourceError(f"{quoted(target)} exists: nothing was done, name another folder")
         places[target] = _path(image)
@@ -162,9 +162,3 @@ def _path(image: Image) -> Path:
             "out of it; write a list (-o) instead"
         )
     return Path(image.file.path)
-
-
-def _inside(key: str) -> Path:
-    """A key as a path that can't lead out of a folder."""
-    parts = PurePosixPath(from_key(key)).parts
-    return Path(*(part for part in parts if part not in ("/", "//", "..")))

@@ -1,6 +1,7 @@
 """`search`: the images nearest to others, exactly or by an index; `index` makes one."""
 
 import heapq
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from penult.errors import UsageError
 from penult.extraction.wordlists import Templates
 from penult.store import Table, TableReader, TableWriter, open_table
 from penult.util.checks import require_at_least, require_one_of
+from penult.util.keys import Keys
 from penult.util.notebook import shown
 from penult.util.progress import Stages, Steps
 from penult.util.text import quoted
@@ -27,6 +29,8 @@ EXACT_BELOW = 100_000  # rows that are compared one by one, index or not
 SAMPLE = 100  # rows by which an index is measured
 RECALL_AT = 10  # recall@10
 STAGES = 3  # of making an index: build it, find what is near without it, and by it
+AMONG = 4  # times as many rows as would do, if those to search among were as near as any
+MOST_AMONG = 10_000  # rows that an index is asked for to find some among them
 
 
 class Match(NamedTuple):
@@ -62,7 +66,7 @@ class IndexReport:
     built: float
 
 
-def search(
+def search(  # noqa: PLR0913 -- each is an option of the command
     table: Table,
     queries: Queries = (),
     k: int = 10,
@@ -72,6 +76,7 @@ def search(
     not_text: Texts = (),
     template: Templates | None = None,
     where: str | None = None,
+    keys: Keys | None = None,
     metric: Metric = "cosine",
     layer: str | None = None,
     weights: str | Path | None = None,
@@ -93,16 +98,17 @@ def search(
         template: What stands around each text, with `{}` for it, as "a photo of {}"; of several
             the vectors are averaged; `imagenet` stands for OpenAI's 80, `simple` for 7 of them.
         where: A condition in SQL that they must meet, such as `width > 1000`.
+        keys: Those to search among; or a file with one a line, `-` for standard input.
         metric: `cosine`, `dot` or `l2`.
         layer: The layer to compare, by default the table's first.
         weights: Where the weights of the model are, if not where they were.
 
     Returns:
-        The nearest first. Compared are all rows, one by one, unless the table has an index for this
-        metric and at least 100,000 rows; then it may miss some.
+        The nearest first. Compared are all rows, or all of those to search among, one by one; of
+        100,000 and more an index for this metric, if the table has one, may miss some.
 
     Raises:
-        UsageError: An option, a text, or the condition can't be used.
+        UsageError: An option, a text, the condition or a key can't be used.
         NetworkError: There are texts, and the network that made the table has no text tower.
         ImageError, DownloadError: A query gives no pixels.
         StoreError: The table can't be read, or doesn't say what made it.
@@ -120,12 +126,48 @@ def search(
     unwanted = Sought(as_list(exclude), as_texts("not_text", not_text))
     reader = Reader(features, layer, weights)
     named = {reader.key(query) for query in (*wanted.images, *unwanted.images)}
-    indexed = is_indexed(features, layer, metric)
-    with preloading(features, layer, wanted=not indexed and bool(wanted.texts)):
+    places = features.chosen(where, keys)
+    whole = places is None and not is_indexed(features, layer, metric)
+    with preloading(features, layer, wanted=whole and bool(wanted.texts)):
         vector = reader.combine(wanted, unwanted, metric, template)
-    find = by_index if indexed else exactly
-    matches = find(features, layer, vector, k + len(named), metric, where)
+    matches = nearest(features, layer, vector, k + len(named), metric, places)
     return [match for match in matches if match.key not in named][:k]
+
+
+def nearest(
+    features: TableReader,
+    layer: str,
+    vector: Floats,
+    k: int,
+    metric: Metric = "cosine",
+    places: NDArray[np.int64] | None = None,
+) -> list[Match]:
+    """The rows nearest to a vector, of all or of those at some places, which are sorted."""
+    few = places is not None and len(places) < EXACT_BELOW
+    if is_indexed(features, layer, metric) and not few:
+        found = _by_index_among(features, layer, vector, k, metric, places)
+        if found is not None:
+            return found
+    return exactly(features, layer, vector, k, metric, places)
+
+
+def _by_index_among(
+    features: TableReader,
+    layer: str,
+    vector: Floats,
+    k: int,
+    metric: Metric,
+    places: NDArray[np.int64] | None,
+) -> list[Match] | None:
+    """Those of some places among what an index finds; None if they aren't enough."""
+    if places is None:
+        return by_index(features, layer, vector, k, metric)
+    more = min(MOST_AMONG, AMONG * k * len(features) // max(1, len(places)))
+    allowed = np.zeros(len(features), bool)
+    allowed[places] = True
+    matches = by_index(features, layer, vector, more, metric)
+    there = [match for match in matches if allowed[bisect_left(features.keys, match.key)]]
+    return there[:k] if len(there) >= min(k, len(places)) else None
 
 
 def is_indexed(features: TableReader, layer: str | None, metric: Metric) -> bool:
@@ -139,35 +181,25 @@ def exactly(
     vector: Floats,
     k: int,
     metric: Metric,
-    where: str | None = None,
+    places: NDArray[np.int64] | None = None,
 ) -> list[Match]:
-    """Compare all rows, or all that meet a condition."""
-    allowed = None if where is None else np.zeros(len(features), bool)
-    if allowed is not None and where is not None:
-        allowed[features.where(where)] = True
+    """Compare all rows, or all of those at some places."""
     best: list[tuple[float, int]] = []
-    for block in blocks(features, layer):
+    for block in blocks(features, layer, places):
         nearness = _NEARNESS[metric](block, vector)
-        if allowed is not None:
-            nearness[~allowed[block.start : block.start + len(nearness)]] = -np.inf
-        places = _largest(nearness, k)
         best = heapq.nlargest(
-            k, best + [(float(nearness[i]), -block.start - int(i)) for i in places]
+            k, best + [(float(nearness[i]), -block.start - int(i)) for i in _largest(nearness, k)]
         )
     sign = -1 if metric == "l2" else 1
-    return [Match(features.keys[-place], sign * near) for near, place in best if near > -np.inf]
+    rows = [(near, -place if places is None else places[-place]) for near, place in best]
+    return [Match(features.keys[row], sign * near) for near, row in rows]
 
 
 def by_index(
-    features: TableReader,
-    layer: str,
-    vector: Floats,
-    k: int,
-    metric: Metric,
-    where: str | None = None,
+    features: TableReader, layer: str, vector: Floats, k: int, metric: Metric
 ) -> list[Match]:
     """Look where an index says that the nearest rows are."""
-    matches = features.nearest(layer, vector, k, where)
+    matches = features.nearest(layer, vector, k)
     return [Match(key, _SCORES[metric](distance)) for key, distance in matches]
 
 

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from penult.analysis.vectors import Floats
-from penult.analysis.words import text_vectors
+from penult.analysis.words import text_vectors, towers
 from penult.errors import ImageError, UsageError
 from penult.extraction.wordlists import Templates
 from penult.images import ImageLike
@@ -151,6 +151,20 @@ class Reader:
             hint = f"; nor is it a key of {quoted(self._features.path)}{near}"
             hint += "; words are given as -t (text=)" if _is_like_words(query) else ""
         return ImageError(exc.code, f"{quoted(query)}: {exc.detail}{hint}")
+
+
+def inherit(features: TableReader, older: TableReader) -> bool:
+    """Let a newer version of a table have the networks that are loaded for an older one.
+
+    Returns:
+        Whether it may have them: the features of both were made alike.
+    """
+    alike = features.is_alike(older)
+    if alike and older in _models:
+        _models[features] = _models[older]
+    if alike and older in towers:
+        towers[features] = towers[older]
+    return alike
 
 
 def combine(wanted: Sequence[Floats], unwanted: Sequence[Floats], *, unit: bool) -> Floats:

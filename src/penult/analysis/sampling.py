@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from penult.analysis.vectors import rows
 from penult.store import Table, TableReader, open_table
 from penult.util.checks import require_at_least
+from penult.util.keys import Keys
 
 
 def sample(
@@ -14,6 +15,7 @@ def sample(
     *,
     diverse: bool = False,
     where: str | None = None,
+    keys: Keys | None = None,
     seed: int = 0,
     layer: str | None = None,
 ) -> list[str]:
@@ -26,6 +28,7 @@ def sample(
             again and again: any first part of the list is diverse too. Otherwise they are drawn at
             random, and listed by key.
         where: A condition in SQL that they must meet, such as `width > 1000`.
+        keys: Those to choose from; or a file with one a line, `-` for standard input.
         seed: Another number draws other images; it doesn't matter to a diverse sample.
         layer: The layer to compare, by default the table's first.
 
@@ -33,7 +36,7 @@ def sample(
         Keys.
 
     Raises:
-        UsageError: `n` isn't above 0, or the condition can't be used.
+        UsageError: `n` isn't above 0, or the condition or a key can't be used.
         StoreError: The table can't be read.
 
     Example:
@@ -43,7 +46,8 @@ def sample(
     require_at_least(1, "n", n)
     features = open_table(table)
     layer = features.layer(layer)
-    places = np.arange(len(features)) if where is None else features.where(where)
+    chosen_from = features.chosen(where, keys)
+    places = np.arange(len(features)) if chosen_from is None else chosen_from
     n = min(n, len(places))
     if diverse:
         chosen = _farthest(features, layer, places, n)

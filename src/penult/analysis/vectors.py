@@ -22,6 +22,7 @@ Scalar = TypeVar("Scalar", np.float32, np.uint8, np.int8)
 
 HELD_BYTES = 1 << 30  # a layer of up to so many stays in memory from one search to the next
 PIECE = 4096  # rows that are compared with many others in one product
+FEW = 4  # of a layer not in memory, one row in so many at most is read without the others
 
 
 class Block(NamedTuple):
@@ -37,26 +38,56 @@ class Block(NamedTuple):
             part = slice(at, at + count)
             yield Block(self.start + at, self.vectors[part], self.lengths[part])
 
+    def at(self, places: NDArray[np.int64]) -> "Iterator[Block]":
+        """The rows at some places, a piece at a time, each a copy."""
+        for start in range(0, len(places), PIECE):
+            part = places[start : start + PIECE]
+            yield Block(start, self.vectors[part], self.lengths[part])
+
 
 _held: "WeakKeyDictionary[TableReader, tuple[int, dict[str, Block]]]" = WeakKeyDictionary()
 
 
-def blocks(features: TableReader, layer: str) -> Iterator[Block]:
+def blocks(
+    features: TableReader, layer: str, places: NDArray[np.int64] | None = None
+) -> Iterator[Block]:
     """All vectors of a layer: in one block that is read once, or in many if it is large.
+
+    Args:
+        features: The table.
+        layer: The layer.
+        places: Those of some rows instead; a block's `start` is a place among them. A few are read
+            alone, unless all are in memory.
 
     Raises:
         StoreError: There are values among them that are no finite numbers.
     """
+    if places is not None and _are_few(features, layer, places):
+        yield from _read(features, layer, places)
+        return
     if _bytes(features, layer) > HELD_BYTES:
         yield from _read(features, layer)
         return
+    held = _held_layers(features)
+    if layer not in held:
+        held[layer] = _check(features, layer, _block(0, features.numpy(layer)))
+    yield from [held[layer]] if places is None else held[layer].at(places)
+
+
+def _held_layers(features: TableReader) -> dict[str, Block]:
+    """The layers of an open table that are in memory."""
     version, held = _held.get(features, (0, {}))
     if version != features.version:
         held = {}
         _held[features] = features.version, held
-    if layer not in held:
-        held[layer] = _check(features, layer, _block(0, features.numpy(layer)))
-    yield held[layer]
+    return held
+
+
+def _are_few(features: TableReader, layer: str, places: NDArray[np.int64]) -> bool:
+    """Whether to read these rows alone."""
+    if _bytes(features, layer) > HELD_BYTES:
+        return True
+    return layer not in _held_layers(features) and FEW * len(places) <= len(features)
 
 
 @contextmanager
@@ -142,9 +173,11 @@ def scratch(shape: tuple[int, ...], dtype: type[Scalar]) -> NDArray[Scalar]:
         return np.memmap(file, dtype, "w+", shape=shape)
 
 
-def _read(features: TableReader, layer: str) -> Iterator[Block]:
+def _read(
+    features: TableReader, layer: str, places: NDArray[np.int64] | None = None
+) -> Iterator[Block]:
     start = 0
-    for vectors in features.blocks(layer):
+    for vectors in features.blocks(layer, places):
         yield _check(features, layer, _block(start, vectors))
         start += len(vectors)
 

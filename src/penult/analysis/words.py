@@ -25,7 +25,8 @@ Texts: TypeAlias = str | Sequence[str]
 
 _MINUS = re.compile(r"(?:^|(?<=\s))[-\u2212](?=\S)")
 
-_towers: "WeakKeyDictionary[TableReader, tuple[object, TextModel]]" = WeakKeyDictionary()
+# those that are loaded, each with where its weights were said to be
+towers: "WeakKeyDictionary[TableReader, tuple[object, TextModel]]" = WeakKeyDictionary()
 
 
 def text_model(features: TableReader, layer: str, weights: str | Path | None = None) -> "TextModel":
@@ -51,10 +52,10 @@ def text_model(features: TableReader, layer: str, weights: str | Path | None = N
         raise UsageError(
             f"words are compared with layer {SHARED}, not {quoted(layer)}: name it (-l)"
         )
-    known, tower = _towers.get(features, (None, None))
+    known, tower = towers.get(features, (None, None))
     if tower is None or known != weights:
         tower = read_tower(features, weights)
-        _towers[features] = weights, tower
+        towers[features] = weights, tower
     return tower
 
 

@@ -8,7 +8,7 @@ import typer
 
 import penult
 from penult.cli import show
-from penult.cli.commands import AsJson, TablePath, Template, Weights, app, opened
+from penult.cli.commands import AsJson, Keys, TablePath, Template, Weights, Where, app, opened
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
 from penult.errors import UsageError
@@ -51,9 +51,8 @@ def search(
     ] = None,
     template: Template = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Images to find.")] = 10,
-    where: Annotated[
-        str | None, typer.Option(help="Condition in SQL that they meet, such as 'width > 1000'.")
-    ] = None,
+    where: Where = None,
+    keys: Keys = None,
     metric: MetricName = "cosine",
     layer: Layer = None,
     weights: Weights = None,
@@ -76,6 +75,7 @@ def search(
         not_text=not_text or (),
         template=template or None,
         where=where,
+        keys=keys,
         metric=metric,
         layer=layer,
         weights=weights,

@@ -13,6 +13,7 @@ from penult.cli.options import DECLARED, takes_options
 from penult.cli.progress import DownloadProgress, Progress
 from penult.errors import UsageError
 from penult.util.signals import Terminated, raise_on_sigterm
+from penult.util.text import plural
 
 if TYPE_CHECKING:
     from penult.model.recipe import ModelOptions
@@ -54,6 +55,15 @@ Key = Annotated[
 ]
 Keep = Annotated[
     str | None, typer.Option(metavar="NAME,…", help="Columns of tables that come along: labels.")
+]
+Keys = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", help="Only images whose keys are in a list, one a line; - is stdin."
+    ),
+]
+Where = Annotated[
+    str | None, typer.Option(help="Condition in SQL that they meet, such as 'width > 1000'.")
 ]
 Shard = Annotated[
     str | None,
@@ -120,6 +130,7 @@ def extract(
     column: Column = None,
     key: Key = None,
     keep: Keep = None,
+    keys: Keys = None,
     shard: Shard = None,
     retry_failed: Annotated[
         bool,
@@ -155,6 +166,7 @@ def extract(
                 column=column,
                 key=key,
                 keep=keep.split(",") if keep else (),
+                keys=keys,
                 shard=shard,
                 retry_failed=retry_failed,
                 checksum=checksum,
@@ -295,17 +307,20 @@ def export(
         Literal["atlas", "spotlight", "fiftyone", "tensorboard", "faiss", "usearch"] | None,
         typer.Option(help="Program that is to open it."),
     ] = None,
+    where: Where = None,
+    keys: Keys = None,
 ) -> None:
     """Write a table's features for other tools; failed images are left out.
 
     Example: penult export photos.lance map.parquet --program atlas
     """
-    from penult.exports.export import opening
+    from penult.exports.export import chosen, opening
 
-    features = opened(table)
+    features = chosen(opened(table), where, keys)
     features.export(out, layer=layer, program=program)
     words = opening(features, out, layer, program)
-    show.say(f"{out}: {len(features)} images" + (f"; open it by: {words}" if words else ""))
+    images = plural(len(features), "image")
+    show.say(f"{out}: {images}" + (f"; open it by: {words}" if words else ""))
 
 
 def _of_libraries(pattern: str) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from penult.cli.analysis import Layer
-from penult.cli.commands import AsJson, TablePath, Template, Weights, app, opened
+from penult.cli.commands import AsJson, Keys, TablePath, Template, Weights, Where, app, opened
 from penult.cli.options import number
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
@@ -166,9 +166,8 @@ def sample(
     diverse: Annotated[
         bool, typer.Option("--diverse", help="As unlike each other as possible.")
     ] = False,
-    where: Annotated[
-        str | None, typer.Option(help="Condition in SQL that they meet, such as 'width > 1000'.")
-    ] = None,
+    where: Where = None,
+    keys: Keys = None,
     seed: Annotated[int, typer.Option(min=0, help="Another one draws other images.")] = 0,
     layer: Layer = None,
     out: OutList = None,
@@ -181,18 +180,18 @@ def sample(
     """
     require(out, html)
     features = opened(table)
-    keys = features.sample(n, diverse=diverse, where=where, seed=seed, layer=layer)
+    chosen = features.sample(n, diverse=diverse, where=where, keys=keys, seed=seed, layer=layer)
     if as_json:
-        print_json(keys)
+        print_json(chosen)
     else:
-        for key in keys:
+        for key in chosen:
             print(printable(key))
     if out:
-        _write([(key,) for key in keys], ("key",), out)
+        _write([(key,) for key in chosen], ("key",), out)
     if html:
         from penult.viewer.findings import of_sample
 
-        write_sheet(html, f"Sample of {table.name}", of_sample(features, keys))
+        write_sheet(html, f"Sample of {table.name}", of_sample(features, chosen))
 
 
 @app.command()

@@ -23,6 +23,12 @@ def view(
     ] = False,
     layer: Layer = None,
     weights: Weights = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder below which selected images may be copied to folders that aren't empty."
+        ),
+    ] = None,
     html: Annotated[
         Path | None,
         typer.Option("--html", help="Serve nothing: write a page of the pictures, one .html file."),
@@ -41,7 +47,7 @@ def view(
 
         write_sheet(html, features.path.name, of_table(features))
         return
-    viewer = features.view(port=port, layer=layer, weights=weights, browser=browser)
+    viewer = features.view(port=port, layer=layer, weights=weights, root=root, browser=browser)
     with suppress(KeyboardInterrupt):  # as soon as the address is there to be read
         show.served(viewer.url)
         viewer.wait()

@@ -4,16 +4,20 @@ import os
 import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 from penult.errors import UsageError
 from penult.exports import folders, formats, indexes, rows
 from penult.store import Table, TableReader, open_table
 from penult.store.messages import wrap_errors
 from penult.store.versions import versions
+from penult.util.keys import Keys
 from penult.util.text import quoted
 
 ProgramName = Literal["atlas", "spotlight", "fiftyone", "tensorboard", "faiss", "usearch"]
+
+
+Reader = TypeVar("Reader", bound=TableReader)
 
 
 class Writer(NamedTuple):
@@ -40,6 +44,8 @@ def export(
     layer: str | None = None,
     *,
     program: ProgramName | None = None,
+    where: str | None = None,
+    keys: Keys | None = None,
 ) -> Path:
     """Write features to a file, or for a program to the file or folder that it opens.
 
@@ -53,12 +59,15 @@ def export(
             one layer the only one.
         program: `atlas` and `spotlight` want a `.parquet`, `faiss` a `.faiss` and `usearch` a
             `.usearch`; `fiftyone` and `tensorboard` a folder.
+        where: A condition in SQL that rows must meet, such as `width > 1000`.
+        keys: Those to write; or a file with one a line, `-` for standard input.
 
     Returns:
         The file or folder.
 
     Raises:
-        UsageError: The suffix is unknown or not the program's, or a layer has to be chosen.
+        UsageError: The suffix is unknown or not the program's, a layer has to be chosen, or the
+            condition or a key can't be used.
         StoreError: There's no such layer, or the file can't be written.
         MissingExtraError: The format's package isn't installed.
 
@@ -66,7 +75,7 @@ def export(
         >>> import penult
         >>> penult.export("photos.lance", "map.parquet", program="atlas")  # doctest: +SKIP
     """
-    features, path = open_table(table), Path(out)
+    features, path = chosen(open_table(table), where, keys), Path(out)
     writer = _writer(path, program)
     layers = _layers(features, layer, writer, program or path.suffix.lower())
     for name in features.columns:
@@ -77,6 +86,12 @@ def export(
     with wrap_errors(f"can't write {quoted(path)}"):
         writer.write(features, layers, path)
     return path
+
+
+def chosen(features: Reader, where: str | None, keys: Keys | None) -> Reader:
+    """The table with the rows to export alone; errors as of `export`."""
+    places = features.chosen(where, keys)
+    return features if places is None else features.subset(places)
 
 
 def opening(features: TableReader, out: Path, layer: str | None, program: str | None) -> str | None:

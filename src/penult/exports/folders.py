@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from penult.errors import ImageError, StoreError
+from penult.exports import facts
 from penult.exports.formats import npy
 from penult.exports.rows import require_file
 from penult.extraction.row_files import COLUMNS, row_files, same_images
@@ -60,13 +61,14 @@ def tensorboard(features: TableReader, layers: Sequence[str], out: Path) -> None
     with replacing(out / "tensors.tsv") as temporary, temporary.open("wb") as file:
         for block in features.blocks(layer):
             np.savetxt(file, block.reshape(len(block), -1), "%.9g", "\t")
-    columns = ["key", "width", "height", *features.columns]
+    columns = ["key", "path", "width", "height", *features.columns]
     with (
         replacing(out / "metadata.tsv") as temporary,
         temporary.open("w", encoding="utf-8") as text,
     ):
         text.write("\t".join(columns) + "\n")
         for row in _rows(features, columns):
+            row["path"] = facts.shown(row["path"])
             cells = ("" if row[name] is None else str(row[name]) for name in columns)
             text.write("\t".join(cell.translate(_IN_A_CELL) for cell in cells) + "\n")
     side = _sheet(features, out / "sprite.png")
@@ -110,13 +112,13 @@ def _sample(features: TableReader, row: dict[str, Any], names: list[str]) -> dic
         raise StoreError(f"{place} doesn't say where its images are: extract them again")
     require_file(row["path"])
     size = {"width": row["width"], "height": row["height"], "size_bytes": row["bytes"]}
-    facts = {name: row[name] for name in names if row[name] is not None}
+    known = {name: row[name] for name in names if row[name] is not None}
     return {
         "filepath": from_key(row["path"]),
         "tags": [],
         "metadata": {"_cls": "ImageMetadata", **size},
         "key": row["key"],
-        **facts,
+        **known,
     }
 
 

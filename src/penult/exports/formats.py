@@ -6,26 +6,32 @@ its final name, synced and renamed, so that an existing one is replaced whole or
 
 import json
 import pickle
-import re
 import zipfile
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 
 from penult.errors import MissingExtraError
+from penult.exports import facts
 from penult.store import TableReader
 from penult.util.files import replacing
+from penult.util.keys import as_line
 
-_LINE_BREAKS = re.compile("[\\\\\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
+TEXTS = 4096  # that are written at a time
 
 
 def npz(features: TableReader, layers: Sequence[str], out: Path) -> None:
-    """NumPy's archive: `keys` as text, and an array a layer; no pickles inside."""
+    """NumPy's archive: `keys` and `path` as text, columns, an array a layer; no pickles inside."""
     with replacing(out) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-        with archive.open("keys.npy", "w", force_zip64=True) as member:
-            np.lib.format.write_array(member, np.array(features.keys, np.str_), allow_pickle=False)
+        for name, values in chain([("keys", features.keys)], facts.arrays(features)):
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                if isinstance(values, list):
+                    _write_texts(member, values)
+                else:
+                    np.lib.format.write_array(member, values, allow_pickle=False)
         for layer in layers:
             with archive.open(f"{layer}.npy", "w", force_zip64=True) as member:
                 _write_matrix(member, features, layer)
@@ -42,32 +48,24 @@ def npy(features: TableReader, layers: Sequence[str], out: Path) -> None:
 def parquet(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """A row an image, vectors as fixed-size lists; the schema's metadata has the provenance.
 
-    Columns that were added to the table come before the vectors.
+    Before the vectors come the image's path, size and time, and columns that were added.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    facts = {
-        "key": pa.string(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "bytes": pa.int64(),
-        "mtime": pa.timestamp("ns"),
-    }
     sizes = {name: int(np.prod(features.layers[name])) for name in layers}
     vectors = {name: pa.list_(pa.float32(), size) for name, size in sizes.items()}
-    added = {name: pa.type_for_alias(kind) for name, kind in features.columns.items()}
-    schema = pa.schema({**facts, **added, **vectors}, metadata={"penult": features.document})
+    schema = pa.schema(facts.types(features) | vectors, metadata={"penult": features.document})
     with (
         replacing(out) as temporary,
         pq.ParquetWriter(temporary, schema, use_dictionary=False) as writer,
     ):
-        for piece in features.tables([*facts, *added], layers):
+        for piece in facts.tables(features, layers):
             writer.write_table(pa.table(piece.columns, schema=schema))
 
 
 def csv(features: TableReader, layers: Sequence[str], out: Path) -> None:
-    """`key`, a column a value, with digits enough to get the same float32 back, and added columns.
+    """`key`, a column a value, with digits enough to get the same float32 back, and what is known.
 
     Quoted as RFC 4180 says, UTF-8. Keys stay as they are, so one that begins with `=` is a formula
     to a spreadsheet: changing it would break joins with the files' names.
@@ -77,14 +75,13 @@ def csv(features: TableReader, layers: Sequence[str], out: Path) -> None:
 
     (layer,) = layers
     size = int(np.prod(features.layers[layer]))
-    fields = {"key": pa.string()} | {f"{layer}_{i}": pa.float32() for i in range(size)}
-    added = {name: pa.type_for_alias(kind) for name, kind in features.columns.items()}
-    schema = pa.schema(fields | added)
+    values = {f"{layer}_{i}": pa.float32() for i in range(size)}
+    schema = pa.schema({"key": pa.string()} | values | facts.types(features))
     with replacing(out) as temporary, pa.csv.CSVWriter(temporary, schema) as writer:
-        for piece in features.tables(["key", *added], [layer]):
-            keys, *others, vectors = (column.combine_chunks() for column in piece.columns)
-            values = np.ascontiguousarray(vectors.flatten().to_numpy().reshape(-1, size).T)
-            writer.write_table(pa.table([keys, *values, *others], schema=schema))
+        for piece in facts.tables(features, [layer]):
+            keys, *known, vectors = (column.combine_chunks() for column in piece.columns)
+            columns = np.ascontiguousarray(vectors.flatten().to_numpy().reshape(-1, size).T)
+            writer.write_table(pa.table([keys, *columns, *known], schema=schema))
 
 
 def pkl(features: TableReader, layers: Sequence[str], out: Path) -> None:
@@ -96,7 +93,7 @@ def pkl(features: TableReader, layers: Sequence[str], out: Path) -> None:
 
 
 def h5(features: TableReader, layers: Sequence[str], out: Path) -> None:
-    """Datasets `keys` and one a layer, `/` in its name as `%2F`; attributes with the provenance.
+    """Datasets `keys`, `path`, columns, and one a layer, `/` in its name as `%2F`; provenance.
 
     Layers are often prefixes of each other (`block1`, `block1/unit_1`), which groups can't be.
     """
@@ -106,7 +103,11 @@ def h5(features: TableReader, layers: Sequence[str], out: Path) -> None:
         raise MissingExtraError("export to .h5", "hdf5") from None
     with replacing(out) as temporary, h5py.File(temporary, "w") as file:
         file.attrs["penult"] = features.document
-        file.create_dataset("keys", data=features.keys, dtype=h5py.string_dtype())
+        for name, values in chain([("keys", features.keys)], facts.arrays(features)):
+            if isinstance(values, list):
+                file.create_dataset(name, data=values, dtype=h5py.string_dtype())
+            else:
+                file.create_dataset(name, data=facts.seconds(values))
         for layer in layers:
             shape = (len(features), *features.layers[layer])
             dataset = file.create_dataset(layer.replace("/", "%2F"), shape, np.float32)
@@ -123,8 +124,17 @@ def write_keys(features: TableReader, out: Path) -> None:
     In a key, backslashes and whatever ends a line are written as in a Python string (`\n`).
     """
     with replacing(out.with_suffix(".keys.txt")) as temporary:
-        lines = (_LINE_BREAKS.sub(_escape, key) for key in features.keys)
-        temporary.write_text("".join(f"{line}\n" for line in lines), "utf-8", newline="\n")
+        lines = "".join(f"{as_line(key)}\n" for key in features.keys)
+        temporary.write_text(lines, "utf-8", newline="\n")
+
+
+def _write_texts(file: IO[bytes], texts: Sequence[str]) -> None:
+    """Write texts as `np.save` does an array of them, a part at a time in memory."""
+    kind = f"<U{max(map(len, texts), default=1) or 1}"
+    header = {"descr": kind, "fortran_order": False, "shape": (len(texts),)}
+    np.lib.format.write_array_header_1_0(file, header)
+    for start in range(0, len(texts), TEXTS):
+        file.write(np.array(texts[start : start + TEXTS], kind).tobytes())
 
 
 def _write_matrix(file: IO[bytes], features: TableReader, layer: str) -> None:
@@ -134,7 +144,3 @@ def _write_matrix(file: IO[bytes], features: TableReader, layer: str) -> None:
     np.lib.format.write_array_header_1_0(file, header)
     for block in features.blocks(layer):
         file.write(block.astype("<f4", copy=False).tobytes())
-
-
-def _escape(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode()

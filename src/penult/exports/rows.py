@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from penult.errors import ImageError, StoreError
+from penult.exports import facts
 from penult.exports.neighbours import neighbours
 from penult.extraction.row_files import row_files, same_images
-from penult.images import from_key
 from penult.images.names import within
 from penult.store import TableReader
 from penult.util.files import replacing
@@ -33,7 +33,7 @@ def has_neighbours(features: TableReader) -> bool:
 
 
 def atlas(features: TableReader, layers: Sequence[str], out: Path) -> None:
-    """Thumbnails as `image`, vectors, added columns (`x` and `y` are the map), and `neighbors`.
+    """Thumbnails as `image`, `path`, vectors, columns (`x` and `y` are the map), `neighbors`.
 
     Format: packages/docs/data-formats.md and tool.md of github.com/apple/embedding-atlas. An
     `image` is what Hugging Face's data sets call one, so others know it too; it is null where the
@@ -70,9 +70,11 @@ def spotlight(features: TableReader, layers: Sequence[str], out: Path) -> None:
     (layer,) = layers
 
     def more(piece: pa.Table, start: int) -> list[pa.Array]:
-        return [pa.array(_paths(piece), pa.string())]
+        for place in piece["path"].to_pylist():
+            require_file(place or "")
+        return []
 
-    _write(features, layer, out, pa.schema({"path": pa.string()}), more)
+    _write(features, layer, out, pa.schema([]), more)
 
 
 def _write(features: TableReader, layer: str, out: Path, fields: "pa.Schema", more: More) -> None:
@@ -80,32 +82,17 @@ def _write(features: TableReader, layer: str, out: Path, fields: "pa.Schema", mo
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    known = {
-        "key": pa.string(),
-        "width": pa.int32(),
-        "height": pa.int32(),
-        "bytes": pa.int64(),
-        "mtime": pa.timestamp("ns"),
-    }
-    known |= {name: pa.type_for_alias(kind) for name, kind in features.columns.items()}
+    known = facts.types(features)
     vector = pa.list_(pa.float32(), int(np.prod(features.layers[layer])))
     schema = pa.schema(
         [*pa.schema(known | {layer: vector}), *fields], metadata={"penult": features.document}
     )
     with replacing(out) as temporary, pq.ParquetWriter(temporary, schema) as writer:
         start = 0
-        for piece in features.tables(["path", "sha256", *known], [layer]):
-            columns = [*piece.columns[2:], *more(piece, start)]
+        for piece in features.tables(["sha256", *known], [layer]):
+            columns = [*facts.with_paths(piece).columns[1:], *more(piece, start)]
             writer.write_table(pa.table(columns, schema=schema))
             start += len(piece)
-
-
-def _paths(piece: "pa.Table") -> list[str]:
-    """Where the images are; empty, which is no file, if the table doesn't say."""
-    places = [place or "" for place in piece["path"].to_pylist()]
-    for place in places:
-        require_file(place)
-    return [from_key(place) for place in places]
 
 
 def require_file(place: str) -> None:

@@ -7,6 +7,7 @@ a container's name is one of `CONTAINERS`, so no file has to be looked at to tak
 import os
 import re
 import sys
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 PACKED = (".tar.gz", ".tgz", ".tar.zst", ".tzst", ".tar.bz2", ".tbz2")
@@ -15,6 +16,7 @@ ZIPS = (".zip",)
 TABLES = (".parquet", ".arrow", ".feather", ".lance")
 CONTAINERS = (*TARS, *ZIPS, *TABLES)
 
+_DIVIDERS = str.maketrans("\\:", "__") if os.name == "nt" else {}
 _IS_UTF8 = sys.getfilesystemencoding() == "utf-8"
 _ESCAPED = re.compile(r"\\(?:\\|(#)|u(dc[89a-f][0-9a-f]))")
 _WITHIN = re.compile(rf"({'|'.join(map(re.escape, CONTAINERS))})#", re.IGNORECASE)
@@ -70,6 +72,17 @@ def within(key: str) -> Within | None:
     """
     found = _WITHIN.search(key)
     return Within(key[: found.end() - 1], key[found.end() :]) if found else None
+
+
+def parts_below(key: str) -> tuple[str, ...]:
+    """A key as folders and a name that lead out of no folder; none if nothing is left of it.
+
+    >>> parts_below("/a/../b.jpg"), parts_below("..")
+    (('a', 'b.jpg'), ())
+    """
+    parts = PurePosixPath(from_key(key)).parts
+    safe = (part.translate(_DIVIDERS) for part in parts if part not in ("/", "//", ".."))
+    return tuple(part for part in safe if part)
 
 
 def is_container(path: str) -> bool:

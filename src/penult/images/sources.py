@@ -11,14 +11,13 @@ import math
 import os
 import re
 import stat
-import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cache
 from itertools import chain, product, takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 from penult.errors import SourceError, UsageError
 from penult.images.containers import (
@@ -32,10 +31,8 @@ from penult.images.containers import (
 from penult.images.items import ImageFile, Item, Source
 from penult.images.members import IMAGE_SUFFIXES
 from penult.images.names import CONTAINERS, as_key, from_key, is_container, reason, within
+from penult.util.lists import names_in
 from penult.util.text import quoted
-
-if TYPE_CHECKING:
-    from io import BufferedReader
 
 MAX_SERIES = 1_000_000  # files that a range of numbers may name
 _MAGIC = frozenset("*?[")
@@ -48,7 +45,6 @@ _SIGNATURES = {  # of files of many images, at a place
     "zstd": (0, b"\x28\xb5\x2f\xfd"),
     "Parquet": (0, b"PAR1"),
 }
-_LIST_START = 1 << 16  # bytes of a list by which its encoding is told
 _ALL_BELOW = ("**", "*")
 
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -332,26 +328,5 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
 
 
 def _paths(source: str) -> Iterator[str]:
-    """The lines of a list in UTF-8, or what stands between NULs, as `find -print0` writes it."""
-    stdin = cast("BufferedReader", sys.stdin.buffer)
-    with nullcontext(stdin) if source == "-" else Path(source).open("rb") as file:
-        start = file.read1(_LIST_START)
-        nulls = max(start[::2].count(0), start[1::2].count(0))  # every second byte of Latin text
-        if start.startswith((b"\xff\xfe", b"\xfe\xff")) or 5 * nulls > 2 * len(start):
-            raise SourceError(
-                f"the list {quoted(source)} is UTF-16: save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
-            )
-        rest = iter(lambda: file.read1(_LIST_START), b"")
-        pieces = chain([start.removeprefix(b"\xef\xbb\xbf")], rest)
-        for line in _split(pieces, b"\0" if b"\0" in start else b"\n"):
-            path = line.removesuffix(b"\r")
-            if path.strip():
-                yield os.fsdecode(path)
-
-
-def _split(pieces: Iterable[bytes], separator: bytes) -> Iterator[bytes]:
-    before = b""
-    for piece in pieces:
-        *whole, before = (before + piece).split(separator)
-        yield from whole
-    yield before
+    """The paths in a list."""
+    return (os.fsdecode(name) for name in names_in(source) if name.strip())

@@ -1,11 +1,11 @@
 """The reader's side of a table of features: vectors by key, in the order of keys."""
 
+import copy
 import math
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ from penult.store.columns import described, require_name
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, wrap_errors
 from penult.store.versions import local, newest, require_table, versions
+from penult.util.keys import Keys, asked_for
 from penult.util.text import matching, quoted
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class _Index(NamedTuple):
     order: npt.NDArray[np.int64]
     failures: dict[str, str]
     stored: int
+    whole: bool = True  # whether all rows that have features are among them
 
 
 class TableReader:
@@ -95,6 +97,10 @@ class TableReader:
         """What made the features: network, weights, pooling, preprocessing, versions."""
         return self._index.kind.notes | self._index.kind.provenance
 
+    def is_alike(self, other: "TableReader") -> bool:
+        """Whether the features of both were made alike."""
+        return not self._index.kind.differences(other._index.kind)
+
     @property
     def document(self) -> str:
         """Layers and provenance as JSON, as exports carry it."""
@@ -129,6 +135,17 @@ class TableReader:
         layer = self.layer(layer)
         shape = self.layers[layer]
         matrix = np.empty((len(self), math.prod(shape)), np.float32)
+        if self._index.whole:
+            self._scan(layer, matrix)
+        else:
+            start = 0
+            for block in self.blocks(layer):
+                matrix[start : start + len(block)] = block.reshape(len(block), -1)
+                start += len(block)
+        return matrix.reshape(-1, *shape)
+
+    def _scan(self, layer: str, matrix: npt.NDArray[np.float32]) -> None:
+        """Fill in all vectors of a layer, read in the order in which they lie in the table."""
         place = np.full(self._index.stored, -1)
         place[self._index.order] = np.arange(len(self))
         start = 0
@@ -137,7 +154,6 @@ class TableReader:
                 there = place[start : start + len(batch)]
                 matrix[there[there >= 0]] = _values(batch.column(0), there >= 0)
                 start += len(batch)
-        return matrix.reshape(-1, *shape)
 
     def layer(self, name: str | None = None) -> str:
         """The name of a layer that exists, the first if none is asked for.
@@ -202,11 +218,58 @@ class TableReader:
         import pyarrow as pa
         import pyarrow.compute as pc
 
-        with self._conditional(condition):
-            rows = self._dataset.to_table(columns=["key"], filter=condition)
+        try:
+            with wrap_errors(f"can't select rows where {quoted(condition)}"):
+                rows = self._dataset.to_table(columns=["key"], filter=condition)
+        except DamageError as exc:
+            raise UsageError(str(exc)) from exc
         keys = rows["key"].cast(pa.large_string())
         places = pc.index_in(keys, value_set=self._index.keys).drop_null()
         return np.sort(places.to_numpy().astype(np.int64))
+
+    def chosen(
+        self, where: str | None = None, keys: Keys | None = None
+    ) -> npt.NDArray[np.int64] | None:
+        """Places of the rows that meet a condition and are asked for; None if neither is given.
+
+        Args:
+            where: As of `where`.
+            keys: Keys; or a file with one a line, `-` for standard input.
+
+        Raises:
+            UsageError: The condition can't be used, or no key is given.
+            MissingKeyError: Keys that the table lacks are asked for.
+            SourceError: The file can't be read.
+        """
+        places = None if where is None else self.where(where)
+        if keys is None:
+            return places
+        named = self._named(keys)
+        return named if places is None else np.intersect1d(places, named)
+
+    def _named(self, keys: Keys) -> npt.NDArray[np.int64]:
+        found = asked_for(keys).found(
+            lambda names: (self._places(names) >= 0).tolist(), f"{quoted(self.path)}"
+        )
+        return np.sort(self._places(found))
+
+    def _places(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Places of keys; -1 for those that there aren't."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        names = [key.encode("utf-8", "backslashreplace").decode() for key in keys]
+        found = pc.index_in(pa.array(names, pa.large_string()), value_set=self._index.keys)
+        places: npt.NDArray[np.int64] = found.fill_null(-1).to_numpy().astype(np.int64)
+        return places
+
+    def subset(self, places: npt.NDArray[np.int64]) -> Self:
+        """The same version of the table, as if it had the rows at these places alone."""
+        some = copy.copy(self)
+        order, keys = self._index.order[places], self._index.keys.take(places)
+        some._index = self._index._replace(order=order, keys=keys, whole=False)
+        some.__dict__.pop("keys", None)
+        return some
 
     def indexed(self, layer: str | None = None) -> str | None:
         """The metric that a layer has an index for: cosine, l2 or dot; None if it has none."""
@@ -223,36 +286,20 @@ class TableReader:
         return {name: found[column(name)] for name in self.layers if column(name) in found}
 
     def nearest(
-        self, layer: str, vector: npt.NDArray[np.float32], k: int, where: str | None = None
+        self, layer: str, vector: npt.NDArray[np.float32], k: int
     ) -> list[tuple[str, float]]:
         """The likely nearest rows by a layer's index, as keys and Lance's distances, nearest first.
 
         Lance's distance is 1 - cosine, 1 - dot product, or the square of the Euclidean distance.
 
         Raises:
-            UsageError: `where` isn't a condition that rows can meet.
             StoreError: The index can't be read.
         """
         wanted = {"column": column(layer), "q": vector, "k": k}
         wanted |= {"nprobes": PROBES, "refine_factor": REFINE, "metric": self.indexed(layer)}
-        with self._conditional(where):
-            found = self._dataset.to_table(
-                columns=["key", "_distance"], nearest=wanted, filter=where, prefilter=bool(where)
-            ).drop_null()
+        with wrap_errors(f"{quoted(self.path)}: can't search", "make its index again"):
+            found = self._dataset.to_table(columns=["key", "_distance"], nearest=wanted).drop_null()
         return list(zip(found["key"].to_pylist(), found["_distance"].to_pylist(), strict=True))
-
-    @contextmanager
-    def _conditional(self, condition: str | None) -> Iterator[None]:
-        """Tell a condition that Lance doesn't take from a table that it can't read."""
-        if condition is None:
-            with wrap_errors(f"{quoted(self.path)}: can't search", "make its index again"):
-                yield
-            return
-        try:
-            with wrap_errors(f"can't select rows where {quoted(condition)}"):
-                yield
-        except DamageError as exc:
-            raise UsageError(str(exc)) from exc
 
     def to_pandas(self) -> "pd.DataFrame":
         """One row an image, indexed by key: its file's columns, and a column of vectors a layer.

@@ -61,6 +61,15 @@ def versions(path: Path) -> list[int]:
     return sorted((_LAST - int(m[1]) for m in map(_MANIFEST.fullmatch, names) if m), reverse=True)
 
 
+def stamp(path: Path) -> tuple[int, int] | None:
+    """What tells the newest version from any other, cheaply; None if there's none to be read."""
+    try:
+        newest_version = versions(path)[0]
+        return newest_version, manifest(path, newest_version).stat().st_mtime_ns
+    except (OSError, IndexError, StoreError):
+        return None
+
+
 def is_empty(path: Path) -> bool:
     """Whether no rows were ever stored: a table may have been cut short in the making."""
     return not any((path / "data").glob("*.lance"))

@@ -9,11 +9,14 @@ from penult.errors import UsageError
 from penult.extraction import keeping
 from penult.extraction.run import Progress, fill
 from penult.images import Columns, Share, Source, Sources, as_sequence, find_images
+from penult.images.chosen import Chosen
 from penult.model.loading import begin_model, make_model
 from penult.model.model import Model
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
 from penult.table.features import Features
+from penult.util.keys import Asked, Keys, asked_for
+from penult.util.lists import STDIN
 
 
 @takes_options()
@@ -26,6 +29,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     column: str | None = None,
     key: str | None = None,
     keep: Sequence[str] = (),
+    keys: Keys | None = None,
     shard: str | None = None,
     retry_failed: bool = False,
     checksum: bool = False,
@@ -51,6 +55,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
             needed if several might.
         key: The column of tables that names the images; by default their column and row do.
         keep: Columns of tables that come along as columns of the features' table: labels, say.
+        keys: Those of the images to take; or a file with one a line, `-` for standard input.
         shard: Which part of the images, `3/8` for the third of eight: as many calls, anywhere,
             give all of them a row in one of their tables, for `merge` to join.
         retry_failed: Try all images again that failed, although they haven't changed.
@@ -74,13 +79,28 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
     columns, share = Columns(column, key, tuple(keep)), Share.parse(shard or "1/1")
+    asked = None if keys is None else _asked_for(keys, from_file, shard, prune=prune)
     source = find_images(sources, from_file=from_file, columns=columns, share=share)
+    source = source if asked is None else Chosen(source, asked)
     model = make_model(model, begin_model, options)
     how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
     recovered = _fill(path, model, source, progress, columns.keep, how)
     features = Features(path)
     features.recovered = features.recovered or recovered
     return features
+
+
+def _asked_for(
+    keys: Keys, from_file: str | Path | None, shard: str | None, *, prune: bool
+) -> Asked:
+    """The keys that are asked for, if all else goes with them."""
+    if prune:
+        raise UsageError("keys don't say what has gone: leave out prune, or keys")
+    if shard:
+        raise UsageError("keys and a shard are two choices of images: split the list of keys")
+    if str(keys) == str(from_file) == STDIN:
+        raise UsageError("standard input has either keys or paths: name a file for one of them")
+    return asked_for(keys)
 
 
 def _fill(

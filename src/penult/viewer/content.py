@@ -1,118 +1,119 @@
-"""What the page asks of a table: its keys and columns, pictures of its rows, what is near."""
+"""What the page asks of a table: searches, pictures of its rows, copies of their files."""
 
 from bisect import bisect_left
-from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
 
-from penult.analysis.neighbours import Match, search
-from penult.analysis.queries import Queries
-from penult.analysis.words import Texts, phrases, text_vectors
-from penult.errors import ImageError, PenultError
-from penult.extraction.row_files import COLUMNS, row_files
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.analysis.neighbours import nearest
+from penult.analysis.queries import Queries, Reader, Sought, as_list, inherit
+from penult.analysis.vectors import Floats
+from penult.analysis.words import Texts, as_texts, phrases, text_vectors
+from penult.errors import PenultError
+from penult.exports.copying import require_folder
 from penult.extraction.zero_shot import SHARED
-from penult.images import Readable
-from penult.images.containers import is_gone
 from penult.images.thumbnails import Thumbnails
 from penult.store import TableReader
-from penult.version import __version__
-from penult.viewer.columns import Column, column
+from penult.store.versions import stamp
+from penult.viewer.copying import Copying
+from penult.viewer.edition import Edition
+from penult.viewer.requests import Request, written
 
 NEAR = 100  # rows that a search finds
 LARGE = 1600  # pixels of the longer side of an image that is looked at alone
 _LARGE_CACHE = 32 << 20  # bytes, of some 100
-_MEASURED = ("width", "height", "bytes", "mtime")
 
 
 class Content:
-    """Answers about an open table; may be asked from many threads at once.
+    """Answers about a table; may be asked from many threads at once.
 
     Args:
         features: The table.
         layer: The layer that searches compare, by default the first.
         weights: Where the weights of the table's model are, if not where they were.
+        root: A folder below which images may be copied to folders that aren't empty.
+
+    Attributes:
+        edition: The table as it was when it was last looked at.
+        copying: Images being copied.
     """
 
     def __init__(
-        self, features: TableReader, layer: str | None = None, weights: str | Path | None = None
+        self,
+        features: TableReader,
+        layer: str | None = None,
+        weights: str | Path | None = None,
+        root: str | Path | None = None,
     ) -> None:
-        self._features = features
         self._layer = features.layer(layer)
         self._weights = weights
-        names = dict.fromkeys([*COLUMNS, *_MEASURED, *features.columns])
-        self._facts = features.facts([*names])
+        self._root = root
+        self._stamp = stamp(features.path)
+        self.edition = Edition(features, self._layer, 1)
+        self._renewing = Lock()
         self._searching = Lock()  # the first search reads all vectors, or loads the model
-        self._words = "" if self._layer == SHARED else f"words have {SHARED}, not {self._layer}"
-        self._tower = Thread(target=self._load_tower, daemon=True)  # which takes a second
-        if not self._words:
-            self._tower.start()
+        self._words = ""
+        self._tower = self._begin_tower(features)
         self._small = Thumbnails()
         self._large = Thumbnails(LARGE, count=2, cache_bytes=_LARGE_CACHE)
+        self.copying = Copying()
 
-    def _load_tower(self) -> None:
-        """Load the text tower, so that words find something at once; it stays loaded."""
+    def renew(self) -> int:
+        """Take the newest version of the table if there is a newer one; the edition's number.
+
+        To look for one takes no more than to list a folder, so the page may ask often.
+
+        Raises:
+            StoreError: The table has gone, or no version of it can be read. The edition stays.
+        """
+        with self._renewing:
+            newest = stamp(self.edition.features.path)
+            if newest != self._stamp:
+                self._renew()
+                self._stamp = newest
+        return self.edition.number
+
+    def _renew(self) -> None:
+        older = self.edition
+        features = TableReader(older.features.path)  # whose vectors are read when they are wanted
+        edition = Edition(features, self._layer, older.number + 1)
+        if not inherit(features, older.features):
+            self._tower = self._begin_tower(features)
+        self.edition = edition
+
+    def _begin_tower(self, features: TableReader) -> Thread:
+        """Load the text tower, which takes a second, so that words find something at once."""
+        self._words = "" if self._layer == SHARED else f"words have {SHARED}, not {self._layer}"
+        tower = Thread(target=self._load_tower, args=(features,), daemon=True)
+        if not self._words:
+            tower.start()
+        return tower
+
+    def _load_tower(self, features: TableReader) -> None:
         try:
             with self._searching:
-                text_vectors(self._features, self._layer, ["a photo"], weights=self._weights)
+                text_vectors(features, self._layer, ["a photo"], weights=self._weights)
         except PenultError as error:
             self._words = str(error)
 
-    @cached_property
-    def columns(self) -> dict[str, Column]:
-        """What is known of each row, by name, in the order of keys."""
-        names = [*_MEASURED, *self._features.columns]
-        return {name: column(self._facts[name].combine_chunks()) for name in names}
-
-    def meta(self) -> dict[str, Any]:
-        """What the page has to know before all else."""
-        features = self._features
-        return {
-            "table": features.path.name,
-            "rows": len(features),
-            "failed": len(features.failures),
-            "layer": self._layer,
-            "layers": {name: list(shape) for name, shape in features.layers.items()},
-            "columns": [
-                {"name": name, "array": column.array, "words": column.words is not None}
-                for name, column in self.columns.items()
-            ],
-            "provenance": {
-                name: str(value)
-                for name, value in features.provenance.items()
-                if name != "transform"  # its text is there too
-            },
-            "version": __version__,
-        }
-
-    def keys(self) -> list[str]:
-        """All keys, in order."""
-        return self._features.keys
-
-    def failures(self) -> list[tuple[str, str]]:
-        """Keys of images without features, each with the reason."""
-        return list(self._features.failures.items())
-
-    def thumbnail(self, row: int) -> bytes:
+    def thumbnail(self, edition: Edition, row: int) -> bytes:
         """A small JPEG of a row's image; ImageError if there is none."""
-        return self._small.of(self._image(row))
+        return self._small.of(edition.image(row))
 
-    def image(self, row: int) -> bytes:
+    def image(self, edition: Edition, row: int) -> bytes:
         """A large JPEG of a row's image; ImageError if there is none."""
-        return self._large.of(self._image(row))
+        return self._large.of(edition.image(row))
 
-    def near(self, row: int) -> dict[str, list[Any]]:
-        """The rows nearest to one, with their cosines."""
-        return self._found(self._features.keys[row])
-
-    def like(self, data: bytes) -> dict[str, list[Any]]:
-        """The rows nearest to an image in a file's bytes.
+    def like(self, data: bytes) -> dict[str, str]:
+        """The vector of an image in a file's bytes, to search by.
 
         It is decoded by a process, which it may take down; the model gets the reduced pixels, and
         makes nearly the same features of them: cosine 0.994 at least, of photos of 4000 pixels.
         """
-        return self._found(self._large.pixels(data))
+        return {"vector": written(self._vector(self._large.pixels(data)))}
 
     def words(self) -> dict[str, str]:
         """Why no words can be searched for; nothing if they can."""
@@ -120,43 +121,56 @@ class Content:
             self._tower.join()
         return {"without": self._words}
 
-    def text(self, data: bytes) -> dict[str, list[Any]]:
-        """The rows nearest to words in UTF-8, less those behind a minus: "beach -people"."""
+    def text(self, data: bytes) -> dict[str, str]:
+        """The vector of words in UTF-8, less those behind a minus: "beach -people"."""
         wanted, unwanted = phrases(data.decode("utf-8", "replace"))
-        return self._found((), text=wanted, not_text=unwanted)
+        return {"vector": written(self._vector((), text=wanted, not_text=unwanted))}
 
-    def _found(
-        self, queries: Queries, *, text: Texts = (), not_text: Texts = ()
-    ) -> dict[str, list[Any]]:
+    def _vector(self, queries: Queries, *, text: Texts = (), not_text: Texts = ()) -> Floats:
+        reader = Reader(self.edition.features, self._layer, self._weights)
+        wanted, unwanted = Sought(as_list(queries), as_texts(text)), Sought((), as_texts(not_text))
         with self._searching:
-            matches = search(
-                self._features,
-                queries,
-                NEAR,
-                text=text,
-                not_text=not_text,
-                layer=self._layer,
-                weights=self._weights,
-            )
-        return {"rows": self._rows(matches), "scores": [round(each.score, 4) for each in matches]}
+            return reader.combine(wanted, unwanted, "cosine")
 
-    def _rows(self, matches: Sequence[Match]) -> list[int]:
-        return [bisect_left(self._features.keys, each.key) for each in matches]
+    def near(self, edition: Edition, request: Request) -> dict[str, list[Any]]:
+        """The rows nearest to a row or a vector with their cosines: of all, or among some.
 
-    def _image(self, row: int) -> Readable:
-        """Where a row's image is, if it's the file that the features are of: any other isn't shown.
-
-        A table may come from others, and must not name files to look at.
+        Raises:
+            UsageError: The request isn't of this kind.
         """
-        (file,) = row_files(self._facts.slice(row, 1))
-        image = file.image()
-        if image is None and is_gone(file.place):
-            raise ImageError("unreadable", "the file is gone from where it was")
-        if image is None:
-            raise ImageError("changed", "the file isn't the one that the features are of")
-        return image
+        row = request.row(len(edition))
+        among = None
+        if request.body.get("among") is not None:
+            among = request.rows("among", len(edition))
+        query: Any = request.vector("vector") if row is None else edition.keys[row]
+        reader = Reader(edition.features, self._layer, self._weights)
+        with self._searching:
+            vector = reader.combine(Sought([query], ()), Sought((), ()), "cosine")
+            found = nearest(edition.features, self._layer, vector, NEAR + 1, places=among)
+        rows = [(bisect_left(edition.keys, each.key), each.score) for each in found]
+        others = [(place, round(score, 4)) for place, score in rows if place != row][:NEAR]
+        return {"rows": [place for place, _ in others], "scores": [score for _, score in others]}
+
+    def paths(self, edition: Edition, request: Request) -> list[str | None]:
+        """Where the images of some rows are, as the table says."""
+        return [file.shown for _, file in edition.files(self._rows(edition, request))]
+
+    def copy(self, edition: Edition, request: Request) -> dict[str, Any]:
+        """Begin to copy, or to link, the images of some rows to a folder; `copying` has the rest.
+
+        Raises:
+            UsageError: The folder may not be copied to, or others are being copied.
+        """
+        rows = self._rows(edition, request)
+        folder = require_folder(request.text("folder"), edition.features.path, self._root)
+        link = request.body.get("link") is True
+        return self.copying.begin(edition.files(rows), len(rows), folder, link=link)
+
+    def _rows(self, edition: Edition, request: Request) -> NDArray[np.int64]:
+        return request.rows("rows", len(edition))
 
     def close(self) -> None:
-        """End the processes that make pictures."""
+        """End what is at work, and the processes that make pictures."""
+        self.copying.close()
         for thumbnails in (self._small, self._large):
             thumbnails.close()

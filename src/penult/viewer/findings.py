@@ -69,7 +69,9 @@ def _spread_section(features: TableReader, title: str, keys: Sequence[str], most
     """A section of `most` images of a group, evenly spread over it."""
     shown = min(most, len(keys))
     items = _items(features, [keys[i * len(keys) // shown] for i in range(shown)])
-    return Section(title, items, f"{shown:,} of {len(keys):,}" if shown < len(keys) else "")
+    left_out = len(keys) - shown
+    text = f"{shown:,} of {len(keys):,}, evenly spread" if left_out else ""
+    return Section(title, items, text, left_out=left_out)
 
 
 def _group_labels(features: TableReader) -> list[Any]:
@@ -127,11 +129,10 @@ def _cluster_section(
     keys = [clusters.keys[place] for place in members[:most]]
     captions = [f"{clusters.distances[place]:.3f}" for place in members[:most]]
     items = _items(features, keys, captions)
-    text = (
-        f"The {len(items)} most central of {len(members):,} images" if len(members) > most else ""
-    )
+    left_out = len(members) - len(items)
+    text = f"The {len(items)} most central of {len(members):,} images" if left_out else ""
     called = "" if cluster.label < 0 else f": {', '.join(cluster.names or (cluster.name,))}"
-    return Section(_cluster_title(cluster.label) + called, items, text)
+    return Section(_cluster_title(cluster.label) + called, items, text, left_out=left_out)
 
 
 def _items(

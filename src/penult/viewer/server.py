@@ -1,37 +1,33 @@
 """`view`: a page of a table's pictures, served to the browser on this machine.
 
 Python's own HTTP server, with what it lacks: it listens to this machine only and asks each request
-for its right (`access`); it serves a fixed set of files and numbered rows, so there are no paths to
-climb; and threads, bytes and the time to send a request are bounded.
+for its right (`access`); it has a fixed set of addresses (`routes`); and threads, bytes and the
+time to send a request are bounded.
 """
 
-import json
 import re
 import socket
 import socketserver
 import sys
 import webbrowser
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from threading import BoundedSemaphore, Thread
 from time import monotonic
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from penult.errors import ImageError, PenultError, UsageError
 from penult.store import Table, open_table
 from penult.viewer.access import Access
 from penult.viewer.content import Content
+from penult.viewer.routes import MISSING, Answer, Routes
 
 CONNECTIONS = 64  # at a time; a browser opens six
 PATIENCE = 30  # seconds that a request may take to come in, or an answer to be taken
-BODY_BYTES = 64 << 20  # of an image to search: ten times a large photo
 LEAVING = 1.0  # seconds that a connection may take to end that was hung up on
-TEXT_BYTES = 4096  # of words to search
 UPLOADS = 2  # such images in memory at a time, as many as are decoded at a time; others wait
 
 _HEADERS = {
@@ -46,21 +42,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-_KINDS = {
-    "html": "text/html; charset=utf-8",
-    "css": "text/css; charset=utf-8",
-    "js": "text/javascript; charset=utf-8",
-    "svg": "image/svg+xml",
-}
-_ROW = re.compile(r"/(thumb|image|near|column|words)/([0-9]{1,9})")
-
-
-class Answer(NamedTuple):
-    """What a request gets."""
-
-    body: bytes
-    kind: str = "text/plain; charset=utf-8"
-    status: int = 200
 
 
 def view(
@@ -69,17 +50,21 @@ def view(
     port: int = 0,
     layer: str | None = None,
     weights: str | Path | None = None,
+    root: str | Path | None = None,
     browser: bool = False,
 ) -> "Viewer":
     """Serve a page to look at a table: its pictures, a map of them, what is near to what.
 
-    Only this machine is served, and only who has the address, which has a token.
+    Only this machine is served, and only who has the address, which has a token. The page sees what
+    is added to the table meanwhile.
 
     Args:
         table: A table, open or by its path.
         port: Where to listen; 0 takes one that is free.
         layer: The layer that searches compare, by default the first.
         weights: Where the weights of the table's model are, if not where they were.
+        root: A folder below which the page may copy selected images to folders that aren't empty;
+            without one it copies to new and empty folders only.
         browser: Open the address in a browser. Other users of the machine may then see it, in the
             list of processes.
 
@@ -95,7 +80,7 @@ def view(
         >>> penult.view("photos.lance").wait()  # doctest: +SKIP
     """
     features = open_table(table)
-    viewer = Viewer(Content(features, layer, weights), port)
+    viewer = Viewer(Content(features, layer, weights, root), port)
     if browser:
         webbrowser.open(viewer.url)
     return viewer
@@ -156,8 +141,7 @@ class _Server(ThreadingHTTPServer):
         self.closed = False
         super().__init__(("127.0.0.1", port), _Handler)
         self.access = Access(self.server_port)
-        self.content = content
-        self.static = _static()
+        self.routes = Routes(content)
         self.uploads = BoundedSemaphore(UPLOADS)
         self._room = BoundedSemaphore(CONNECTIONS)
 
@@ -234,7 +218,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.awaited.pop(self.connection, None)
 
     def do_GET(self) -> None:
-        self._serve(self._got)
+        self._serve(lambda: self.server.routes.got(self._target.partition("?")[0]))
 
     def do_POST(self) -> None:
         self._serve(self._posted)
@@ -263,58 +247,21 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(Answer(b"a bug: penult has printed where", status=500))
             raise
 
-    def _got(self) -> Answer:
-        path = self._target.partition("?")[0]
-        content = self.server.content
-        if path in self.server.static:
-            return self.server.static[path]
-        if path == "/meta":
-            return _json(content.meta())
-        if path == "/keys":
-            return _json(content.keys())
-        if path == "/failures":
-            return _json(content.failures())
-        if path == "/text":
-            return _json(content.words())
-        asked = _ROW.fullmatch(path)
-        return self._numbered(asked[1], int(asked[2])) if asked else _MISSING
-
-    def _numbered(self, what: str, number: int) -> Answer:
-        content = self.server.content
-        if what in ("column", "words"):
-            return self._column(what, number)
-        if number >= len(content.keys()):
-            return _MISSING
-        if what == "near":
-            return _json(content.near(number))
-        made = content.thumbnail if what == "thumb" else content.image
-        return Answer(made(number), "image/jpeg")
-
-    def _column(self, what: str, number: int) -> Answer:
-        columns = list(self.server.content.columns.values())
-        if number >= len(columns):
-            return _MISSING
-        if what == "column":
-            return Answer(columns[number].data, "application/octet-stream")
-        return _json(columns[number].words)
-
     def _posted(self) -> Answer:
-        content = self.server.content
-        if self._target == "/like":
-            return self._sought(content.like, BODY_BYTES)
-        return self._sought(content.text, TEXT_BYTES) if self._target == "/text" else _MISSING
-
-    def _sought(self, find: Callable[[bytes], Any], most: int) -> Answer:
-        """What is like the body of a request, an image or words."""
+        """What is answered to the body of a request."""
+        posted = self.server.routes.posted(self._target)
+        if posted is None:
+            return MISSING
+        find, most = posted
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch("[0-9]{1,12}", length) or "Transfer-Encoding" in self.headers:
-            return Answer(b"send what is sought in one piece, with its length", status=411)
+            return Answer(b"send it in one piece, with its length", status=411)
         if int(length) > most:
-            return Answer(f"what is sought has {most:,} bytes at most".encode(), status=413)
+            return Answer(f"it may have {most:,} bytes at most".encode(), status=413)
         if not self.server.uploads.acquire(timeout=PATIENCE):
             return Answer(b"too many searches at a time: try again", status=503)
         try:
-            return _json(find(self._body(int(length))))
+            return find(self._body(int(length)))
         finally:
             self.server.uploads.release()
 
@@ -347,28 +294,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 -- its name
         """Say nothing: addresses have the token, and the page is the place for errors."""
-
-
-_MISSING = Answer(b"there is no such thing", status=404)
-
-
-def _json(value: object) -> Answer:
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return Answer(text.encode("utf-8", "replace"), "application/json")
-
-
-def _static() -> dict[str, Answer]:
-    """The page's files by their address."""
-    found = {
-        address: Answer(file.read_bytes(), _KINDS[file.name.rpartition(".")[2]])
-        for address, file in _below(files("penult.viewer").joinpath("static"), "/")
-    }
-    return found | {"/": found["/index.html"]}
-
-
-def _below(folder: Traversable, address: str) -> Iterator[tuple[str, Traversable]]:
-    for each in folder.iterdir():
-        if each.is_dir():
-            yield from _below(each, f"{address}{each.name}/")
-        else:
-            yield address + each.name, each

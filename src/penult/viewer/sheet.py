@@ -57,12 +57,14 @@ class Section(NamedTuple):
         items: The images.
         text: A line beneath the heading.
         figure: Markup beneath that, which nothing escapes; `figures` makes it.
+        left_out: How many more images there are that it is about and doesn't show.
     """
 
     title: str
     items: Sequence[Item] = ()
     text: str = ""
     figure: str = ""
+    left_out: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,7 @@ class Sheet:
         path: The file.
         images: How many it shows.
         missing: How many of these have no picture; the sheet says why.
-        left_out: How many were beyond its limit.
+        left_out: How many it is about and doesn't show.
     """
 
     path: Path
@@ -83,9 +85,8 @@ class Sheet:
 
     def __str__(self) -> str:
         missing = f", {self.missing:,} of them without a picture" if self.missing else ""
-        left_out = f"; {self.left_out:,} more are left out" if self.left_out else ""
-        images = plural(self.images, "image") if self.images else "written"
-        return f"{self.path}: {images}{missing}{left_out}"
+        images = _counted(self.images, self.left_out) if self.images else "written"
+        return f"{self.path}: {images}{missing}{_rest(self.left_out)}"
 
 
 def write_sheet(
@@ -117,7 +118,7 @@ def write_sheet(
     path = require_html(out)
     shown = list(_cut_sections(sections, limit))
     items = [item for section in shown for item in section.items]
-    left_out = sum(len(section.items) for section in sections) - len(items)
+    left_out = sum(len(section.items) + section.left_out for section in sections) - len(items)
     missing = 0
     with (
         wrap_errors(f"can't write {quoted(path)}"),
@@ -154,7 +155,10 @@ def _cut_sections(sections: Sequence[Section], limit: int) -> Iterator[Section]:
     for section in sections:
         if section.items and limit <= 0:
             return
-        yield section._replace(items=section.items[: max(0, limit)])
+        shown = section.items[: max(0, limit)]
+        cut = len(section.items) - len(shown)
+        first = f"the first {len(shown):,} of {len(section.items):,}" if cut else ""
+        yield section._replace(items=shown, text="; ".join(filter(None, (section.text, first))))
         limit -= len(section.items)
 
 
@@ -175,8 +179,17 @@ def _summary(sections: Sequence[Section], left_out: int) -> str:
     images = sum(len(section.items) for section in sections)
     if not images:
         return "Nothing was found"
-    more = f"; {left_out:,} more are left out" if left_out else ""
-    return f"{plural(images, 'image')} in {plural(len(sections), 'section')}{more}"
+    sections_said = plural(len(sections), "section")
+    return f"{_counted(images, left_out)} in {sections_said}{_rest(left_out)}"
+
+
+def _counted(images: int, left_out: int) -> str:
+    """How many images are shown, and of how many."""
+    return f"{images:,} of {left_out + images:,} images" if left_out else plural(images, "image")
+
+
+def _rest(left_out: int) -> str:
+    return f"; {left_out:,} are left out" if left_out else ""
 
 
 def _head(title: str, facts: str) -> str:

@@ -1,7 +1,7 @@
 // Groups that a column puts the rows into, if they are few enough for a list.
 
 import { mapped } from "./arrays.js";
-import { state } from "./state.js";
+import { on, state } from "./state.js";
 
 const FEW = 200; // values that are groups however small these are
 const MANY = 2000; // values that are no groups any more
@@ -15,6 +15,7 @@ const MEASURES = ["width", "height", "bytes", "mtime", "x", "y"]; // equal ones 
  */
 
 const known = new Map(); // name: Categories or null
+on("renewed", () => known.clear());
 
 /**
  * The values of a column, or the first folders of the keys; null if there are too many, or one.

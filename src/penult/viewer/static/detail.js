@@ -3,7 +3,7 @@
 import { $, ask, baseName, count, el, folderOf, inWords, shown, title } from "./dom.js";
 import { focusOn, focusTiles } from "./grid.js";
 import { byRow, nearest } from "./search.js";
-import { on, select, state, valueOf } from "./state.js";
+import { at, on, select, state, valueOf } from "./state.js";
 
 const NEAR = 12; // pictures of what is nearest
 const UNTOLD = ["width", "height", "x", "y"]; // columns that are told otherwise, or not
@@ -15,6 +15,7 @@ export function start() {
   dialog.addEventListener("keydown", pressed);
   dialog.addEventListener("click", ({ target }) => target === dialog && dialog.close());
   dialog.addEventListener("close", closed);
+  on("renewed", renewed);
   on("selected", () => dialog.open && mark(dialog.querySelector(".select")));
 }
 
@@ -23,6 +24,14 @@ export function open(row) {
   draw();
   if (!dialog.open) dialog.showModal();
   dialog.focus(); // what had it is gone
+}
+
+/** Show the same image of the changed table; if it has gone, none. */
+function renewed() {
+  if (!dialog.open) return;
+  current = state.moved[current];
+  if (current < 0) dialog.close();
+  else queueMicrotask(draw); // once it is known what is shown
 }
 
 function closed() {
@@ -77,12 +86,12 @@ const size = (row) => ["width", "height"].map((name) => state.columns.get(name).
 
 /** The thumbnail at once, the large picture when it is there, a reason if there is none. */
 function picture(row) {
-  const image = el("img", { src: `/thumb/${row}`, alt: shown(state.keys[row]) });
+  const image = el("img", { src: at(`thumb/${row}`), alt: shown(state.keys[row]) });
   const [width, height] = size(row);
   if (width && height) Object.assign(image, { width, height });
   const large = new Image();
   large.addEventListener("load", () => (image.src = large.src));
-  large.src = `/image/${row}`;
+  large.src = at(`image/${row}`);
   const frame = el("figure", {}, image);
   image.addEventListener("error", async () => {
     frame.replaceChildren(el("figcaption", {}, await whyNone(row)));
@@ -92,7 +101,7 @@ function picture(row) {
 
 async function whyNone(row) {
   try {
-    await ask(`/thumb/${row}`);
+    await ask(at(`thumb/${row}`));
     return "it can't be shown";
   } catch (error) {
     return error.message;
@@ -121,7 +130,7 @@ function mark(toggle) {
 
 async function showNear(row, list) {
   try {
-    const { rows, scores } = await nearest(row);
+    const { rows, scores } = await nearest({ row });
     if (row !== current) return;
     const found = rows.slice(0, NEAR).map((each, i) => neighbour(each, scores[i]));
     list.append(...(found.length ? found : [el("p", {}, "There is no other image.")]));
@@ -132,7 +141,7 @@ async function showNear(row, list) {
 }
 
 function neighbour(row, score) {
-  const image = el("img", { src: `/thumb/${row}`, alt: "", loading: "lazy" });
+  const image = el("img", { src: at(`thumb/${row}`), alt: "", loading: "lazy" });
   image.addEventListener("error", () => image.remove());
   const made = button("", "", shown(state.keys[row]), () => open(row));
   made.title = shown(state.keys[row]);

@@ -65,9 +65,19 @@ export async function ask(path, options) {
   } catch {
     throw new Error("penult has stopped: start `penult view` again");
   }
-  if (!answer.ok) throw new Error(shown(await answer.text()));
+  if (!answer.ok) throw new Refusal(shown(await answer.text()), answer.status);
   return answer;
 }
+
+/** What the server says to what it won't do. */
+export class Refusal extends Error {
+  constructor(words, status) {
+    super(words);
+    this.status = status;
+  }
+}
+
+export const posted = async (path, body) => (await ask(path, { method: "POST", body })).json();
 
 let hiding;
 

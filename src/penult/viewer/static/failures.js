@@ -6,9 +6,14 @@ import { named, on, state } from "./state.js";
 const MOST = 2000; // that are shown
 
 export function start() {
+  tell();
+  on("renewed", tell);
+  on("shown", list);
+}
+
+function tell() {
   $("#tab-failures").hidden = !state.failures.length;
   $("#tab-failures .badge").textContent = count(state.failures.length);
-  on("shown", list);
 }
 
 /** List those whose names have the words that are looked for. */

@@ -6,20 +6,32 @@ import { $, el, shown, title } from "./dom.js";
 import { folders } from "./filters/folders.js";
 import { range } from "./filters/range.js";
 import { values } from "./filters/values.js";
-import { filterByWords, state } from "./state.js";
+import { filterByWords, on, state } from "./state.js";
 
 const NO_RANGE = ["mtime", "x", "y"];
 
 /**
  * @typedef {object} Part of the filters
+ * @property {string} name
  * @property {HTMLElement} element
  * @property {() => void} clear
+ * @property {() => any} kept what is chosen, to be restored when the table has changed
+ * @property {(kept: any) => void} restore
  */
 
 /** @type {Part[]} */
 let parts = [];
 
 export function start() {
+  build();
+  on("renewed", () => {
+    const kept = new Map(parts.map((part) => [part.name, part.kept()]));
+    build();
+    for (const part of parts) if (kept.get(part.name)) part.restore(kept.get(part.name));
+  });
+}
+
+function build() {
   parts = [folders(), ...[...state.columns.values()].map(ofColumn)].filter(Boolean);
   const done = el("button", { className: "narrow" }, "Done");
   done.addEventListener("click", () => $("#filters").dispatchEvent(new Event("close")));

@@ -4,7 +4,7 @@
 import { mapped } from "./arrays.js";
 import { $, baseName, el, folderOf, nextFrame, shown } from "./dom.js";
 import { GAP, Lines } from "./lines.js";
-import { on, scoreOf, select, state } from "./state.js";
+import { at, on, scoreOf, select, state } from "./state.js";
 
 const AHEAD = 400; // pixels above and below the screen that are kept ready
 const SETTLING = 70; // milliseconds without a fast move until pictures are asked for
@@ -25,6 +25,7 @@ const there = new Map(); // place: element
 let lastTop = 0;
 let settling;
 let marking;
+let kept = null; // keys at the top and in focus, while the table changes
 
 export function start(openRow) {
   opening = openRow;
@@ -38,9 +39,13 @@ export function start(openRow) {
   tiles.addEventListener("blur", mark);
   on("shown", () => {
     focus = anchor = 0;
-    scroller.scrollTop = 0;
-    layOut();
+    if (kept) comeBack();
+    else {
+      scroller.scrollTop = 0;
+      layOut();
+    }
   });
+  on("leaving", keep);
   on("selected", markSelected);
 }
 
@@ -59,6 +64,26 @@ function layOut() {
   tiles.style.height = `${lines.bottom}px`;
   for (const place of there.keys()) remove(place);
   if (kept) scroller.scrollTop = lines.of(kept) ? lines.of(kept).top - GAP : 0;
+  draw();
+}
+
+/** Note which images are in sight and in focus, as their places are to change. */
+function keep() {
+  const first = scroller.scrollTop > 0 ? lines.at(scroller.scrollTop)?.first : undefined;
+  const key = (place) => state.keys[state.shown[place]];
+  kept = { first: first === undefined ? undefined : key(first), focus: key(focus) };
+}
+
+/** Show again what was in sight. */
+function comeBack() {
+  const place = (key) => state.shown.findIndex((row) => state.keys[row] === key);
+  const first = kept.first === undefined ? -1 : place(kept.first);
+  focus = anchor = Math.max(0, place(kept.focus));
+  kept = null;
+  scroller.scrollTop = 0;
+  layOut();
+  if (first < 0) return;
+  scroller.scrollTop = lines.of(first).top - GAP;
   draw();
 }
 
@@ -128,7 +153,7 @@ function made(place) {
 /** Ask for the pictures of all tiles that have none. */
 function fill() {
   for (const [place, { firstChild: picture }] of there) {
-    if (!picture.hasAttribute("src")) picture.src = `/thumb/${state.shown[place]}`;
+    if (!picture.hasAttribute("src")) picture.src = at(`thumb/${state.shown[place]}`);
   }
 }
 

@@ -1,16 +1,17 @@
 // The page begins here: loads the table, starts each part, wires the bar and the keyboard.
 
-import * as chips from "./chips.js";
+import * as copy from "./copy.js";
 import * as detail from "./detail.js";
 import { $, count, plural, say, shown } from "./dom.js";
-import { exportCsv, exportTxt } from "./export.js";
 import * as failures from "./failures.js";
 import * as filters from "./filters.js";
 import * as grid from "./grid.js";
 import * as map from "./map.js";
+import * as renewal from "./renewal.js";
 import * as search from "./search.js";
 import * as sort from "./sort.js";
-import { filter, load, on, refilter, select, selectedRows, state } from "./state.js";
+import * as selection from "./selection.js";
+import { load, on, refilter, select, state } from "./state.js";
 import * as theme from "./theme.js";
 import * as words from "./words.js";
 
@@ -19,6 +20,7 @@ const FOCUSED = { grid: "#tiles", map: "#points", failures: "#failures" }; // ha
 
 function begin() {
   name();
+  on("renewed", name);
   grid.start(detail.open);
   detail.start();
   filters.start();
@@ -34,14 +36,16 @@ function begin() {
   failures.start();
   sort.start();
   map.start(detail.open);
+  selection.start();
+  copy.start();
   wireBar();
-  wireSelection();
   document.addEventListener("keydown", pressed);
   on("shown", tell);
   refilter();
   $("#loading").remove();
   document.body.classList.add("ready");
   focusView();
+  renewal.start();
 }
 
 function name() {
@@ -72,18 +76,6 @@ function leaveWords({ key }) {
     $("#words").blur();
     focusView();
   }
-}
-
-function wireSelection() {
-  $("#export-txt").addEventListener("click", exportTxt);
-  $("#export-csv").addEventListener("click", exportCsv);
-  $("#only-selected").addEventListener("click", onlySelected);
-  $("#unselect").addEventListener("click", unselect);
-  on("selected", () => {
-    const { length } = selectedRows();
-    $("#selection").hidden = length === 0;
-    $("#selection b").textContent = `${count(length)} selected`;
-  });
 }
 
 function show(view) {
@@ -134,24 +126,13 @@ function tell() {
   const silent = some > 0 || viewed() === "failures";
   $("#bare").hidden = silent || state.keys.length > 0;
   $("#empty").hidden = silent || state.keys.length === 0;
-  const found = state.ranking?.rows.length;
-  $("#empty span").textContent = found ? `None of the ${found} nearest images` : "No image";
-}
-
-const unselect = () => select(selectedRows(), false);
-
-function onlySelected() {
-  const wanted = Uint8Array.from(state.selected);
-  const label = plural(selectedRows().length, "selected image");
-  chips.say("selection", label, () => filter("selection", null));
-  filter("selection", (row) => wanted[row]);
 }
 
 /** End what is open or chosen, one thing at a time. */
 function back() {
   if (document.body.classList.contains("filtering")) openFilters(false);
   else if (viewed() === "map" && map.lassoing()) map.toggleLasso();
-  else if (state.selected.includes(1)) unselect();
+  else if (state.selected.includes(1)) selection.unselect();
   else if (state.ranking) search.end();
 }
 

@@ -29,9 +29,17 @@ let visible; // by row: whether it is shown
 let colours; // by row
 let opening;
 let resting;
+let chosen = null; // the column that a person has chosen to colour by
+let wired = false;
 
-/** Begin, or say what lacks: places of the images in the table, or WebGL in the browser. */
 export function start(openRow) {
+  opening = openRow;
+  make();
+  on("renewed", make);
+}
+
+/** Make it, or say what lacks: places of the images in the table, or WebGL in the browser. */
+function make() {
   const [x, y] = ["x", "y"].map((name) => state.columns.get(name)?.values);
   const gl = x && y && canvas.getContext("webgl2", { antialias: false });
   $("#map").classList.toggle("lacking", !gl);
@@ -39,19 +47,20 @@ export function start(openRow) {
     $("#no-map").replaceChildren(...(x && y ? ["This browser has no WebGL 2."] : howToMap()));
     return;
   }
-  opening = openRow;
+  pictures?.clear();
+  dots?.end();
   places = new Places(x, y);
-  keepDots(gl);
+  dots = new Dots(gl, places.points);
   pictures = new Pictures($("#pictures"), places);
   pace = new Pace(places.count);
   chooseColour();
   tellUnplaced();
-  wire();
+  if (!wired) wire(gl);
+  wired = true;
 }
 
-/** Make the dots, and anew when the browser has lost them, as when the machine has slept. */
+/** Make the dots anew when the browser has lost them, as when the machine has slept. */
 function keepDots(gl) {
-  dots = new Dots(gl, places.points);
   canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
   canvas.addEventListener("webglcontextrestored", () => {
     dots = new Dots(gl, places.points);
@@ -61,13 +70,13 @@ function keepDots(gl) {
 
 function howToMap() {
   const command = el("code", {}, `penult map ${quoted(state.meta.table)}`);
-  return ["There is no map of this table yet. ", command, " makes one; then open this page again."];
+  return ["There is no map of this table yet. ", command, " makes one; it appears here then."];
 }
 
 /** Say how many images have no place: they came after the map was made. */
 function tellUnplaced() {
   const missing = places.count - places.placed;
-  if (missing) $("#unplaced").textContent = `${plural(missing, "image")} without a place`;
+  $("#unplaced").textContent = missing ? `${plural(missing, "image")} without a place` : "";
 }
 
 function chooseColour() {
@@ -75,16 +84,20 @@ function chooseColour() {
   const options = names.map((name) => new Option(title(name), name));
   $("#colour").replaceChildren(new Option("None", ""), ...options);
   const few = (name) => categories(name)?.list.length <= MANY;
-  $("#colour").value = ["cluster", ...names].find(few) ?? "";
+  $("#colour").value = ["", ...names].includes(chosen) ? chosen : ["cluster", ...names].find(few) ?? "";
 }
 
-function wire() {
-  $("#colour").addEventListener("change", recolour);
+function wire(gl) {
+  keepDots(gl);
+  $("#colour").addEventListener("change", () => {
+    chosen = $("#colour").value;
+    recolour();
+  });
   $("#show-pictures").addEventListener("change", drawSoon);
   $("#use-lasso").addEventListener("click", toggleLasso);
   $("#fit").addEventListener("click", fit);
   new ResizeObserver(drawSoon).observe(canvas);
-  on("shown selected ranked", () => !$("#map").hidden && recolour());
+  on("shown selected ranked", () => !$("#map").hidden && show());
   new Gestures(canvas, {
     pan: moving((...by) => camera.pan(...by)),
     zoom: moving((...by) => camera.zoom(...by)),

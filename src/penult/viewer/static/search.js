@@ -1,16 +1,20 @@
 // Search by an image that is dropped, pasted or chosen, by words, or for what is near a row.
 
 import * as chips from "./chips.js";
-import { $, ask, el, say, shown, unsay } from "./dom.js";
-import { rank, state } from "./state.js";
+import { $, el, posted, say, shown, unsay } from "./dom.js";
+import { check } from "./renewal.js";
+import { at, bits, left, on, rank, state } from "./state.js";
 
 const LARGEST = 64 * 2 ** 20; // bytes that the server takes
 const SIDE = 48; // pixels of the picture of what is looked for
 const SOON = 250; // milliseconds that a search may take before it is said
+const PAUSE = 120; // milliseconds without another filter before it is searched again
 
 let showing = () => {};
 let ended = () => {}; // what is done when what was found is shown no more
 let latest = 0; // number of the last search: what an earlier one finds comes too late
+let sought = null; // what is shown the nearest of: { row }, or { vector }
+let pausing; // the timer since the last filter
 
 /** @param {() => void} show shows what was found */
 export function start(show) {
@@ -20,6 +24,15 @@ export function start(show) {
   $("#image-file").addEventListener("change", ({ target }) => {
     byFile(target.files[0]);
     target.value = "";
+  });
+  on("filtered", () => {
+    clearTimeout(pausing);
+    if (sought) pausing = setTimeout(again, PAUSE);
+  });
+  on("renewed", () => {
+    if (sought?.row === undefined) return;
+    sought.row = state.moved[sought.row];
+    if (sought.row < 0) end();
   });
 }
 
@@ -51,7 +64,8 @@ async function byFile(file) {
 
 /** Show what is near a row in the grid. */
 export async function byRow(row) {
-  if (await find(shown(state.keys[row]), () => nearest(row), () => `/thumb/${row}`)) showing();
+  const name = shown(state.keys[row]);
+  if (await find(name, () => ({ row }), () => at(`thumb/${row}`))) showing();
 }
 
 /**
@@ -60,11 +74,17 @@ export async function byRow(row) {
  */
 export const byWords = (words, taken) => find(words, () => posted("/text", words), () => {}, taken);
 
-const posted = async (path, body) => (await ask(path, { method: "POST", body })).json();
 const like = (file) => posted("/like", file);
 
-/** The rows nearest to one, with their scores. */
-export const nearest = async (row) => (await ask(`/near/${row}`)).json();
+/**
+ * The rows nearest to one or to a vector, with their scores.
+ * @param {{ row: number } | { vector: string }} query
+ * @param {ArrayLike<number> | null} among rows that it may be; null for all
+ */
+export function nearest(query, among = null) {
+  const rows = among && bits(among);
+  return posted("/near", JSON.stringify({ edition: state.edition, ...query, among: rows }));
+}
 
 /** Ask for what is like something, and show it beside a picture of that; whether it is shown. */
 async function find(name, asked, picture, taken = () => {}) {
@@ -72,8 +92,10 @@ async function find(name, asked, picture, taken = () => {}) {
   document.body.classList.add("busy");
   const waiting = setTimeout(say, SOON, `Looking for images like ${name}…`, Infinity);
   try {
-    const [ranking, image] = await Promise.all([asked(), picture()]);
+    const [query, image] = await Promise.all([asked(), picture()]);
+    const ranking = number === latest && (await nearest(query, left()));
     if (number !== latest) return false;
+    sought = query;
     if (taken !== ended) ended();
     ended = taken;
     rank(ranking);
@@ -82,6 +104,7 @@ async function find(name, asked, picture, taken = () => {}) {
     return true;
   } catch (error) {
     if (number === latest) say(`${name}: ${error.message}`);
+    if (error.status === 410) check();
     return false;
   } finally {
     clearTimeout(waiting);
@@ -89,10 +112,22 @@ async function find(name, asked, picture, taken = () => {}) {
   }
 }
 
+/** Search again, as the filters leave other rows now. */
+async function again() {
+  const number = ++latest;
+  try {
+    const ranking = await nearest(sought, left());
+    if (number === latest) rank(ranking);
+  } catch (error) {
+    if (number === latest && error.status !== 410) say(error.message); // else the page renews itself
+  }
+}
+
 /** Show all again, also where something is still being looked for. */
 export function end() {
   latest++;
   document.body.classList.remove("busy");
+  sought = null;
   chips.remove("ranking");
   rank(null);
   ended();

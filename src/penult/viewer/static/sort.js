@@ -8,7 +8,7 @@ export function start() {
     const { name, down } = choices().find(({ value }) => value === $("#sort").value);
     sortBy(name, down);
   });
-  on("ranked", list);
+  on("ranked renewed", list);
   list();
 }
 

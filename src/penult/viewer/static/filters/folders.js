@@ -8,12 +8,15 @@ import { shortened } from "./list.js";
 export function folders() {
   if (!state.keys.some((key) => key.includes("/"))) return null;
   const element = el("section");
+  let current = "";
   const go = (folder) => {
+    current = folder;
     draw(element, folder, go);
-    filter("folder", folder && ((row) => state.keys[row].startsWith(folder)));
+    filter("/folder", folder && ((row) => state.keys[row].startsWith(folder)));
   };
+  const restore = (folder) => state.keys.some((key) => key.startsWith(folder)) && go(folder);
   draw(element, "", go);
-  return { element, clear: () => go("") };
+  return { name: "/folder", element, clear: () => go(""), kept: () => current, restore };
 }
 
 function draw(element, folder, go) {

@@ -10,22 +10,40 @@ const BARS = 40;
 export function range({ name, values }) {
   const [least, most] = extent(values);
   if (least === most) return null;
+  let kept = null;
   const words = el("small");
   const bars = histogram(values, least, most);
   const ends = ["from", "to"].map((word) => slider(`${title(name)}: ${word}`));
-  const reset = () => ends.forEach((end, i) => (end.value = i * BARS));
+  let exactly = null; // what was chosen before the table changed, whatever the steps are now
+  const reset = () => {
+    exactly = null;
+    ends.forEach((end, i) => (end.value = i * BARS));
+  };
+  const chosen = (steps) => exactly ?? steps.map((step) => least + ((most - least) * step) / BARS);
   const changed = () => {
     const steps = ends.map((end) => Number(end.value)).sort((a, b) => a - b);
-    const [from, to] = steps.map((step) => least + ((most - least) * step) / BARS);
+    const [from, to] = chosen(steps);
     const said = [from, to].map((value) => inFewDigits(name, value));
     words.textContent = said.join(" – ");
     ends.forEach((end, i) => end.setAttribute("aria-valuetext", said[i]));
     mark(bars, ...steps);
-    const all = steps[0] === 0 && steps[1] === BARS;
+    const all = !exactly && steps[0] === 0 && steps[1] === BARS;
+    kept = all ? null : [from, to];
     return all ? null : (row) => values[row] >= from && values[row] <= to;
   };
   const apply = nextFrame(() => filter(name, changed()));
-  for (const end of ends) end.addEventListener("input", apply);
+  for (const end of ends) {
+    end.addEventListener("input", () => {
+      exactly = null;
+      apply();
+    });
+  }
+  const restore = (before) => {
+    const step = (value) => Math.round((BARS * (value - least)) / (most - least));
+    ends.forEach((end, i) => (end.value = step(before[i])));
+    exactly = before;
+    filter(name, changed());
+  };
   const clear = () => {
     reset();
     filter(name, changed());
@@ -33,7 +51,8 @@ export function range({ name, values }) {
   reset();
   changed();
   const sliders = el("div", { className: "range" }, bars, ...ends);
-  return { element: el("section", {}, el("h3", {}, title(name), words), sliders), clear };
+  const element = el("section", {}, el("h3", {}, title(name), words), sliders);
+  return { name, element, clear, kept: () => kept, restore };
 }
 
 const slider = (label) => el("input", { type: "range", min: 0, max: BARS, "aria-label": label });

@@ -10,12 +10,13 @@ export function values(name, { list, codes }) {
   const ticked = new Set();
   const colours = palette(list.length);
   const boxes = [];
+  const apply = () => filter(name, ticked.size > 0 && ((row) => ticked.has(codes[row])));
   const items = list.map((value, i) => {
     const box = el("input", { type: "checkbox" });
     box.addEventListener("change", () => {
       if (box.checked) ticked.add(value.code);
       else ticked.delete(value.code);
-      filter(name, ticked.size && ((row) => ticked.has(codes[row])));
+      apply();
     });
     boxes.push(box);
     return item(groupName(name, value.label), value.count, box, colours[i]);
@@ -25,7 +26,17 @@ export function values(name, { list, codes }) {
     for (const box of boxes) box.checked = false;
     filter(name, null);
   };
-  return { element: el("section", {}, el("h3", {}, title(name)), shortened(items, title(name))), clear };
+  const kept = () => list.filter(({ code }) => ticked.has(code)).map(({ label }) => label);
+  const restore = (labels) => {
+    list.forEach(({ label, code }, i) => {
+      if (!labels.includes(label)) return;
+      ticked.add(code);
+      boxes[i].checked = true;
+    });
+    apply();
+  };
+  const element = el("section", {}, el("h3", {}, title(name)), shortened(items, title(name)));
+  return { name, element, clear, kept, restore };
 }
 
 function item(label, n, box, colour) {

@@ -24,6 +24,7 @@ const [SMALLEST, LARGEST] = [2, 14]; // pixels of a dot
 export class Dots {
   #gl;
   #uniforms;
+  #made; // what the graphics card has to forget
   #order; // in which they are drawn: at random, so that the first of them stand for all
 
   /**
@@ -36,13 +37,21 @@ export class Dots {
     const program = linked(gl);
     const place = (name) => [name, gl.getUniformLocation(program, name)];
     this.#uniforms = Object.fromEntries(["scale", "shift", "size"].map(place));
-    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+    const buffers = [gl.createBuffer(), gl.createBuffer()];
+    this.#made = { program, buffers };
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffers[0]);
     gl.bufferData(gl.ARRAY_BUFFER, this.#ordered(points, 2), gl.STATIC_DRAW);
     attribute(gl, program, "place", 2, gl.FLOAT);
-    gl.bindBuffer(gl.ARRAY_BUFFER, gl.createBuffer());
+    gl.bindBuffer(gl.ARRAY_BUFFER, buffers[1]);
     attribute(gl, program, "colour", 4, gl.UNSIGNED_BYTE);
     gl.enable(gl.BLEND);
     gl.blendFunc(gl.ONE, gl.ONE_MINUS_SRC_ALPHA); // colours come multiplied by their alpha
+  }
+
+  /** Give back what the graphics card has of them. */
+  end() {
+    this.#gl.deleteProgram(this.#made.program);
+    for (const buffer of this.#made.buffers) this.#gl.deleteBuffer(buffer);
   }
 
   /** @param {Uint32Array} colours of each dot, as bytes red, green, blue, alpha */

@@ -1,6 +1,7 @@
 // Pictures on the map: where there is room, one stands for its neighbourhood.
 
 import { el } from "../dom.js";
+import { at } from "../state.js";
 import { toScreen } from "./camera.js";
 import { css } from "./paint.js";
 
@@ -66,7 +67,7 @@ export class Pictures {
   }
 
   #add(row) {
-    const picture = el("img", { alt: "", src: `/thumb/${row}` });
+    const picture = el("img", { alt: "", src: at(`thumb/${row}`) });
     picture.addEventListener("load", () => picture.classList.add("loaded"));
     this.#layer.append(picture);
     this.#there.set(row, picture);

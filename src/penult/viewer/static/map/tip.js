@@ -1,13 +1,18 @@
 // What is under the mouse: its picture and name, beside it.
 
 import { $, baseName, shown } from "../dom.js";
-import { state } from "../state.js";
+import { at, on, state } from "../state.js";
 
 const [WIDTH, HEIGHT] = [190, 175]; // pixels that it takes, with a little air
 const AWAY = 14; // pixels from the mouse
 
 const box = $("#tip");
 let told = -1; // the row
+
+on("renewed", () => {
+  told = -1;
+  hide();
+});
 
 export const hide = () => box.classList.remove("seen");
 
@@ -19,6 +24,6 @@ export function show(row, x, y, { width, height }) {
   box.classList.add("seen");
   if (row === told) return;
   told = row;
-  box.querySelector("img").src = `/thumb/${row}`;
+  box.querySelector("img").src = at(`thumb/${row}`);
   box.querySelector("span").textContent = shown(baseName(state.keys[row]));
 }
