@@ -15,7 +15,7 @@ import pytest
 from archives import info, tar, zipped
 
 from penult.errors import ImageError, SourceError
-from penult.images import as_key, find_images, from_key, tar_archive
+from penult.images import Version, as_key, find_images, from_key, tar_archive
 from penult.images.containers import is_gone, item_at, open_container
 from penult.images.kept import Kept
 from penult.images.names import CONTAINERS, within
@@ -300,6 +300,18 @@ def test_what_is_gone_is_told():
     assert not is_gone(place)
     packed("s.tar", [("bb.jpg", b"a")])
     assert is_gone(place)
+
+
+@pytest.mark.parametrize("kind", ["s.tar", "s.tar.gz", "s.zip", "missing.tar", "a#b.jpg"])
+def test_an_item_is_made_again_of_what_is_noted_of_it(kind):
+    if kind == "a#b.jpg":
+        Path(kind).touch()
+    elif kind != "missing.tar":
+        packed(kind, [("a.jpg", b"a"), (r"x.tar#\ b.jpg", b"b"), ("nested.tar", b"c")])
+    Path("list").write_text(kind)
+    for item in find_images(from_file="list"):
+        version = item.version() if kind != "missing.tar" else Version(0, 0)
+        assert item.origin.item(item.key, item.place, version) == item
 
 
 def test_sources_cover_the_archives_that_they_list():

@@ -7,7 +7,7 @@ of pixel; `preprocess` makes the input a network expects.
 
 from penult.images.containers import Columns, Share
 from penult.images.decode import CODES, TRANSIENT, Decode, ImageLike, decode, load
-from penult.images.items import ImageFile, Item, Readable, Source, Stored, Version
+from penult.images.items import ImageFile, Item, Origin, Readable, Source, Stored, Version
 from penult.images.limits import Limits
 from penult.images.names import as_key, from_key
 from penult.images.sources import Sources, as_sequence, find_images
@@ -21,6 +21,7 @@ __all__ = [
     "ImageLike",
     "Item",
     "Limits",
+    "Origin",
     "Readable",
     "Share",
     "Source",

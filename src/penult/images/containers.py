@@ -40,6 +40,15 @@ class Unopened(Stored):
     error: ImageError
 
     @property
+    def origin(self) -> "Unopened":
+        """Itself."""
+        return self
+
+    def item(self, key: str, place: str, version: Version) -> "Unopened":
+        """Itself."""
+        return self
+
+    @property
     def place(self) -> str:
         """Its path, as that of something in it."""
         return as_key_within(as_key(self.path), "")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from penult.images.names import as_key
+from penult.images.names import as_key, from_key
 from penult.util.files import held_time
 
 
@@ -49,8 +49,19 @@ class Stored(ABC):
 Readable = str | Stored  # a local file's path, which decoders read themselves, or what has bytes
 
 
+class Origin(Protocol):
+    """What items of one kind come from, which can make one again of what a run notes of it."""
+
+    def item(self, key: str, place: str, version: Version) -> "Item":
+        """Make an item again that was listed: all three are as it gave them."""
+
+
 class Item(Protocol):
     """One image of a source; nothing is looked at or read before it is asked for."""
+
+    @property
+    def origin(self) -> Origin:
+        """What it comes from, one value for many items: a run may hold a million of them."""
 
     @property
     def key(self) -> str:
@@ -89,6 +100,17 @@ class Source(Protocol):
         """Whether an image at a place, written like a key, is in what this source lists."""
 
 
+class _Files:
+    """The files of this machine."""
+
+    def item(self, key: str, place: str, version: Version) -> "ImageFile":
+        """Name a file again."""
+        return ImageFile(key, from_key(place))
+
+
+_FILES = _Files()
+
+
 @dataclass(frozen=True, slots=True)
 class ImageFile:
     """An image in a file: the key it is stored under, and the file's absolute path.
@@ -98,6 +120,11 @@ class ImageFile:
 
     key: str
     path: str
+
+    @property
+    def origin(self) -> Origin:
+        """This machine."""
+        return _FILES
 
     @property
     def place(self) -> str:

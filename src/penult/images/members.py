@@ -12,13 +12,13 @@ import stat
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from penult.errors import ImageError, SourceError
-from penult.images.items import Stored, Version
+from penult.images.items import Origin, Stored, Version
 from penult.images.limits import DEFAULT
-from penult.images.names import as_key, as_key_within, is_container, reason
+from penult.images.names import as_key, as_key_within, is_container, reason, within
 from penult.util.files import held_time
 from penult.util.text import one_line, plural, quoted
 
@@ -215,6 +215,11 @@ class Container(ABC):
             raise FileNotFoundError(2, "it isn't in there")
         return Member(name, self, number)
 
+    def item(self, key: str, place: str, version: Version) -> "Member":
+        """Name an image again that was listed; FileNotFoundError if there is none at a place."""
+        inside = within(place)
+        return replace(self.member(inside.name if inside else ""), key=key)
+
     def require_unchanged(self, file: int | None = None) -> None:
         """Raise an ImageError if the file, which may be open, isn't what was listed."""
         if version_of(self.path if file is None else file) != self.version:
@@ -272,6 +277,11 @@ class Member(Stored):
     key: str
     container: Container
     number: int  # -1 for what the container lacks
+
+    @property
+    def origin(self) -> Origin:
+        """The container."""
+        return self.container
 
     @property
     def place(self) -> str:

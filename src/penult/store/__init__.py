@@ -7,13 +7,15 @@ this package.
 """
 
 from penult.store.annotation import annotate
+from penult.store.known import Known, KnownRows
 from penult.store.layout import File, Row
 from penult.store.reader import Table, TableReader, open_table
-from penult.store.writer import Known, Reassignment, TableWriter
+from penult.store.writer import Reassignment, TableWriter
 
 __all__ = [
     "File",
     "Known",
+    "KnownRows",
     "Reassignment",
     "Row",
     "Table",

@@ -5,7 +5,7 @@ syncs what a manifest names before that manifest exists, and the manifest before
 """
 
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -91,7 +91,9 @@ def _replacement(dataset: "LanceDataset", batch: "pa.Table", remove: Collection[
     return transaction, [*operation.new_fragments, *operation.updated_fragments]
 
 
-def refresh(path: Path, dataset: "LanceDataset", facts: "pa.Table") -> "LanceDataset":
+def refresh(
+    path: Path, dataset: "LanceDataset", facts: "Callable[[Sequence[str]], pa.Table]"
+) -> "LanceDataset":
     """Replace a few columns of rows in one version, on disk when this returns.
 
     Only these columns are written, of whole fragments; vectors and their indexes stay as they are.
@@ -99,19 +101,19 @@ def refresh(path: Path, dataset: "LanceDataset", facts: "pa.Table") -> "LanceDat
     Args:
         path: Folder of the table.
         dataset: Its newest version.
-        facts: `key` of the rows, each once, and the columns; keys that have no row are passed over.
+        facts: Gives `key` and the columns for some of the keys of a fragment.
     """
     import lance
-    import pyarrow.compute as pc
 
     fragments, fields = [], set[int]()
     for fragment in dataset.get_fragments():
-        keys = fragment.to_table(columns=["key"])["key"]
-        places = pc.index_in(keys, value_set=facts["key"]).drop_null()
-        if len(places):
-            metadata, modified = fragment.update_columns(facts.take(places), "key")
+        renewed = facts(fragment.to_table(columns=["key"])["key"].to_pylist())
+        if len(renewed):
+            metadata, modified = fragment.update_columns(renewed, "key")
             fragments.append(metadata)
             fields.update(modified)
+    if not fragments:
+        return dataset
     sync(file for fragment in fragments for file, _ in files(path, fragment))
     operation = lance.LanceOperation.Update(
         updated_fragments=fragments, fields_modified=[*fields], update_mode="rewrite_columns"

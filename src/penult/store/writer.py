@@ -5,7 +5,6 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from sys import intern
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -13,6 +12,7 @@ from penult.errors import StoreError
 from penult.store import columns as added
 from penult.store import durable
 from penult.store.columns import Values
+from penult.store.known import Known, KnownRows, Renewed, code
 from penult.store.layout import DOCUMENT, File, Kind, Row, Shape, column, file_facts, with_files
 from penult.store.lock import Lock
 from penult.store.messages import wrap_errors
@@ -42,24 +42,6 @@ KEEP = 4  # versions that stay for falling back: compaction makes two, so two co
 GRACE = timedelta(minutes=1)  # that older ones stay for those who have just opened them
 
 CHUNK = 1024  # rows that are given to other files, or removed, in one commit
-
-
-class Known(NamedTuple):
-    """What a table knows of an image's file, and how the image failed.
-
-    Attributes:
-        bytes: Size of the file.
-        mtime_ns: Its last change.
-        failure: The kind of failure, one of `penult.images.CODES`; None if the row has features.
-        sha256: Digest of its content, if that was asked for.
-        path: Where it was, written like a key, if the table says so.
-    """
-
-    bytes: int
-    mtime_ns: int
-    failure: str | None = None
-    sha256: str | None = None
-    path: str | None = None
 
 
 class Reassignment(NamedTuple):
@@ -148,9 +130,9 @@ class TableWriter:
             sync([manifest(self.path, self._dataset.version)])
         self._count_small()
 
-    def known(self) -> Mapping[str, Known]:
+    def known(self) -> KnownRows:
         """For each key in the table, what later runs compare its file with."""
-        return MappingProxyType(self._known)
+        return self._known
 
     def append(self, rows: Sequence[Row]) -> None:
         """Save rows in one commit; a row whose key is in the table takes the old one's place.
@@ -173,24 +155,28 @@ class TableWriter:
         Returns:
             The keys that have a row now.
         """
-        given = self._refresh([each.file for each in asked if each.keeps_key])
+        own = {each.key: each.file for each in asked if each.keeps_key and each.key in self._known}
+        if own:
+            self.refresh(lambda keys: [own[key] for key in keys if key in own])
+        given = set(own)
         others = [each for each in asked if not each.keeps_key]
         rows = min(CHUNK, self._fragment_rows)  # maps take much memory
         for start in range(0, len(others), rows):
             given |= self._reassign(others[start : start + rows])
         return given
 
-    def _refresh(self, asked: Sequence[File]) -> set[str]:
-        """Renew what is known of rows' own files, in one commit that writes no vectors."""
-        files = [file for file in asked if file.key in self._known]
-        if files:
-            with self._writing(f"can't renew what is known of {len(files)} files"):
-                facts = file_facts(self._dataset.schema, files)
-                self._dataset = durable.refresh(self.path, self._dataset, facts)
-        for file in files:
-            failure = self._known[file.key].failure
-            self._known[file.key] = _known(file, failure)
-        return {file.key for file in files}
+    def refresh(self, renewed: Renewed) -> None:
+        """Renew what is known of rows' own files, in one commit that writes no vectors.
+
+        Args:
+            renewed: Is asked about all keys, some at a time, twice.
+        """
+        with self._writing("can't renew what is known of files"):
+            schema = self._dataset.schema
+            self._dataset = durable.refresh(
+                self.path, self._dataset, lambda keys: file_facts(schema, renewed(keys))
+            )
+        self._known.renew(renewed)
 
     def _reassign(self, asked: Sequence[Reassignment]) -> set[str]:
         with wrap_errors(f"{quoted(self.path)}: can't read rows"):
@@ -252,15 +238,14 @@ class TableWriter:
         self, batch: "pa.Table", files: Sequence[File], remove: Collection[str] = ()
     ) -> None:
         with self._writing(f"can't save {len(files)} rows"):
-            replace = any(file.key in self._known for file in files)
+            replace = self._known.has_any([file.key for file in files])
             batch = added.completed(batch, self._dataset.schema)
             self._dataset = durable.commit(
                 self.path, self._dataset, batch, replace=replace, remove=remove
             )
-        for file, error in zip(files, batch["error"].to_pylist(), strict=True):
-            self._known[file.key] = _known(file, _code(error))
-        for key in remove:
-            self._known.pop(key, None)
+        errors = map(code, batch["error"].to_pylist())
+        rows = {file.key: Known.of(file, error) for file, error in zip(files, errors, strict=True)}
+        self._known.update(dict.fromkeys(remove) | rows)
         self._small += 1
         if self._small >= TOO_MANY_FRAGMENTS:
             self._compact()
@@ -333,25 +318,5 @@ def _is_valid(asked: Reassignment, digests: Mapping[str, str | None]) -> bool:
     return asked.key in digests and asked.file.sha256 == digests[asked.key]
 
 
-def _known(file: File, failure: str | None) -> Known:
-    return Known(file.bytes, file.mtime_ns, failure, file.sha256, file.path)
-
-
-def _code(error: str | None) -> str | None:
-    """The kind of a failure, which its reason begins with."""
-    return error and intern(error.partition(":")[0])
-
-
-def _load(dataset: "LanceDataset") -> tuple[Kind, dict[str, Known]]:
-    import pyarrow as pa
-
-    kind = Kind.read(dataset.schema)
-    table = dataset.to_table(columns=["key", "path", "bytes", "mtime", "sha256", "error"])
-    mtimes = table["mtime"].cast(pa.int64()).to_pylist()
-    failures = map(_code, table["error"].to_pylist())
-    digests, paths = table["sha256"].to_pylist(), table["path"].to_pylist()
-    values = map(Known, table["bytes"].to_pylist(), mtimes, failures, digests, paths)
-    known = dict(zip(table["key"].to_pylist(), values, strict=True))
-    if len(known) != len(table):
-        raise StoreError(f"{len(table) - len(known)} keys occur twice: delete this table")
-    return kind, known
+def _load(dataset: "LanceDataset") -> tuple[Kind, KnownRows]:
+    return Kind.read(dataset.schema), KnownRows.read(dataset)
