@@ -128,7 +128,8 @@ class Content:
 
     def _vector(self, queries: Queries, *, text: Texts = (), not_text: Texts = ()) -> Floats:
         reader = Reader(self.edition.features, self._layer, self._weights)
-        wanted, unwanted = Sought(as_list(queries), as_texts(text)), Sought((), as_texts(not_text))
+        wanted = Sought(as_list(queries), as_texts("text", text))
+        unwanted = Sought((), as_texts("not_text", not_text))
         with self._searching:
             return reader.combine(wanted, unwanted, "cosine")
 
