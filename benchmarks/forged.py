@@ -118,9 +118,8 @@ def _forge(count: int | None) -> list[str]:
     document = json.loads(true.schema.metadata[b"penult"])
     every = [(name, _with(true, text)) for name, text in _documents(document)]
     every += [*_columns(true), *_paths(true)]
-    step = max(1, len(every) // (count or len(every)))
-    names = []
-    for name, table in every[::step][: count or len(every)]:
+    count, names = min(count or len(every), len(every)), []
+    for name, table in (every[number * len(every) // count] for number in range(count)):
         try:
             lance.write_dataset(table, f"tables/{name}.lance")
         except (OSError, ValueError) as exc:  # Lance doesn't take it, so no table can be so
@@ -259,6 +258,7 @@ def _try(name: str) -> tuple[int, list[str]]:
         ["search", table, image, "-k", "3"],
         ["verify", table, "-n", "2"],
         ["duplicates", table, "-o", f"{out}.csv"],
+        ["duplicates", table, "--hard-link", f"{out}.linked", "--root", ".", "--features-alone"],
         ["outliers", table, "-n", "2"],
         ["export", table, f"{out}.parquet"],
         ["export", table, f"{out}.npz"],
