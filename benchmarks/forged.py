@@ -8,8 +8,8 @@ process of its own, as the command line runs them. Paths are those of canaries: 
 sizes, times or content than the table says.
 
 It ends with 1 if one of these promises is broken: exit codes 0 to 2, at most `LINES` lines of
-error, none of them a traceback or a bug; nothing printed that steers a terminal; `SECONDS` at most;
-no canary opened, changed or moved.
+error, none of them a traceback or a bug; nothing printed that steers a terminal; `SECONDS` of a
+core at most; no canary opened, changed or moved.
 
 Needs Linux.
 """
@@ -28,7 +28,7 @@ from typing import Any
 PHOTOS = Path(__file__).parents[1] / "examples/photos"
 COUNT = 6  # images of the table
 SECONDS = 25
-TABLE_SECONDS = 120  # for all commands on one
+TABLE_SECONDS = 600  # by the clock, for all commands on one
 REFUSED = 2  # exit code
 LINES = 3
 STEERS = "\x1b[31m<script>alert(1)</script>\n\x07\u202e"
@@ -118,9 +118,8 @@ def _forge(count: int | None) -> list[str]:
     document = json.loads(true.schema.metadata[b"penult"])
     every = [(name, _with(true, text)) for name, text in _documents(document)]
     every += [*_columns(true), *_paths(true)]
-    step = max(1, len(every) // (count or len(every)))
-    names = []
-    for name, table in every[::step][: count or len(every)]:
+    count, names = min(count or len(every), len(every)), []
+    for name, table in (every[number * len(every) // count] for number in range(count)):
         try:
             lance.write_dataset(table, f"tables/{name}.lance")
         except (OSError, ValueError) as exc:  # Lance doesn't take it, so no table can be so
@@ -259,6 +258,7 @@ def _try(name: str) -> tuple[int, list[str]]:
         ["search", table, image, "-k", "3"],
         ["verify", table, "-n", "2"],
         ["duplicates", table, "-o", f"{out}.csv"],
+        ["duplicates", table, "--hard-link", f"{out}.linked", "--root", ".", "--features-alone"],
         ["outliers", table, "-n", "2"],
         ["export", table, f"{out}.parquet"],
         ["export", table, f"{out}.npz"],
@@ -272,7 +272,7 @@ def _wrong(command: list[str]) -> Iterator[str]:
     from penult.cli import _run
 
     sys.argv = ["penult", *command]
-    started = time.monotonic()
+    started = time.process_time()
     code, out, err = _captured(_run)
     if code not in (0, 1, 2):
         yield f"exit code {code}"
@@ -282,8 +282,8 @@ def _wrong(command: list[str]) -> Iterator[str]:
         yield f"steers the terminal: {sorted(steering)}"
     if code == REFUSED and len(err.splitlines()) > LINES:
         yield f"{len(err.splitlines())} lines"
-    if time.monotonic() - started > SECONDS:
-        yield f"{time.monotonic() - started:.0f} s"
+    if time.process_time() - started > SECONDS:
+        yield f"{time.process_time() - started:.0f} s"
 
 
 def _captured(run: Callable[[], int]) -> tuple[int, str, str]:

@@ -3,12 +3,16 @@
 import errno
 import os
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from PIL import Image
 
 from penult.analysis import filing
 from penult.errors import SourceError
+
+move = partial(filing.move, root=".")  # which is that of the test
+hard_link = partial(filing.hard_link, root=".")
 
 
 @pytest.fixture
@@ -38,7 +42,7 @@ def propose(make_table, tmp_path, monkeypatch):
 
 def test_moved_files_keep_their_folders(propose, tmp_path):
     found = propose("a.jpg", "b.jpg", "sub/c.jpg")
-    assert filing.move(found, tmp_path / "out") == 2
+    assert move(found, tmp_path / "out") == 2
     assert (tmp_path / "out/sub/c.jpg").read_bytes().endswith(b"sub/c.jpg")
     assert [p.name for p in (tmp_path / "in").rglob("*.jpg")] == ["a.jpg"]
 
@@ -49,11 +53,11 @@ def test_what_features_alone_decided_stays_unless_it_is_asked_for(propose, tmp_p
     assert (marks, found.by_features_alone) == ({"b.jpg": True, "c.jpg": False}, 1)
     rows = {row["key"]: row["features_alone"] for row in filing.rows(found)}
     assert rows == {"a.jpg": False, "b.jpg": True, "c.jpg": False}
-    assert filing.hard_link(found, tmp_path / "linked") == 1
-    assert filing.hard_link(found, tmp_path / "all", features_alone=True) == 2
-    assert filing.move(found, tmp_path / "out") == 1
+    assert hard_link(found, tmp_path / "linked") == 1
+    assert hard_link(found, tmp_path / "all", features_alone=True) == 2
+    assert move(found, tmp_path / "out") == 1
     assert sorted(p.name for p in (tmp_path / "in").iterdir()) == ["a.jpg", "b.jpg"]
-    assert filing.move(replace(found, groups=rest(found)), tmp_path / "out", features_alone=True)
+    assert move(replace(found, groups=rest(found)), tmp_path / "out", features_alone=True)
     assert [p.name for p in (tmp_path / "in").iterdir()] == ["a.jpg"]
 
 
@@ -63,12 +67,12 @@ def rest(found):
 
 
 def test_linked_files_stay(propose, tmp_path):
-    filing.hard_link(propose("a.jpg", "b.jpg"), tmp_path / "out")
+    hard_link(propose("a.jpg", "b.jpg"), tmp_path / "out")
     assert (tmp_path / "out/b.jpg").samefile(tmp_path / "in/b.jpg")
 
 
 def test_no_key_leads_out_of_the_folder(propose, tmp_path):
-    filing.move(propose("a.jpg", "../../b.jpg"), tmp_path / "out/deep")
+    move(propose("a.jpg", "../../b.jpg"), tmp_path / "out/deep")
     assert (tmp_path / "out/deep/b.jpg").exists()
 
 
@@ -77,7 +81,7 @@ def test_nothing_is_overwritten(propose, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out/c.jpg").symlink_to("nowhere")
     with pytest.raises(SourceError, match=r"c\.jpg' exists: nothing was done, name another folder"):
-        filing.move(found, tmp_path / "out")
+        move(found, tmp_path / "out")
     assert (tmp_path / "in/b.jpg").exists()
 
 
@@ -87,7 +91,7 @@ def test_a_place_that_is_taken_meanwhile_is_not_overwritten(propose, tmp_path, m
     (tmp_path / "out/b.jpg").write_text("mine")
     monkeypatch.setattr(os.path, "lexists", lambda path: False)
     with pytest.raises(SourceError, match="File exists; 0 of 1 are in"):
-        filing.move(found, tmp_path / "out")
+        move(found, tmp_path / "out")
     assert (tmp_path / "out/b.jpg").read_text() == "mine"
     assert (tmp_path / "in/b.jpg").exists()
 
@@ -99,7 +103,7 @@ def test_changed_files_are_refused(propose, tmp_path, name):
     with pytest.raises(
         SourceError, match=rf"{name}' has changed since its features were extracted"
     ):
-        filing.move(found, tmp_path / "out")
+        move(found, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
@@ -107,13 +111,13 @@ def test_gone_files_are_refused(propose, tmp_path):
     found = propose("a.jpg", "b.jpg")
     (tmp_path / "in/a.jpg").unlink()
     with pytest.raises(SourceError, match=r"a\.jpg' has gone since .* again with --prune"):
-        filing.move(found, tmp_path / "out")
+        move(found, tmp_path / "out")
 
 
 def test_a_table_without_paths_is_refused(propose, tmp_path):
     found = propose("a.jpg", "b.jpg", changes={"b.jpg": {"path": None}})
     with pytest.raises(SourceError, match=r"the table doesn't say where 'b\.jpg' is"):
-        filing.move(found, tmp_path / "out", features_alone=True)
+        move(found, tmp_path / "out", features_alone=True)
 
 
 def test_another_disk_is_refused(propose, tmp_path, monkeypatch):
@@ -123,7 +127,7 @@ def test_another_disk_is_refused(propose, tmp_path, monkeypatch):
     found = propose("a.jpg", "b.jpg")
     monkeypatch.setattr(os, "link", link)
     with pytest.raises(SourceError, match="on another disk: name a folder on the same one"):
-        filing.move(found, tmp_path / "out")
+        move(found, tmp_path / "out")
 
 
 def test_the_rows_of_a_list_are_all_columns_of_each_image(propose):
@@ -135,7 +139,7 @@ def test_the_rows_of_a_list_are_all_columns_of_each_image(propose):
     assert all(tuple(row) == filing.COLUMNS for row in rows)
 
 
-@pytest.mark.parametrize("put", [filing.move, filing.hard_link])
+@pytest.mark.parametrize("put", [move, hard_link])
 def test_files_elsewhere_are_left_alone(propose, tmp_path, put):
     found = propose("a.jpg", "b.jpg")
     (tmp_path / "other").mkdir()
@@ -147,9 +151,7 @@ def test_files_elsewhere_are_left_alone(propose, tmp_path, put):
 
 def test_what_is_no_image_is_left_alone(propose, tmp_path):
     with pytest.raises(SourceError, match=r"b\.jpg': not_an_image: .*nothing was done"):
-        filing.move(
-            propose("a.jpg", "b.jpg", texts=["b.jpg"]), tmp_path / "out", features_alone=True
-        )
+        move(propose("a.jpg", "b.jpg", texts=["b.jpg"]), tmp_path / "out", features_alone=True)
     assert not (tmp_path / "out").exists()
 
 
@@ -158,4 +160,4 @@ def test_links_are_left_alone(propose, tmp_path):
     (tmp_path / "in").rename(tmp_path / "true")
     (tmp_path / "in").symlink_to("true")
     with pytest.raises(SourceError, match="is or leads over a link: nothing was done"):
-        filing.move(found, tmp_path / "out")
+        move(found, tmp_path / "out")

@@ -65,6 +65,7 @@ LIMITED = {  # a count beyond the limit, and what is said
     "V2: tensors": (20_010, "more than 20000 tensors"),
     "V2: long keys": (5000, "more than 8388608 bytes of keys"),
     "V2: attributes of a graph": (1_100_000, "more than 1000000 fields"),
+    "V2: nodes of a graph": (110_000, "more than 100000 fields in a message"),
     "V2: texts": (110_000, "more than 100000 texts"),
     "V1: blocks in turn": (10_010, "more than 20000 slices of variables"),
     "V1: snappy": (20_000_000, "more than [0-9]+ bytes to be unpacked"),

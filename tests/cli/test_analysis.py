@@ -137,7 +137,17 @@ def test_duplicates_prints_groups_and_a_sum(run):
 
 
 def test_duplicates_are_listed_and_linked(run, workplace):
-    result = run("duplicates", "few.lance", "-o", "list.csv", "--hard-link", "dropped", "--json")
+    result = run(
+        "duplicates",
+        "few.lance",
+        "-o",
+        "list.csv",
+        "--hard-link",
+        "dropped",
+        "--root",
+        ".",
+        "--json",
+    )
     assert json.loads(result.stdout)["images"][1]["key"] == "copy.jpg"
     assert "dropped: 1 image linked here" in result.stderr
     assert (workplace / "dropped/copy.jpg").exists()
@@ -146,7 +156,9 @@ def test_duplicates_are_listed_and_linked(run, workplace):
 
 def test_what_features_alone_decide_is_marked_and_left_out(run, workplace):
     options = ("few.lance", "--no-pixels", "--threshold", 0.6)
-    result = run("duplicates", *options, "--hard-link", "some", "--html", "alone.html")
+    result = run(
+        "duplicates", *options, "--hard-link", "some", "--root", ".", "--html", "alone.html"
+    )
     assert [line.split()[:2] for line in result.stdout.splitlines() if line] == [
         ["keep", "1.000"],
         ["features", "0.673"],
@@ -157,17 +169,31 @@ def test_what_features_alone_decide_is_marked_and_left_out(run, workplace):
     assert "some: 1 image linked here" in result.stderr
     assert "1 image left out, by features alone: --features-alone takes all" in result.stderr
     assert "0.673 · by features alone" in (workplace / "alone.html").read_text("utf-8")
-    result = run("duplicates", *options, "--hard-link", "all", "--features-alone", "--json")
+    result = run(
+        "duplicates", *options, "--hard-link", "all", "--root", ".", "--features-alone", "--json"
+    )
     marks = [image["features_alone"] for image in json.loads(result.stdout)["images"]]
     assert marks == [False, True, False, False]
     assert "all: 2 images linked here" in result.stderr
     assert "left out" not in result.stderr
 
 
-def test_features_alone_without_anything_to_move(run):
-    result = run("duplicates", "few.lance", "--features-alone")
+@pytest.mark.parametrize("option", [["--features-alone"], ["--root", "."]])
+def test_what_to_move_without_anything_to_move(run, option):
+    result = run("duplicates", "few.lance", *option)
     assert result.returncode == 2
-    assert "give --move or --hard-link" in result.stderr
+    assert f"{option[0]} says what to move or link: give --move or --hard-link" in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--move", "--hard-link"])
+def test_nothing_is_moved_out_of_a_folder_that_was_not_named(run, option, workplace):
+    result = run("duplicates", "few.lance", option, "away")
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr == (
+        "penult: a table may name any file: name the folder that its images are in (--root)\n"
+    )
+    assert not (workplace / "away").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")

@@ -107,7 +107,7 @@ def test_pictures_come_from_archives(kind, images, model, tmp_path):
     name = "image/6" if archive.suffix in TABLES else "copy.jpg"
     assert row["path"] == f"{archive}#{name}"
     with pytest.raises(SourceError, match="holds many images: nothing was done"):
-        filing.move(found, tmp_path / "out")
+        filing.move(found, tmp_path / "out", root=tmp_path)
     assert write_sheet(tmp_path / "d.html", "d", of_duplicates(features, found)).missing == 0
     assert write_sheet(tmp_path / "t.html", "t", of_table(features)).missing == 0
 

@@ -138,13 +138,25 @@ def _written(path, rows):
     [
         ([{"key": "a"}], "vectors are missing, or failed images have some"),
         ([{"key": "a", "pool": [1.0] * 4, "error": "x"}], "vectors are missing, or failed images"),
-        ([{"key": "a", "pool": [1.0, None, 1.0, 1.0]}], "can't read layer 'pool': .*null"),
+        ([{"key": "a", "pool": [1.0, None, 1.0, 1.0]}], ".*null"),
     ],
 )
 def test_forged_vectors_are_refused_in_one_line(tmp_path, rows, message):
     features = open_table(_written(tmp_path / "forged.lance", rows))
-    with pytest.raises(StoreError, match=message):
+    with pytest.raises(StoreError, match=f"forged.lance': can't read layer 'pool': {message}"):
         features.numpy()
+
+
+@pytest.mark.parametrize("vector", [None, [1.0, None, 1.0, 1.0]])
+def test_rows_without_a_whole_vector_are_refused_in_one_line(tmp_path, vector):
+    rows = [{"key": "a", "pool": [1.0] * 4}, {"key": "b", "pool": vector}]
+    features = open_table(_written(tmp_path / "forged.lance", rows))
+    gaps = r"forged.lance': can't read rows: vectors are missing or have gaps: extract"
+    with pytest.raises(StoreError, match=gaps):
+        [*features.tables(["key"], ["pool"])]
+    with pytest.raises(StoreError, match=gaps):
+        [*features.blocks("pool")]
+    assert [len(piece) for piece in features.tables(["key"], [])] == [2]
 
 
 def test_a_key_that_occurs_twice_stops_writers(tmp_path):

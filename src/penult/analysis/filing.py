@@ -41,19 +41,20 @@ def move(
     duplicates: Duplicates,
     folder: str | Path,
     *,
-    root: str | Path = ".",
+    root: str | Path,
     features_alone: bool = False,
 ) -> int:
     """Move the files to drop to the places in a folder that their keys say; return how many.
 
     Nothing is done unless every file of these groups, those to keep too, is an image below `root`,
     no link leads to it, it is what it was when its features were extracted, and every new place is
-    free: a table may be a stranger's. No file is overwritten, whatever happens meanwhile.
+    free: a table may be a stranger's, and nothing in it could show whose it is. No file is
+    overwritten, whatever happens meanwhile.
 
     Args:
         duplicates: What was proposed.
         folder: Where to move them; it is made.
-        root: The folder that they may be moved out of, by default the current one.
+        root: The folder that they may be moved out of.
         features_alone: Whether to move those too that only their features say this of. Pictures
             that a network finds alike may be different ones: pages of text, say, or icons.
 
@@ -69,7 +70,7 @@ def hard_link(
     duplicates: Duplicates,
     folder: str | Path,
     *,
-    root: str | Path = ".",
+    root: str | Path,
     features_alone: bool = False,
 ) -> int:
     """As `move`, but the files to drop stay where they are, and get a second name to look at."""
@@ -129,7 +130,7 @@ def _require_below(root: Path, path: Path) -> None:
     if not path.is_relative_to(root.resolve()):
         raise SourceError(
             f"{quoted(path)} isn't below {quoted(root.resolve())}: nothing was done, name the "
-            "folder of the images (--root)"
+            "folder that its images are in (--root)"
         )
     if os.path.realpath(path) != str(path):
         raise SourceError(f"{quoted(path)} is or leads over a link: nothing was done, remove it")

@@ -112,7 +112,8 @@ def _read_part(name: str, dtype: str, part: _Part) -> Array:
         if content is None:
             raise MalformedError("no values")
         texts = math.prod(part.shape) if dtype == STRING else 0
-        saved = Message(content, fields_budget(MAX_FIELDS + texts)).message(2)
+        most = MAX_FIELDS + texts
+        saved = Message(content, fields_budget(most), most).message(2)
         if saved.name(1) != name or read_slice(saved.message(2)) != part.where:
             raise MalformedError("the values of another one")
         return read_values(saved.message(3), dtype, part.shape)

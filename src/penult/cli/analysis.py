@@ -141,8 +141,9 @@ def duplicates(
         Path | None, typer.Option(help="Folder to link those images in; they stay where they are.")
     ] = None,
     root: Annotated[
-        Path, typer.Option(help="Folder that images may be moved out of or linked from.")
-    ] = Path(),
+        Path | None,
+        typer.Option(help="Folder that images may be moved out of or linked from, and no other."),
+    ] = None,
     features_alone: Annotated[
         bool,
         typer.Option(
@@ -158,8 +159,13 @@ def duplicates(
     """
     if move and hard_link:
         raise UsageError("--move and --hard-link can't both be done: choose one")
-    if features_alone and not (move or hard_link):
-        raise UsageError("--features-alone says what to move or link: give --move or --hard-link")
+    if (features_alone or root) and not (move or hard_link):
+        option = "--features-alone" if features_alone else "--root"
+        raise UsageError(f"{option} says what to move or link: give --move or --hard-link")
+    if (move or hard_link) and not root:
+        raise UsageError(
+            "a table may name any file: name the folder that its images are in (--root)"
+        )
     require(out, html)
     features = opened(table)
     with StepProgress() as bar:
@@ -181,15 +187,15 @@ def _file(
     move: Path | None,
     hard_link: Path | None,
     *,
-    root: Path,
+    root: Path | None,
     features_alone: bool,
 ) -> None:
     from penult.analysis import filing
 
-    if move:
+    if move and root:
         moved = filing.move(duplicates, move, root=root, features_alone=features_alone)
         show.say(f"{move}: {plural(moved, 'image')} moved here; extract --prune removes their rows")
-    if hard_link:
+    if hard_link and root:
         linked = filing.hard_link(duplicates, hard_link, root=root, features_alone=features_alone)
         show.say(f"{hard_link}: {plural(linked, 'image')} linked here")
     left = duplicates.by_features_alone

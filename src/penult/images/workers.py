@@ -56,20 +56,23 @@ class _Read(NamedTuple):
 class Decoders:
     """Threads that make network inputs.
 
-    Paths and bytes are decoded in processes. Images already in memory are prepared in the threads:
-    their pixels are the caller's.
+    Paths and bytes are decoded in processes, unless they needn't be contained. Images already in
+    memory are prepared in the threads: their pixels are the caller's.
 
     Args:
         setup: What to make of images; its preprocessing has to be picklable, and hashable.
         slots: How many inputs there is room for.
         count: Threads.
+        contained: Whether paths and bytes are decoded in processes, where there are any; or in
+            the threads, so that nothing bounds the time and memory that an image takes.
 
     Attributes:
         inputs: The inputs made, float32 (slots, height, width, channels).
     """
 
-    def __init__(self, setup: Setup, slots: int, count: int) -> None:
+    def __init__(self, setup: Setup, slots: int, count: int, *, contained: bool = True) -> None:
         self._setup = setup
+        self._apart = contained and AVAILABLE
         self._shape = (slots, *_input_shape(setup.preprocessing))
         self._memory = _nameless_file(size(self._shape))
         self.inputs, self._answers = map_memory(self._memory, self._shape)
@@ -110,7 +113,7 @@ class Decoders:
     def _prepare_read(
         self, sources: Mapping[int, ImageLike | ImageError]
     ) -> dict[int, Prepared | ImageError]:
-        files = {slot: s for slot, s in sources.items() if AVAILABLE and _is_file(s)}
+        files = {slot: s for slot, s in sources.items() if self._apart and _is_file(s)}
         done = {
             slot: s if isinstance(s, ImageError) else self._prepare_here(s, slot)
             for slot, s in sources.items()

@@ -4,7 +4,7 @@ import math
 import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal, Self, Unpack, overload
 
@@ -124,15 +124,30 @@ class Model(WithText):
 
     @overload
     def features(
-        self, images: Iterable[ImageLike], layer: str, *, errors: Literal["raise"] = "raise"
+        self,
+        images: Iterable[ImageLike],
+        layer: str,
+        *,
+        errors: Literal["raise"] = "raise",
+        contained: bool = True,
     ) -> Floats: ...
     @overload
     def features(
-        self, images: Iterable[ImageLike], layer: None = None, *, errors: Literal["raise"] = "raise"
+        self,
+        images: Iterable[ImageLike],
+        layer: None = None,
+        *,
+        errors: Literal["raise"] = "raise",
+        contained: bool = True,
     ) -> Any: ...  # noqa: ANN401 -- an array, or a dict of them if the model has several layers
     @overload
     def features(
-        self, images: Iterable[ImageLike], layer: str | None = None, *, errors: Literal["skip"]
+        self,
+        images: Iterable[ImageLike],
+        layer: str | None = None,
+        *,
+        errors: Literal["skip"],
+        contained: bool = True,
     ) -> tuple[Any, dict[int, ImageError]]: ...
     def features(
         self,
@@ -140,6 +155,7 @@ class Model(WithText):
         layer: str | None = None,
         *,
         errors: Literal["raise", "skip"] = "raise",
+        contained: bool = True,
     ) -> object:
         """Return one row of features an image; `model(images)` does the same.
 
@@ -148,6 +164,7 @@ class Model(WithText):
             layer: One of `outputs`, or the end of its name; by default all.
             errors: `skip` leaves images out that can't be used, and returns the features and a
                 dict of errors, by the place in `images` from 0.
+            contained: As for `stream`.
 
         Returns:
             float32 (n, features), or (n, height, width, channels) for a map left unpooled; if the
@@ -164,20 +181,25 @@ class Model(WithText):
         """
         require_one_of(("raise", "skip"), "errors", errors)
         layers = chosen(layer, self.outputs)
-        found, skipped = gather(images, self.stream, layers, skip=errors == "skip")
+        outcomes = partial(self.stream, contained=contained)
+        found, skipped = gather(images, outcomes, layers, skip=errors == "skip")
         features = found if len(layers) > 1 else found.popitem()[1]
         return (features, skipped) if errors == "skip" else features
 
     __call__ = features
 
-    def logits(self, images: Iterable[ImageLike]) -> Floats:
+    def logits(self, images: Iterable[ImageLike], *, contained: bool = True) -> Floats:
         """Return the classifier's output before the softmax, float32 (n, classes).
+
+        Args:
+            images: As for `features`.
+            contained: As for `stream`.
 
         Raises:
             ImageError: An image can't be used; the message counts from 0 to say which.
             NetworkError: The weights hold no classifier.
         """
-        return self.classifier.features(images, self.network.logits)
+        return self.classifier.features(images, self.network.logits, contained=contained)
 
     @cached_property
     def classifier(self) -> "Model":
@@ -229,7 +251,11 @@ class Model(WithText):
         return self.network.classes
 
     def stream(
-        self, images: Iterable[ImageLike], timings: Timings | None = None
+        self,
+        images: Iterable[ImageLike],
+        timings: Timings | None = None,
+        *,
+        contained: bool = True,
     ) -> Generator[Outcome]:
         """Yield the outcome of each image, in order, with a bounded number of them in memory.
 
@@ -239,6 +265,10 @@ class Model(WithText):
         Args:
             images: As for `features`.
             timings: Is added to as outcomes are made.
+            contained: False decodes in this process, for those who know their images: none may
+                then have more pixels or bytes than allowed, but nothing bounds its time and memory,
+                and what crashes a decoder ends the program. Pixels that are in memory already, and
+                a Pillow image, are always taken as they are here.
         """
         self._require_open()
         return stream(
@@ -249,6 +279,7 @@ class Model(WithText):
             timings or Timings(),
             decoders=self._decoders,
             outcome_bytes=4 * sum(math.prod(shape) for shape in self.outputs.values()),
+            contained=contained,
         )
 
     def __reduce__(self) -> tuple[object, ...]:

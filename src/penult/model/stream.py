@@ -128,6 +128,7 @@ class _Flow:
         decoders: How many batches are decoded at a time.
         block: Images to a batch at most.
         outcome_bytes: What the outcome of one image takes.
+        contained: Whether images are decoded in processes.
     """
 
     def __init__(
@@ -138,11 +139,13 @@ class _Flow:
         decoders: int,
         block: int,
         outcome_bytes: int,
+        *,
+        contained: bool,
     ) -> None:
         blocks = engine.calls + decoders + 1
         self._engine = engine
         self._calls = calls
-        self._decoders = Decoders(setup, blocks * block, decoders)
+        self._decoders = Decoders(setup, blocks * block, decoders, contained=contained)
         self._threads = ThreadPoolExecutor(blocks)
         self._free: SimpleQueue[int] = SimpleQueue()  # where free blocks begin
         for start in range(0, blocks * block, block):
@@ -206,10 +209,14 @@ def stream(
     *,
     decoders: int,
     outcome_bytes: int,
+    contained: bool = True,
 ) -> Generator[Outcome]:
     """Yield the outcome of each image, in order; see `Model.stream` and `_Flow`."""
     batches = _Batches(images, pace, decoders)
-    with closing(_Flow(setup, engine, pace.calls, decoders, batches.most, outcome_bytes)) as flow:
+    flow = _Flow(
+        setup, engine, pace.calls, decoders, batches.most, outcome_bytes, contained=contained
+    )
+    with closing(flow):
         for batch in batches:
             flow.start(batch)
             waiting = perf_counter()

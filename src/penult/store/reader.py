@@ -180,12 +180,18 @@ class TableReader:
         layers: Sequence[str],
         places: npt.NDArray[np.int64] | None = None,
     ) -> Iterator["pa.Table"]:
-        """Columns and layers of rows, in bounded pieces: all in the order of keys, or some."""
+        """Columns and layers of rows, in bounded pieces: all in the order of keys, or some.
+
+        Raises:
+            StoreError: They can't be read, or a vector is missing or has gaps.
+        """
         names = [*columns, *map(column, layers)]
         order = self._index.order if places is None else self._index.order[places]
         for start in range(0, len(order), self._batch_rows):
             with wrap_errors(f"{quoted(self.path)}: can't read rows"):
                 piece = self._dataset.take(order[start : start + self._batch_rows], columns=names)
+                for layer in layers:
+                    _require_whole(piece[column(layer)])
             yield piece.rename_columns([*columns, *layers])
 
     def blocks(
@@ -364,10 +370,16 @@ def _read_index(dataset: "LanceDataset") -> _Index:
     )
 
 
+def _require_whole(column: "pa.ChunkedArray") -> None:
+    """Refuse a column of vectors in which one is missing, or a number of one."""
+    if column.null_count or any(chunk.flatten().null_count for chunk in column.chunks):
+        raise ValueError("vectors are missing or have gaps: extract into another table")
+
+
 def _values(column: "pa.FixedSizeListArray", wanted: npt.NDArray[np.bool]) -> npt.NDArray[Any]:
     """Vectors of the wanted rows, which must be those that have one: (rows, values)."""
     if not np.array_equal(column.is_valid().to_numpy(zero_copy_only=False), wanted):
-        raise DamageError("vectors are missing, or failed images have some")
+        raise ValueError("vectors are missing, or failed images have some")
     size = column.type.list_size
     values: npt.NDArray[Any] = column.flatten().to_numpy().reshape(-1, size)
     return values

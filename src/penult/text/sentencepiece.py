@@ -73,7 +73,7 @@ def read(path: Path) -> Pieces:
     """
     data = memoryview(read_bytes(path))
     try:
-        model = Message(data, fields_budget(5 * MAX_TOKENS))  # a token has up to 3
+        model = Message(data, fields_budget(5 * MAX_TOKENS), 5 * MAX_TOKENS)  # up to 3 a token
         trainer = model.message(TRAINER)
         if _MODEL_TYPE in trainer and trainer.number(_MODEL_TYPE) != UNIGRAM:
             raise damaged(path, "a model of another kind than unigram: tokenizer.json is needed")

@@ -67,6 +67,7 @@ class Message:
         data: The message.
         budget: Counts the fields of this message and of those in it; one of `fields_budget` by
             default, and of a whole file where its messages are read one by one.
+        most: Fields of this message, and of each in it: a field takes 200 bytes.
 
     Attributes:
         encoded: All of the message, as it was given.
@@ -75,13 +76,18 @@ class Message:
         MalformedError: As do all methods, if there is something else than was asked for.
     """
 
-    def __init__(self, data: memoryview, budget: Budget | None = None) -> None:
+    def __init__(
+        self, data: memoryview, budget: Budget | None = None, most: int = MAX_FIELDS
+    ) -> None:
         self._fields: dict[int, list[int | memoryview]] = {}
         self.encoded = data
         self._budget = budget or fields_budget()
+        self._most = most
+        own = Budget(most, "fields in a message", MalformedError)
         at = 0
         while at < len(data):
             self._budget.spend()
+            own.spend()
             tag, at = varint(data, at)
             value, at = _value(data, at, tag & 7)
             self._fields.setdefault(tag >> 3, []).append(value)
@@ -132,7 +138,7 @@ class Message:
 
     def message(self, field: int) -> "Message":
         """The message in a field, one without fields if absent."""
-        return Message(self.content(field), self._budget)
+        return Message(self.content(field), self._budget, self._most)
 
     def messages(self, field: int, most: int = MAX_FIELDS) -> Iterator["Message"]:
         """The messages in a field that may be there so many times, each read when it is its turn.
@@ -142,7 +148,7 @@ class Message:
         contents = self.contents(field)
         if len(contents) > most:
             raise MalformedError(f"field {field} more than {most} times")
-        return (Message(content, self._budget) for content in contents)
+        return (Message(content, self._budget, self._most) for content in contents)
 
     def name(self, field: int) -> str:
         """The text of a field that is no longer than a name."""
