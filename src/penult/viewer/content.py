@@ -9,10 +9,9 @@ from typing import Any
 
 from penult.analysis.neighbours import Match, search
 from penult.analysis.queries import Queries
-from penult.analysis.words import Texts, phrases, text_vectors
-from penult.errors import ImageError, PenultError
+from penult.analysis.words import Texts, phrases, require_words, text_vectors
+from penult.errors import ImageError, PenultError, UsageError
 from penult.extraction.row_files import COLUMNS, row_files
-from penult.extraction.zero_shot import SHARED
 from penult.images import Readable
 from penult.images.containers import is_gone
 from penult.images.thumbnails import Thumbnails
@@ -44,10 +43,13 @@ class Content:
         names = dict.fromkeys([*COLUMNS, *_MEASURED, *features.columns])
         self._facts = features.facts([*names])
         self._searching = Lock()  # the first search reads all vectors, or loads the model
-        self._words = "" if self._layer == SHARED else f"words have {SHARED}, not {self._layer}"
+        self._words = ""
         self._tower = Thread(target=self._load_tower, daemon=True)  # which takes a second
-        if not self._words:
+        try:
+            require_words(features, self._layer)
             self._tower.start()
+        except PenultError as error:
+            self._words = str(error)
         self._small = Thumbnails()
         self._large = Thumbnails(LARGE, count=2, cache_bytes=_LARGE_CACHE)
 
@@ -123,6 +125,8 @@ class Content:
     def text(self, data: bytes) -> dict[str, list[Any]]:
         """The rows nearest to words in UTF-8, less those behind a minus: "beach -people"."""
         wanted, unwanted = phrases(data.decode("utf-8", "replace"))
+        if not wanted:
+            raise UsageError("say first what is wanted, then what isn't: beach -people")
         return self._found((), text=wanted, not_text=unwanted)
 
     def _found(

@@ -135,6 +135,7 @@ function tell() {
   $("#bare").hidden = silent || state.keys.length > 0;
   $("#empty").hidden = silent || state.keys.length === 0;
   const found = state.ranking?.rows.length;
+  $("#only-names").hidden = !$("#words").value;
   $("#empty span").textContent = found ? `None of the ${found} nearest images` : "No image";
 }
 

@@ -1,7 +1,7 @@
 // Search by an image that is dropped, pasted or chosen, by words, or for what is near a row.
 
 import * as chips from "./chips.js";
-import { $, ask, el, say, shown, unsay } from "./dom.js";
+import { $, ask, el, say, short, shown, unsay } from "./dom.js";
 import { rank, state } from "./state.js";
 
 const LARGEST = 64 * 2 ** 20; // bytes that the server takes
@@ -46,19 +46,19 @@ async function byFile(file) {
   if (!file) return;
   const name = shown(file.name);
   if (file.size > LARGEST) say(`${name} is too large to search for: 64 MiB are the most`);
-  else if (await find(name, () => like(file), () => drawn(file))) showing();
+  else if (await find(short(name), () => like(file), () => drawn(file))) showing();
 }
 
 /** Show what is near a row in the grid. */
 export async function byRow(row) {
-  if (await find(shown(state.keys[row]), () => nearest(row), () => `/thumb/${row}`)) showing();
+  if (await find(short(shown(state.keys[row])), () => nearest(row), () => `/thumb/${row}`)) showing();
 }
 
 /**
  * Show what is near to words, which stay at hand to be changed.
  * @param {() => void} taken what is done when they are taken away
  */
-export const byWords = (words, taken) => find(words, () => posted("/text", words), () => {}, taken);
+export const byWords = (words, taken) => find(short(words), () => posted("/text", words), () => {}, taken);
 
 const posted = async (path, body) => (await ask(path, { method: "POST", body })).json();
 const like = (file) => posted("/like", file);
