@@ -197,7 +197,11 @@ class _Download:
         sizes = {f: self._listing.files[f].size for f in files if self._snapshot.lacks(f)}
         self._check(sizes)
         meter = Meter(self._name, sizes, progress)
-        for file in sizes:
+        for file, size in sizes.items():
+            digest = self._listing.files[file].digest
+            part = self._snapshot.part(digest, size)
+            if part:
+                part.resume(self._name, file, self._listing.commit, meter.bar(file), TIMEOUT)
             load().hf_hub_download(
                 self._name.repository,
                 file,
@@ -205,9 +209,11 @@ class _Download:
                 library_name="penult",
                 library_version=__version__,
                 etag_timeout=TIMEOUT,
-                tqdm_class=meter.bar(file),
+                tqdm_class=meter.bar(file, part.keep) if part else meter.bar(file),
             )
-            self._snapshot.verify(file, self._listing.files[file].digest)
+            if part:
+                part.drop()
+            self._snapshot.verify(file, digest)
             meter.finish(file)
 
     def _check(self, sizes: Mapping[str, int]) -> None:
