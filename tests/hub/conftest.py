@@ -4,6 +4,8 @@ import huggingface_hub
 import huggingface_hub.constants
 import pytest
 
+from penult.hub import download
+
 from .server import Hub
 
 LICENCE = pytest.mark.filterwarnings("ignore:.*licen")  # is told with each first download
@@ -42,6 +44,7 @@ def cache(hub, tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "token"))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(download, "_kept", set())
     return tmp_path / "hub"
 
 

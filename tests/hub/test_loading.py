@@ -6,12 +6,15 @@ from pathlib import Path
 
 import numpy as np
 from tiny import CLIP, SIGLIP, folder, tensors, text_tensors, timm_config
+from typer.testing import CliRunner
 
 import penult
 import tiny_clip
+from penult.cli import app
+from penult.hub import download
 from penult.model.text import TextModel, load_text
 
-from .conftest import LICENCE
+from .conftest import LICENCE, info
 
 pytestmark = LICENCE
 PIECES = Path(__file__).parents[1] / "text/sentencepiece/siglip.model.gz"
@@ -29,6 +32,18 @@ def test_a_network_of_a_hub_by_its_name(hub, tmp_path):
     hub.publish("timm/vit_tiny.one", content | {"model.safetensors": b"else"})
     with penult.load_model(f"timm/vit_tiny.one@{commit}") as model:
         np.testing.assert_array_equal(model.features([PHOTO]), expected)
+
+
+def test_a_command_asks_once(hub, tmp_path):
+    files = tmp_path / "files"
+    folder(files, tensors(), config=timm_config())
+    hub.publish("timm/vit_tiny.one", {each.name: each.read_bytes() for each in files.iterdir()})
+    command = ["extract", PHOTO, "-m", "timm/vit_tiny.one", "-o", str(tmp_path / "t.lance")]
+    for asked in (5, 6):  # with two of each of two files, and what the branch is once more
+        assert CliRunner().invoke(app, command).exit_code == 0
+        assert len(hub.asked) == asked
+        download._kept.clear()  # as of another process
+    assert hub.asked[-1] == info(name="timm/vit_tiny.one")
 
 
 def test_what_text_needs_is_fetched_when_text_is_used(hub, tmp_path):

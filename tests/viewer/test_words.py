@@ -145,7 +145,15 @@ def test_what_is_found_is_shown_instead_of_failures(page):
 
 def test_what_is_refused_is_said(page):
     page.get_by_label(BOX).fill("-cats")
-    page.get_by_text("-cats: nothing to search for").wait_for()
+    page.get_by_text("-cats: say first what is wanted, then what isn't: beach -people").wait_for()
+
+
+def test_many_words_leave_room_for_what_is_said(page):
+    assert page.get_by_label(BOX).get_attribute("maxlength") == "1000"
+    page.get_by_label(BOX).fill("-" + "c" * 900)
+    said = page.get_by_text("say first what is wanted")
+    said.wait_for()
+    assert said.inner_text().startswith(f"-{'c' * 98}…: say first")
 
 
 def test_a_phone_has_room_for_the_box(browser, worded):
@@ -160,6 +168,11 @@ def test_without_a_text_tower_names_are_filtered(photo_page):
     photo_page.wait_for_selector("#words[title]")
     assert photo_page.locator("#find-by").is_hidden()
     assert photo_page.get_by_label(NAMES).get_attribute("title").startswith("Only names can be")
+    photo_page.get_by_label(NAMES).fill("a red bicycle")
+    said = photo_page.locator("#only-names")
+    assert "'efficientnet_lite0' made it; extract with one of images and words" in said.inner_text()
+    photo_page.get_by_text("Clear them").click()
+    assert said.is_hidden()
 
 
 def test_the_tower_is_loaded_once_and_why_it_isnt_is_told(worded, monkeypatch):
@@ -190,7 +203,7 @@ def test_words_come_from_the_page_and_within_limits(worded):
     assert ask(cookie, b"cats").status == 403
     assert ask(ours | {"Origin": "http://evil.example"}, b"cats").status == 403
     assert ask(ours, b"x" * (TEXT_BYTES + 1)).status == 413
-    for body, said in ((b"", b"nothing to search for"), (b"a\0b", b"has a NUL character")):
+    for body, said in ((b"", b"say first what is wanted"), (b"a\0b", b"has a NUL character")):
         refused = ask(ours, body)
         assert (refused.status, said in refused.data) == (422, True)
     assert ask(ours, b"\xff\xfe").status == 200

@@ -42,6 +42,16 @@ def text_model(features: TableReader, layer: str, weights: str | Path | None = N
         UsageError: The layer isn't the one that words are compared with.
         CheckpointError: The weights aren't there or can't be read.
     """
+    require_words(features, layer)
+    known, tower = towers.get(features, (None, None))
+    if tower is None or known != weights:
+        tower = read_tower(features, weights)
+        towers[features] = weights, tower
+    return tower
+
+
+def require_words(features: TableReader, layer: str) -> None:
+    """Refuse a layer whose neighbours aren't words; errors as of `text_model`."""
     if SHARED not in features.layers:
         network = features.provenance.get("network", "a network")
         raise NetworkError(
@@ -52,11 +62,6 @@ def text_model(features: TableReader, layer: str, weights: str | Path | None = N
         raise UsageError(
             f"words are compared with layer {SHARED}, not {quoted(layer)}: name it (-l)"
         )
-    known, tower = towers.get(features, (None, None))
-    if tower is None or known != weights:
-        tower = read_tower(features, weights)
-        towers[features] = weights, tower
-    return tower
 
 
 def read_tower(features: TableReader, weights: str | Path | None) -> "TextModel":

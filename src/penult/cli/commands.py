@@ -362,7 +362,7 @@ def fetched(model: str | None, weights: "str | Path | None") -> None:
             show_networks.downloaded(model, download)
     elif not spec and is_known(model) and not is_repository(Path(model)):
         with DownloadProgress(model) as progress:
-            resolve(model, progress=progress.show, tell=show.say)
+            resolve(model, keep=True, progress=progress.show, tell=show.say)
 
 
 def opened(table: Path) -> "Features":

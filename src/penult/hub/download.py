@@ -27,6 +27,8 @@ from penult.version import __version__
 
 Tell: TypeAlias = Callable[[str], object]  # is called with one line for the user
 
+_kept: set[RepositoryName] = set()  # whose commit stays what it was for all of this process
+
 TIMEOUT = 10.0  # seconds until the hub must answer a question
 _MOST = dict.fromkeys(SETTINGS, MAX_BYTES) | dict.fromkeys(TOKENIZER, 100_000_000)  # Gemma's: 34 MB
 
@@ -52,7 +54,12 @@ class Fetched:
 
 
 def resolve(
-    name: str, *, text: bool = False, progress: Progress = show_nothing, tell: Tell = _warn
+    name: str,
+    *,
+    text: bool = False,
+    keep: bool = False,
+    progress: Progress = show_nothing,
+    tell: Tell = _warn,
 ) -> Repository:
     """Find a repository of the hub by its name, `owner/name[@revision]` or a short one.
 
@@ -62,6 +69,7 @@ def resolve(
     Args:
         name: Its name, or a key of `SHORT`.
         text: Whether its text tower and tokenizer are wanted too.
+        keep: Whether the process needn't ask again for what the name stands for, as of commands.
         progress: Called for every piece that arrives, with the bytes there and in all.
         tell: Called with a line for the user: the licence when weights are first fetched, or that
             the hub can't be reached and the cache is used. Otherwise it is a warning.
@@ -79,6 +87,8 @@ def resolve(
             f" it: {nearest(name, SHORT)}"
         )
     fetched = fetch(found, text=text, progress=progress, tell=tell)
+    if keep:
+        _kept.add(found)
     repository = open_folder(fetched.folder, text=text)
     return replace(repository, name=str(found), commit=fetched.commit, digests=fetched.files)
 
@@ -92,7 +102,8 @@ def fetch(
 ) -> Fetched:
     """Bring the needed files of a repository into the hub's cache, unless they are there.
 
-    A commit that is there needs no request, a branch or a tag one, which asks for its commit.
+    A commit that is there needs no request, a branch or a tag one, which asks for its commit,
+    unless `resolve` was to keep it.
 
     Args:
         name: The repository.
@@ -105,7 +116,7 @@ def fetch(
         DownloadError: It can't be had, or what came isn't it.
         CheckpointError: Its settings or its list of shards are damaged.
     """
-    alone = name.is_pinned or constants().HF_HUB_OFFLINE
+    alone = name.is_pinned or name in _kept or constants().HF_HUB_OFFLINE
     if alone and (fetched := _cached(name, text=text)):
         return fetched
     with quiet(), explained(name):
@@ -186,7 +197,11 @@ class _Download:
         sizes = {f: self._listing.files[f].size for f in files if self._snapshot.lacks(f)}
         self._check(sizes)
         meter = Meter(self._name, sizes, progress)
-        for file in sizes:
+        for file, size in sizes.items():
+            digest = self._listing.files[file].digest
+            part = self._snapshot.part(digest, size)
+            if part:
+                part.resume(self._name, file, self._listing.commit, meter.bar(file), TIMEOUT)
             load().hf_hub_download(
                 self._name.repository,
                 file,
@@ -194,9 +209,11 @@ class _Download:
                 library_name="penult",
                 library_version=__version__,
                 etag_timeout=TIMEOUT,
-                tqdm_class=meter.bar(file),
+                tqdm_class=meter.bar(file, part.keep) if part else meter.bar(file),
             )
-            self._snapshot.verify(file, self._listing.files[file].digest)
+            if part:
+                part.drop()
+            self._snapshot.verify(file, digest)
             meter.finish(file)
 
     def _check(self, sizes: Mapping[str, int]) -> None:

@@ -25,13 +25,19 @@ class Meter:
         self._progress = progress
         self._finished = 0
 
-    def bar(self, file: str) -> type:
-        """A class like tqdm's for the next download, which is of that file."""
+    def bar(self, file: str, begun: Callable[[], object] = lambda: None) -> type:
+        """A class like tqdm's for the next download, which is of that file.
+
+        Args:
+            file: Its name.
+            begun: Called when there is something to write to.
+        """
         meter, most, before = self, self._sizes[file], self._finished
 
         class Bar:
-            def __init__(self, **options: object) -> None:
-                self._there = 0
+            def __init__(self, *, initial: int = 0, **options: object) -> None:
+                self._there = initial
+                begun()
 
             def __enter__(self) -> "Bar":
                 return self

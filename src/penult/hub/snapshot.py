@@ -29,6 +29,7 @@ from penult.hub.client import constants
 from penult.hub.documents import Document
 from penult.hub.folder import read_settings
 from penult.hub.names import RepositoryName
+from penult.hub.resuming import Part
 from penult.util.files import replacing
 
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -75,6 +76,13 @@ class Snapshot:
     def needs(self, file: str, digest: str) -> bool:
         """Whether a file's content has to come, as no commit here has it."""
         return self.lacks(file) and not (self._blobs / digest).is_file()
+
+    def part(self, digest: str, size: int) -> Part | None:
+        """What may be here of a file of which not all is; None of a small one."""
+        if not _SHA256.fullmatch(digest):
+            return None
+        storage = self._blobs.parent
+        return Part(self._blobs, storage.parent / ".locks" / storage.name, digest, size)
 
     def mark_absent(self, files: Iterable[str]) -> None:
         """Keep in mind that the commit doesn't have these files."""

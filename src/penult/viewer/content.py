@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from penult.analysis.neighbours import nearest
 from penult.analysis.queries import Queries, Reader, Sought, as_list, inherit
 from penult.analysis.vectors import Floats
-from penult.analysis.words import Texts, as_texts, phrases, text_vectors
-from penult.errors import PenultError
+from penult.analysis.words import Texts, as_texts, phrases, require_words, text_vectors
+from penult.errors import PenultError, UsageError
 from penult.exports.copying import require_folder
-from penult.extraction.zero_shot import SHARED
 from penult.images.thumbnails import Thumbnails
 from penult.store import TableReader
 from penult.store.versions import stamp
@@ -86,10 +85,13 @@ class Content:
 
     def _begin_tower(self, features: TableReader) -> Thread:
         """Load the text tower, which takes a second, so that words find something at once."""
-        self._words = "" if self._layer == SHARED else f"words have {SHARED}, not {self._layer}"
+        self._words = ""
         tower = Thread(target=self._load_tower, args=(features,), daemon=True)
-        if not self._words:
+        try:
+            require_words(features, self._layer)
             tower.start()
+        except PenultError as error:
+            self._words = str(error)
         return tower
 
     def _load_tower(self, features: TableReader) -> None:
@@ -124,6 +126,8 @@ class Content:
     def text(self, data: bytes) -> dict[str, str]:
         """The vector of words in UTF-8, less those behind a minus: "beach -people"."""
         wanted, unwanted = phrases(data.decode("utf-8", "replace"))
+        if not wanted:
+            raise UsageError("say first what is wanted, then what isn't: beach -people")
         return {"vector": written(self._vector((), text=wanted, not_text=unwanted))}
 
     def _vector(self, queries: Queries, *, text: Texts = (), not_text: Texts = ()) -> Floats:

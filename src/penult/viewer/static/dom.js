@@ -23,6 +23,11 @@ export const shown = (text) =>
 export const quoted = (name) =>
   /^[\w./-]+$/.test(name) ? name : `'${shown(name).replaceAll("'", "'\\''")}'`;
 
+const LONGEST = 100; // characters of a name in a line
+
+/** A name that leaves room for what is said of it. */
+export const short = (name) => (name.length > LONGEST ? name.slice(0, LONGEST - 1) + "…" : name);
+
 export const baseName = (key) => key.slice(key.lastIndexOf("/") + 1);
 export const folderOf = (key) => key.slice(0, key.lastIndexOf("/") + 1);
 

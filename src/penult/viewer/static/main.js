@@ -126,6 +126,7 @@ function tell() {
   const silent = some > 0 || viewed() === "failures";
   $("#bare").hidden = silent || state.keys.length > 0;
   $("#empty").hidden = silent || state.keys.length === 0;
+  $("#only-names").hidden = !$("#words").value;
 }
 
 /** End what is open or chosen, one thing at a time. */

@@ -1,7 +1,7 @@
 // Search by an image that is dropped, pasted or chosen, by words, or for what is near a row.
 
 import * as chips from "./chips.js";
-import { $, el, posted, say, shown, unsay } from "./dom.js";
+import { $, el, posted, say, short, shown, unsay } from "./dom.js";
 import { check } from "./renewal.js";
 import { at, bits, left, on, rank, state } from "./state.js";
 
@@ -59,12 +59,12 @@ async function byFile(file) {
   if (!file) return;
   const name = shown(file.name);
   if (file.size > LARGEST) say(`${name} is too large to search for: 64 MiB are the most`);
-  else if (await find(name, () => like(file), () => drawn(file))) showing();
+  else if (await find(short(name), () => like(file), () => drawn(file))) showing();
 }
 
 /** Show what is near a row in the grid. */
 export async function byRow(row) {
-  const name = shown(state.keys[row]);
+  const name = short(shown(state.keys[row]));
   if (await find(name, () => ({ row }), () => at(`thumb/${row}`))) showing();
 }
 
@@ -72,7 +72,7 @@ export async function byRow(row) {
  * Show what is near to words, which stay at hand to be changed.
  * @param {() => void} taken what is done when they are taken away
  */
-export const byWords = (words, taken) => find(words, () => posted("/text", words), () => {}, taken);
+export const byWords = (words, taken) => find(short(words), () => posted("/text", words), () => {}, taken);
 
 const like = (file) => posted("/like", file);
 

@@ -26,8 +26,9 @@ export async function start(show) {
   box.addEventListener("change", remember);
   $("#find-by").addEventListener("change", turn);
   const { without } = await (await ask("/text")).json();
-  if (without) box.title = `Only names can be looked for: ${without}`;
-  else {
+  if (without) {
+    box.title = $("#only-names").textContent = `Only names can be looked for: ${without}`;
+  } else {
     $("#find-by").hidden = false;
     $("#find-by").value = box.value ? "name" : "meaning"; // who types already filters
     offer(recent());
