@@ -6,6 +6,7 @@ Run it as `python examples/demo.py TABLE FOLDER`, or let `make demo` do so.
 import sys
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +19,7 @@ classes = {c.key: c.classes for c in penult.classify(folder, k=3)}
 
 vectors = features.numpy()
 vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-similarity = vectors @ vectors.T
+similarity: NDArray[np.float32] = vectors @ vectors.T
 np.fill_diagonal(similarity, -1)
 nearest = similarity.argmax(axis=1)
 
@@ -26,7 +27,7 @@ rows = Table("photo", "looks like", "nearest photo", "cosine", box=SIMPLE_HEAD, 
 for i, key in enumerate(features.keys):
     (first, probability), *others = classes[key]
     looks = f"[bold]{first}[/] {probability:.0%}, {', '.join(name for name, _ in others)}"
-    rows.add_row(key, looks, features.keys[nearest[i]], f"{similarity[i, nearest[i]]:.2f}")
+    rows.add_row(key, looks, features.keys[int(nearest[i])], f"{similarity[i, nearest[i]]:.2f}")
 console = Console()
 console.print(rows)
 console.print(

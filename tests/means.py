@@ -1,8 +1,9 @@
 """A model without a network, for tests of what is around it: the feature is the mean colour."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -13,10 +14,22 @@ from penult.images.preprocess import raw
 from penult.model.model import Outcome
 from penult.model.recipe import Recipe
 
+KINDS = {
+    "mean": lambda pixels: pixels.mean((0, 1), np.float64).astype(np.float32),
+    "max": lambda pixels: pixels.max((0, 1)).astype(np.float32),
+    "min": lambda pixels: pixels.min((0, 1)).astype(np.float32),
+}
+
 
 class Means(penult.Model):
-    def __init__(self, log: Path | None = None, limits: Limits | None = None):
-        self.outputs = {"mean": (3,)}
+    def __init__(
+        self,
+        log: Path | None = None,
+        limits: Limits | None = None,
+        layers: Sequence[str] = ("mean",),
+    ):
+        self.outputs = dict.fromkeys(layers, (3,))
+        self.network = SimpleNamespace(features=("mean",))
         self.limits = limits or Limits()
         self.recipe = Recipe(
             network="means",
@@ -29,6 +42,12 @@ class Means(penult.Model):
         )
         self.log = log
 
+    def with_layers(self, layers: Sequence[str]) -> "Means":
+        return Means(self.log, self.limits, layers)
+
+    def close(self) -> None:
+        pass
+
     def stream(self, images: Iterable[ImageLike], timings: object = None) -> Iterator[Outcome]:
         for image in images:
             if self.log:
@@ -39,5 +58,5 @@ class Means(penult.Model):
             except ImageError as error:
                 yield Outcome(error=error)
             else:
-                mean = pixels.mean((0, 1), np.float64).astype(np.float32)
-                yield Outcome({"mean": mean}, pixels.shape[1], pixels.shape[0])
+                made = {name: KINDS[name](pixels) for name in self.outputs}
+                yield Outcome(made, pixels.shape[1], pixels.shape[0])

@@ -17,7 +17,7 @@ WIDTHS = (8, 16, 32)
 
 def tiny_network(images: Value, classes: int) -> Layers:
     """Build the network."""
-    layers = {}
+    layers: Layers = {}
     x = images
     for i, width in enumerate(WIDTHS, start=1):
         x = layers[f"conv{i}"] = relu(conv_bn(x, f"conv{i}", f"bn{i}", filters=width))

@@ -126,8 +126,8 @@ def test_an_image_that_vanishes_costs_one_row(model, folder, tmp_path):
     ("other", "message"),
     [
         ({"model": "efficientnet_lite1"}, "efficientnet_lite1"),
-        ({"layer": "head"}, "head"),
-        ({"layer": "block_3", "pool": "max"}, "block_3"),
+        ({"pool": "max"}, "pool is 'avg', asked was 'max'"),
+        ({"layer": "block_3", "pool": "max"}, "pool is 'avg', asked was 'max'"),
     ],
 )
 def test_other_features_are_refused_in_the_same_table(run, folder, tmp_path, other, message):

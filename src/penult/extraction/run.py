@@ -29,7 +29,7 @@ def fill(
     checksum: bool,
     prune: bool,
     progress: Progress | None,
-) -> None:
+) -> Counts:
     """Give each image a row in a table of the model's features, as `penult.extract` describes it.
 
     Args:
@@ -40,6 +40,9 @@ def fill(
         checksum: As in `extract`.
         prune: As in `extract`.
         progress: As in `extract`.
+
+    Returns:
+        What it came to.
     """
     changes = Changes(source, table.known(), checksum=checksum, retry_failed=retry_failed)
     counts, jobs = _reassign(table, changes)
@@ -47,6 +50,7 @@ def fill(
     if prune:
         counts.removed = _prune(table, changes, source)
     _compute(table, model, jobs, counts, shown(progress))
+    return counts
 
 
 def _reassign(table: TableWriter, changes: Changes) -> tuple[Counts, list[Job]]:

@@ -210,6 +210,15 @@ class Model(WithText):
         asked = replace(self._asked, layers=layers, pool="avg", normalize=False)
         return Model(self.network, asked, self._make_engine)
 
+    def with_layers(self, layers: Sequence[str]) -> "Model":
+        """The same model with other layers: an engine of its own on the same weights.
+
+        Raises:
+            UsageError, NetworkError: As of `load_model`.
+        """
+        asked = replace(self._asked, layers=dict.fromkeys(layers, ()), note="")
+        return Model(self.network, asked, self._make_engine)
+
     def write_onnx(self, out: str | Path) -> Path:
         """Write the network up to the layers asked for as an ONNX file, weights included.
 

@@ -100,10 +100,10 @@ def beside(there: "pa.Table", keys: Sequence[str], values: "pa.Table") -> tuple[
 
 
 def completed(batch: "pa.Table", schema: "pa.Schema") -> "pa.Table":
-    """Rows with nulls in the added columns that they lack."""
+    """Rows with nulls in the added columns that they lack, columns in the table's order."""
     import pyarrow as pa
 
     for field in schema:
         if field.name not in batch.column_names:
             batch = batch.append_column(field, pa.nulls(len(batch), field.type))
-    return batch
+    return batch.select(schema.names)

@@ -9,9 +9,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from penult.errors import StoreError
+from penult.store.layout import DOCUMENT
 from penult.store.messages import wrap_errors
 from penult.store.versions import files, manifest, uri
 from penult.util.files import sync, sync_one
@@ -20,6 +21,7 @@ from penult.util.machine import return_memory
 if TYPE_CHECKING:
     import pyarrow as pa
     from lance import FragmentMetadata, LanceDataset, LanceOperation, Transaction
+    from lance.schema import LanceSchema
 
 _APART = "_versions/d*.manifest"  # versions outside of the sequence
 
@@ -150,6 +152,40 @@ def annotate(
     return after
 
 
+def widen(
+    path: Path,
+    dataset: "LanceDataset",
+    document: str,
+    vectors: "Callable[[pa.Table], pa.RecordBatchReader]",
+) -> "LanceDataset":
+    """Lay columns of vectors beside the rows and renew the document, on disk when this returns.
+
+    Nothing that there is is written again. Both are one version, made from one apart that has the
+    new document already.
+
+    Args:
+        path: Folder of the table.
+        dataset: Its newest version.
+        document: What the table is from then on.
+        vectors: Gives the columns of rows, of which it gets `key` and `error`, in their order.
+    """
+    import lance
+
+    updates = lance.LanceOperation.UpdateMap({DOCUMENT.decode(): document})
+    operation = lance.LanceOperation.UpdateConfig(schema_metadata_updates=updates)
+    with _apart(path, dataset, operation) as apart:
+        fragments = []
+        for fragment in apart.get_fragments():
+            rows = fragment.to_table(columns=["key", "error"])
+            metadata, schema = fragment.merge_columns(vectors(rows))
+            fragments.append(metadata)
+    sync(file for fragment in fragments for file, _ in files(path, fragment))
+    merge = lance.LanceOperation.Merge(fragments, schema)
+    after = lance.LanceDataset.commit(dataset, merge, read_version=dataset.version)
+    _sync_versions(path, dataset.version, after.version)
+    return after
+
+
 def describe(path: Path, dataset: "LanceDataset", facts: Mapping[str, str]) -> "LanceDataset":
     """Replace entries of the schema's metadata, on disk when this returns."""
     import lance
@@ -169,12 +205,41 @@ def _plain(path: Path, dataset: "LanceDataset", own: "pa.Schema") -> "Iterator[L
     its own, would lose it to a kill in between.
     """
     import lance
-    from lance.schema import LanceSchema
 
-    if dataset.schema.names == own.names:
+    if set(dataset.schema.names) == set(own.names):
         yield dataset
         return
-    operation = lance.LanceOperation.Project(LanceSchema.from_pyarrow(own))
+    operation = lance.LanceOperation.Project(_schema_of(dataset, own.names))
+    with _apart(path, dataset, operation) as apart:
+        yield apart
+
+
+def _schema_of(dataset: "LanceDataset", names: Collection[str]) -> "LanceSchema":
+    """The schema of some columns, with the numbers that they have in the table.
+
+    Lance makes schemas of Arrow's, but numbers fields anew; so they are taken from how it pickles
+    the table's own: what makes one, of its metadata and a message for each field.
+    """
+    schema = dataset.lance_schema
+    pickled: Any = schema.__reduce__()
+    make, (metadata, *messages) = pickled
+    columns = [field.name() for field in schema.fields() for _ in range(_size(field))]
+    some = [m for m, name in zip(messages, columns, strict=True) if name in names]
+    return cast("LanceSchema", make(metadata, *some))
+
+
+def _size(field: Any) -> int:  # noqa: ANN401 -- a type of Lance that has no name in Python
+    """How many fields one is, with those in it."""
+    return 1 + sum(map(_size, field.children()))
+
+
+@contextmanager
+def _apart(
+    path: Path, dataset: "LanceDataset", operation: "LanceOperation.BaseOperation"
+) -> "Iterator[LanceDataset]":
+    """A version outside of the sequence, which goes again: nothing that stays needs it."""
+    import lance
+
     apart = lance.LanceDataset.commit(
         dataset, operation, read_version=dataset.version, detached=True
     )

@@ -7,7 +7,7 @@ A column a layer is named as the layer, with what Lance can't have in a name per
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import quote
@@ -138,11 +138,17 @@ class Kind:
         return 200 + 4 * sum(map(math.prod, self.layers.values()))
 
     def differences(self, asked: "Kind") -> list[str]:
-        """Where features that are asked for aren't of this kind."""
+        """Where features that are asked for aren't of this kind, whatever the order of layers."""
         there, here = (
-            {**kind.provenance, "layers": describe(kind.layers)} for kind in (self, asked)
+            {**kind.provenance, "layers": describe(dict(sorted(kind.layers.items())))}
+            for kind in (self, asked)
         )
         return differences(there, here)
+
+    def with_layers_of(self, other: "Kind") -> "Kind":
+        """This kind with another one's layers; those that both have keep this one's shapes."""
+        common = {name: shape for name, shape in self.layers.items() if name in other.layers}
+        return replace(self, layers=other.layers | common)
 
     def schema(self) -> "pa.Schema":
         """Columns as Arrow types, with the document of origin."""

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 METADATA_BYTES = 4 << 20  # that Lance may cache: beyond, a run of many commits keeps what it wrote
 LOCK = "_penult.lock"
-_PARTS = {LOCK, "_versions", "_transactions", "_deletions", "_indices", "data"}
+ADDING = "_penult_adding"  # tables of layers that the table is to get
+_PARTS = {LOCK, ADDING, "_versions", "_transactions", "_deletions", "_indices", "data"}
 _MANIFEST = re.compile(r"(\d{20})\.manifest")
 _LAST = 2**64 - 1  # a manifest is named this less its version, so that the newest sorts first
 _MAGIC = b"LANC"  # ends a manifest and a data file

@@ -27,6 +27,7 @@ from penult.store.versions import (
     set_aside,
     versions,
 )
+from penult.store.widening import widen
 from penult.util.files import sync
 from penult.util.text import quoted
 
@@ -69,12 +70,14 @@ class TableWriter:
         recovered: A line to print if newest versions couldn't be read and were passed over.
     """
 
-    def __init__(self, path: str | os.PathLike[str], asked: Kind | None) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], asked: Kind | None, *, any_layers: bool = False
+    ) -> None:
         self.path = local(path)
         self._lock = Lock(self.path / LOCK)
         try:
             with wrap_errors(f"can't open {quoted(self.path)}"):
-                self._start(asked)
+                self._start(asked, any_layers=any_layers)
         except BaseException:
             self.close()
             raise
@@ -96,6 +99,8 @@ class TableWriter:
         layers: Mapping[str, Shape],
         provenance: Mapping[str, Any],
         notes: Mapping[str, Any] = MappingProxyType({}),
+        *,
+        any_layers: bool = False,
     ) -> Self:
         """Continue a table of the same kind, or begin it.
 
@@ -105,6 +110,7 @@ class TableWriter:
             provenance: What makes the vectors, as plain data by name. To continue the table all of
                 it must be the same.
             notes: What is worth knowing of how they are made, likewise, but needn't be the same.
+            any_layers: Continue a table of other layers too, made alike.
 
         Raises:
             StoreError: If the table holds features that were made in another way.
@@ -115,12 +121,14 @@ class TableWriter:
             require_free(folder)
             with wrap_errors(f"can't make {quoted(folder)}"):
                 folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder, asked)
+        return cls(folder, asked, any_layers=any_layers)
 
-    def _start(self, asked: Kind | None) -> None:
+    def _start(self, asked: Kind | None, *, any_layers: bool) -> None:
         if asked and is_empty(self.path):
             durable.create(self.path, asked.schema())
         self._dataset, (self.kind, self._known), self.recovered = newest(self.path, _load)
+        if asked and any_layers:
+            asked = asked.with_layers_of(self.kind)
         if asked and (differences := self.kind.differences(asked)):
             raise StoreError(
                 f"{quoted(self.path)} holds other features: {'; '.join(differences[:3])}: "
@@ -233,6 +241,23 @@ class TableWriter:
                 self._dataset = durable.annotate(self.path, self._dataset, beside, own)
         self.compact()
         return given
+
+    def add_layers(self, beside: "TableWriter", order: Sequence[str]) -> None:
+        """Give all rows the layers of another table, which has them for each that hasn't failed.
+
+        As durable as `append`, in one commit; nothing that the table has is written again.
+
+        Args:
+            beside: The other table, open too.
+            order: All layers, as they are to be listed from then on.
+        """
+        layers = self.kind.layers | beside.kind.layers
+        kind = replace(self.kind, layers={name: layers[name] for name in order})
+        with self._writing(f"can't add {quoted(', '.join(beside.kind.layers))}"):
+            self._dataset = widen(
+                self.path, self._dataset, kind, beside._dataset, beside.kind.layers
+            )
+        self.kind = kind
 
     def _commit(
         self, batch: "pa.Table", files: Sequence[File], remove: Collection[str] = ()

@@ -1,17 +1,17 @@
 """`extract`: the features of images, as a table of them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
 
 from penult.errors import UsageError
-from penult.extraction import keeping
+from penult.extraction import adding, keeping
 from penult.extraction.run import Progress, fill
 from penult.images import Columns, Share, Source, Sources, as_sequence, find_images
 from penult.images.chosen import Chosen
 from penult.model.loading import begin_model, make_model
-from penult.model.model import Model
+from penult.model.model import Model, Shape
 from penult.model.recipe import ModelOptions, takes_options
 from penult.store import TableWriter
 from penult.table.features import Features
@@ -44,6 +44,9 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     its row only, see `Features.failures`, and is tried again if it couldn't be read or took too
     long.
 
+    A table that was made alike keeps its layers: without `layer` all of them are continued, and a
+    layer that it lacks is added to all of its rows, while the others aren't computed again.
+
     Args:
         sources: Files, folders (searched recursively) and globs; archives (tar, plain or packed
             by gzip, zstd or bzip2, and zip), also numbered ones (`shards-{0000..0127}.tar`);
@@ -68,7 +71,8 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
 
     Raises:
         SourceError: A source doesn't exist.
-        StoreError: The table can't be written, or holds features of another kind.
+        StoreError: The table can't be written, holds features of another kind, or can't get a
+            layer, as an image of a row is gone.
         UsageError, CheckpointError, NetworkError: See `load_model`.
 
     Example:
@@ -79,12 +83,13 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
     columns, share = Columns(column, key, tuple(keep)), Share.parse(shard or "1/1")
-    asked = None if keys is None else _asked_for(keys, from_file, shard, prune=prune)
+    chosen = None if keys is None else _asked_for(keys, from_file, shard, prune=prune)
     source = find_images(sources, from_file=from_file, columns=columns, share=share)
-    source = source if asked is None else Chosen(source, asked)
+    source = source if chosen is None else Chosen(source, chosen)
+    asked = isinstance(model, Model) or bool(options.get("layer"))
     model = make_model(model, begin_model, options)
     how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
-    recovered = _fill(path, model, source, progress, columns.keep, how)
+    recovered = _fill(path, model, source, progress, columns.keep, how, asked=asked)
     features = Features(path)
     features.recovered = features.recovered or recovered
     return features
@@ -110,26 +115,67 @@ def _fill(
     progress: Progress | None,
     keep: Sequence[str],
     how: dict[str, bool],
+    *,
+    asked: bool,
 ) -> str | None:
-    """Fill the table; returns what it had to recover from, if anything."""
-    recipe, layers = model.recipe, _own_first(model)
-    with TableWriter.open_or_create(path, layers, recipe.provenance, recipe.notes) as table:
+    """Fill the table; returns what it had to recover from, if anything.
+
+    Args:
+        path: The table.
+        model: A model.
+        source: The images.
+        progress: As in `extract`.
+        keep: As in `extract`.
+        how: The switches of `fill`.
+        asked: Whether the model's layers were asked for, rather than the network's own.
+    """
+    recipe, layers = model.recipe, _own_first(model, model.outputs)
+    with TableWriter.open_or_create(
+        path, layers, recipe.provenance, recipe.notes, any_layers=True
+    ) as table:
         keeping.require_names(table, keep)
-        fill(table, model, source, progress=progress, **how)
+        adding.clear(table)
+        there = table.kind.layers
+        if there.keys() == layers.keys():
+            fill(table, model, source, progress=progress, **how)
+        else:
+            new = [name for name in layers if asked and name not in there]
+            _continue(table, model, new, source, progress, how)
         keeping.keep(table, keep)
     return table.recovered
 
 
-def _own_first(model: Model) -> dict[str, tuple[int, ...]]:
+def _continue(
+    table: TableWriter,
+    model: Model,
+    new: list[str],
+    source: Source,
+    progress: Progress | None,
+    how: dict[str, bool],
+) -> None:
+    """Bring a table of other layers up to date, then add new ones."""
+    with model.with_layers([*table.kind.layers]) as same:
+        counts = fill(table, same, source, progress=progress, **how)
+    if new:
+        order = [*_own_first(model, table.kind.layers | dict.fromkeys(new, ()))]
+        further = model if new == [*model.outputs] else model.with_layers(new)
+        adding.add_layers(
+            table, further, order, checksum=how["checksum"], before=counts, progress=progress
+        )
+        if further is not model:
+            further.close()
+
+
+def _own_first(model: Model, layers: Mapping[str, Shape]) -> dict[str, Shape]:
     """The layers of a table: the network's own embedding first, which searches and all else take.
 
     Of an ONNX file that has none to tell, they are as asked for.
     """
     own: tuple[str, ...] = ()
-    if len(model.outputs) > 1:
+    if len(layers) > 1:
         with suppress(UsageError):
             own = tuple(model.network.features)
-    return dict(sorted(model.outputs.items(), key=lambda layer: layer[0] not in own))
+    return dict(sorted(layers.items(), key=lambda layer: layer[0] not in own))
 
 
 def table_name(
