@@ -3,6 +3,7 @@
 import csv
 from base64 import b64encode
 
+import numpy as np
 import pytest
 
 from .conftest import KEYS, opened
@@ -278,3 +279,50 @@ def test_selected_rows_are_exported_as_a_table(page):
     assert [row["key"] for row in rows] == sorted(KEYS)
     assert [row["label"] for row in rows] == ["<u>0</u>", "<u>1</u>"] * 4
     assert [row["width"] for row in rows] == [str(60 + 10 * number) for number in range(8)]
+
+
+def test_groups_have_the_names_that_another_column_gives_them(made):
+    names = ["castle", "cat", "castle", "noise"]
+    labels = np.array([0, 1, 0, -1], np.int32)
+    with made(rows=4, placed=4, cluster=labels, cluster_name=names) as page:
+        items = page.locator("#filters .item span").all_text_contents()
+        assert items == ["noise", "0 · castle", "1 · cat"]
+        assert "Cluster_name" not in page.locator("#filters").inner_text()
+        page.keyboard.press("m")
+        assert page.locator("#legend li").all_text_contents() == items
+
+
+def test_a_column_that_names_no_groups_stays_a_column(made):
+    labels = np.array([0, 1, 0, 1], np.int32)
+    with made(rows=4, cluster=labels, cluster_name=["a", "b", "b", "a"]) as page:
+        items = page.locator("#filters .item span").all_text_contents()
+        assert sorted(items) == ["0", "1", "a", "b"]
+
+
+def test_a_search_stays_among_what_filters_leave(made):
+    """Of a hundred nearest few might be among them."""
+    with made(rows=400, label=["few" if i % 50 == 0 else "many" for i in range(400)]) as page:
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Show nearest in the grid").click()
+        page.get_by_text("100 of 400 images", exact=True).wait_for()
+        page.get_by_label("few").check()
+        page.get_by_text("7 of 400 images", exact=True).wait_for()
+        page.get_by_label("few").uncheck()
+        page.get_by_text("100 of 400 images", exact=True).wait_for()
+
+
+def test_a_dropped_image_is_searched_for_among_what_filters_leave(photo_page, photos):
+    photo_page.get_by_label("Filter by name").fill("t")
+    photo_page.evaluate(DROP, b64encode((photos / "cat_chelsea.jpg").read_bytes()).decode())
+    photo_page.wait_for_selector(".tile .score")
+    photo_page.get_by_label("Filter by name").fill("r")
+    photo_page.get_by_text("2 of 4 images", exact=True).wait_for()
+    names = photo_page.locator(".tile .name").all_text_contents()
+    assert sorted(names) == ["rocket.jpg", "tripod.jpg"]
+
+
+def test_filters_of_a_phone_are_marked(phone):
+    assert phone.locator("#open-filters.on").count() == 0
+    phone.get_by_role("button", name="Filters").click()
+    phone.get_by_label("<u>1</u>").check()
+    assert phone.locator("#open-filters.on").count() == 1

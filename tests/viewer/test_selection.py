@@ -121,7 +121,7 @@ def test_hard_links_are_the_files(copying, table):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        (".", "isn't empty: name a new folder"),
+        (".", "isn't empty: name a new or empty folder, or one below"),
         ("none/new", "there is no folder '"),
         ("root/../root/..", "isn't empty"),
         ("https://example.com", "is no folder of this machine"),

@@ -122,6 +122,15 @@ def test_names_are_filtered_still(page):
     assert _names(page) == ["rocket.jpg"]
 
 
+def test_words_are_searched_for_among_what_filters_leave(page, worded):
+    page.get_by_label("Width: from").fill("1")
+    page.get_by_label(BOX).fill("cats")
+    _wait_for(page, "cats")
+    left = set(_expected(worded, "cats")) & {*_names(page)}
+    assert 0 < len(left) < 4
+    assert _names(page) == [name for name in _expected(worded, "cats") if name in left]
+
+
 def test_the_last_queries_are_offered_again(page):
     for query in ("cats", "a rocket", "cats"):
         page.get_by_label(BOX).fill(query)

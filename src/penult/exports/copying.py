@@ -75,10 +75,10 @@ def require_folder(folder: str | Path, table: Path, root: str | Path | None = No
         raise UsageError(f"{quoted(path)}: {reason(error)}: name another folder") from error
     if empty or (root is not None and path.is_relative_to(Path(root).resolve())):
         return path
-    raise UsageError(
-        f"{quoted(path)} isn't empty: name a new folder, or one below the --root that view was "
-        "started with"
+    others = (
+        "start view with --root to allow others" if root is None else f"one below {quoted(root)}"
     )
+    raise UsageError(f"{quoted(path)} isn't empty: name a new or empty folder, or {others}")
 
 
 def _expanded(folder: str | Path) -> Path:
@@ -202,7 +202,9 @@ def _placed(key: str, source: _Source, folder: Path, *, link: bool) -> Path:
             _copy(source, target)
     except OSError as error:
         if error.errno in _OF_ONE:
-            raise _LeftOutError(f"{'/'.join([*parents, name])}: {reason(error)}") from error
+            place = "/".join([*parents, name])
+            named = "" if place == key else f"{place}: "
+            raise _LeftOutError(f"{named}{reason(error)}") from error
         raise UsageError(
             f"can't copy to {quoted(folder)}: {refusal(error) or reason(error)}"
         ) from error

@@ -5,6 +5,7 @@ import { on, state } from "./state.js";
 
 const FEW = 200; // values that are groups however small these are
 const MANY = 2000; // values that are no groups any more
+const NAMES = "_name"; // ends the name of a column of names
 const EACH = 5; // rows that each of many values has at least, on average
 const MEASURES = ["width", "height", "bytes", "mtime", "x", "y"]; // equal ones mean nothing
 
@@ -15,7 +16,11 @@ const MEASURES = ["width", "height", "bytes", "mtime", "x", "y"]; // equal ones 
  */
 
 const known = new Map(); // name: Categories or null
-on("renewed", () => known.clear());
+const named = new Map(); // name: words by code, or null
+on("renewed", () => {
+  known.clear();
+  named.clear();
+});
 
 /**
  * The values of a column, or the first folders of the keys; null if there are too many, or one.
@@ -31,6 +36,30 @@ function found(name) {
   if (!column) return name === "folder" ? counted(firstFolders()) : null;
   if (column.words) return counted(column);
   return MEASURES.includes(name) ? null : counted(wholeNumbers(column.values));
+}
+
+/** What groups are called, by their codes, if another column says so, as of clusters; or null. */
+export function called(name) {
+  if (!named.has(name)) named.set(name, foundNames(name));
+  return named.get(name);
+}
+
+/** Whether a column only says what the groups of another are called. */
+export const isNames = (name) =>
+  name.endsWith(NAMES) && called(name.slice(0, -NAMES.length)) !== null;
+
+function foundNames(name) {
+  const names = state.columns.get(`${name}${NAMES}`);
+  const groups = state.columns.has(name) && categories(name);
+  if (!names?.words || !groups) return null;
+  const words = [];
+  for (let row = 0; row < groups.codes.length; row++) {
+    const word = names.words[names.codes[row]];
+    if (word === null) continue;
+    words[groups.codes[row]] ??= word;
+    if (words[groups.codes[row]] !== word) return null;
+  }
+  return words;
 }
 
 /** Each row's first folder, as a column of words; keys are sorted, so most have the last one's. */

@@ -13,7 +13,9 @@ let asking = false;
 export function start() {
   $("#copy-images").addEventListener("click", open);
   form.addEventListener("submit", begin);
-  $("#copy-close").addEventListener("click", () => dialog.close());
+  for (const name of ["close", "done"]) {
+    $(`#copy-${name}`).addEventListener("click", () => dialog.close());
+  }
   $("#copy-stop").addEventListener("click", () => ask("/copy/stop", { method: "POST" }));
 }
 
@@ -76,6 +78,7 @@ function show(now, link) {
   $("#copy-trouble").textContent = now?.trouble ?? "";
   if (!now) return;
   $("#copy-stop").hidden = !now.at_work;
+  $("#copy-done").hidden = now.at_work;
   $("#copy-bar").max = now.of;
   $("#copy-bar").value = now.copied + now.left_out;
   $("#copy-said").replaceChildren(made(now, link), " ", el("code", {}, shown(now.folder)));

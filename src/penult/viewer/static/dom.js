@@ -53,10 +53,12 @@ export function inWords(name, value) {
   return typeof value === "number" ? figure(value) : shown(value);
 }
 
-/** The name of a group, which a column's value makes. */
-export function groupName(column, value) {
+/** The name of a group, which a column's value makes; another column may know what it is called. */
+export function groupName(column, value, called = "") {
   if (value === null) return "none";
-  return column === "cluster" && value === -1 ? "noise" : shown(String(value));
+  if (column === "cluster" && value === -1) return "noise";
+  const name = shown(String(value));
+  return called ? `${name} · ${shown(called)}` : name;
 }
 
 const TITLES = { width: "Width", height: "Height", bytes: "File size", mtime: "Date", key: "Name" };

@@ -1,12 +1,12 @@
 // What narrows the images down, beside them: folders, values of columns, ranges.
 
-import { categories } from "./categories.js";
+import { categories, isNames } from "./categories.js";
 import { endAll } from "./chips.js";
 import { $, el, shown, title } from "./dom.js";
 import { folders } from "./filters/folders.js";
 import { range } from "./filters/range.js";
 import { values } from "./filters/values.js";
-import { filterByWords, on, state } from "./state.js";
+import { filterByWords, filtered, on, state } from "./state.js";
 
 const NO_RANGE = ["mtime", "x", "y"];
 
@@ -24,6 +24,7 @@ let parts = [];
 
 export function start() {
   build();
+  on("shown", () => $("#open-filters").classList.toggle("on", filtered()));
   on("renewed", () => {
     const kept = new Map(parts.map((part) => [part.name, part.kept()]));
     build();
@@ -40,6 +41,7 @@ function build() {
 }
 
 function ofColumn(column) {
+  if (isNames(column.name)) return null;
   const found = categories(column.name);
   if (found) return values(column.name, found);
   return column.values && !NO_RANGE.includes(column.name) ? range(column) : null;

@@ -2,7 +2,7 @@
 // pictures for as many as there is room for.
 
 import { extent } from "./arrays.js";
-import { categories } from "./categories.js";
+import { categories, isNames } from "./categories.js";
 import { $, el, nextFrame, plural, quoted, title } from "./dom.js";
 import { Camera, toScreen } from "./map/camera.js";
 import { Dots } from "./map/dots.js";
@@ -80,7 +80,9 @@ function tellUnplaced() {
 }
 
 function chooseColour() {
-  const names = ["folder", ...state.columns.keys()].filter((name) => !["x", "y"].includes(name));
+  const names = ["folder", ...state.columns.keys()].filter(
+    (name) => !["x", "y"].includes(name) && !isNames(name),
+  );
   const options = names.map((name) => new Option(title(name), name));
   $("#colour").replaceChildren(new Option("None", ""), ...options);
   const few = (name) => categories(name)?.list.length <= MANY;

@@ -148,6 +148,8 @@ export function showOnly(flags) {
 export const left = () =>
   tests.size ? passing(counting(state.keys.length), [...tests.values()]) : null;
 
+export const filtered = () => tests.size > 0;
+
 /** Rows as the server takes them. */
 export const bits = (rows) => inBits(rows, state.keys.length);
 

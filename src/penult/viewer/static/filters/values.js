@@ -1,6 +1,7 @@
 // A column's values, to tick.
 
 import { count, el, groupName, title } from "../dom.js";
+import { called } from "../categories.js";
 import { palette } from "../colours.js";
 import { filter } from "../state.js";
 import { shortened } from "./list.js";
@@ -9,6 +10,7 @@ import { shortened } from "./list.js";
 export function values(name, { list, codes }) {
   const ticked = new Set();
   const colours = palette(list.length);
+  const words = called(name);
   const boxes = [];
   const apply = () => filter(name, ticked.size > 0 && ((row) => ticked.has(codes[row])));
   const items = list.map((value, i) => {
@@ -19,7 +21,7 @@ export function values(name, { list, codes }) {
       apply();
     });
     boxes.push(box);
-    return item(groupName(name, value.label), value.count, box, colours[i]);
+    return item(groupName(name, value.label, words?.[value.code]), value.count, box, colours[i]);
   });
   const clear = () => {
     ticked.clear();

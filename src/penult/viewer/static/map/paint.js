@@ -1,7 +1,7 @@
 // The colours of the map's dots, and the legend that says what they mean.
 
 import { extent, mapped } from "../arrays.js";
-import { categories } from "../categories.js";
+import { called, categories } from "../categories.js";
 import { palette, ramp, rampCss, rgb } from "../colours.js";
 import { el, figure, groupName } from "../dom.js";
 import { state } from "../state.js";
@@ -50,10 +50,11 @@ function byCategory(name, { list, codes }) {
   const colours = palette(list.length);
   const byCode = []; // some codes may have no rows
   list.forEach(({ code }, i) => (byCode[code] = packed(rgb(colours[i]))));
-  const entry = ({ label }, i) => {
+  const words = called(name);
+  const entry = ({ label, code }, i) => {
     const swatch = el("i", { className: "swatch" });
     swatch.style.background = colours[i];
-    return el("li", {}, swatch, groupName(name, label));
+    return el("li", {}, swatch, groupName(name, label, words?.[code]));
   };
   const ink = mapped(Uint32Array, codes, (code) => byCode[code]);
   return { ink, legend: list.length <= MANY ? list.map(entry) : [] };
