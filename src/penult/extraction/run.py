@@ -1,7 +1,7 @@
 """The whole job: list the images, leave out what is known, compute the rest, store as it goes."""
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from time import monotonic
 
@@ -44,21 +44,29 @@ def fill(
         progress: As in `extract`.
     """
     table.note(model.recipe.weights_notes)
+    counts, show = Counts(listing=True), shown(progress)
     how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
     with Plan(table, source, **how) as plan:
-        _compute(table, model, plan, shown(progress))
+
+        def report(counts: Counts) -> None:
+            plan.update(counts)
+            show(counts)
+
+        report(counts)
+        _compute(table, model, plan, counts, report)
+        report(counts)
 
 
-def _compute(table: TableWriter, model: Model, plan: Plan, report: Progress) -> None:
+def _compute(
+    table: TableWriter, model: Model, jobs: Iterable[Job], counts: Counts, report: Progress
+) -> None:
     """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
-    counts = Counts(listing=True)
-    report(counts)
     rows: list[Row] = []
     waiting: deque[Job] = deque()  # images that are being computed
     last_commit = monotonic()
 
     def images() -> Iterator[Readable]:
-        for job in plan:
+        for job in jobs:
             waiting.append(job)
             yield job.item.image
 
@@ -67,15 +75,12 @@ def _compute(table: TableWriter, model: Model, plan: Plan, report: Progress) -> 
             for outcome in outcomes:
                 rows.append(_row(waiting.popleft(), outcome))
                 counts.count(ok=outcome.error is None)
-                plan.update(counts)
                 report(counts)
                 if len(rows) == COMMIT_ROWS or monotonic() - last_commit > COMMIT_SECONDS:
                     _commit(table, rows, counts.timings)
                     last_commit = monotonic()
     finally:
         _commit(table, rows, counts.timings)
-    plan.update(counts)
-    report(counts)
     with delay_stops():
         table.compact()
 
