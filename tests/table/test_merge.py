@@ -1,5 +1,8 @@
 """Shards of a run, and their tables as one."""
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +14,7 @@ from PIL import Image
 import penult
 from penult.errors import StoreError, UsageError
 from penult.images import Share, find_images
-from penult.store import Row, TableWriter
+from penult.store import Row, TableWriter, known
 
 
 def table(path, keys, **provenance):
@@ -119,17 +122,101 @@ def test_a_merge_that_was_cut_short_is_run_again(tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["a.lance", "b.lance", "out.lance"]
 
 
-def test_columns_that_were_added_stay_behind(tmp_path):
-    parts = [table(tmp_path / "a.lance", "ab"), table(tmp_path / "b.lance", "cd")]
-    with TableWriter.open(parts[0]) as writer:
-        writer.annotate(["a", "b"], {"cluster": np.array([1, 2], np.int32)})
+def annotate(path, **columns):
+    with TableWriter.open(path) as writer:
+        keys = sorted(writer.known())
+        for name, values in columns.items():
+            writer.annotate(keys, {name: values})
+
+
+def test_columns_come_along_where_all_tables_have_them(tmp_path):
+    parts = [table(tmp_path / f"{keys}.lance", keys) for keys in ("ab", "cd")]
+    parts.insert(1, table(tmp_path / "none.lance", ""))
+    numbers = np.array([1, 2], np.int32)
+    annotate(parts[0], label=["x", "y"], cluster=numbers, odd=numbers, own=numbers)
+    annotate(parts[2], odd=["1", "2"], cluster=numbers + 2, label=["z", None])
     merged = penult.merge(tmp_path / "out.lance", parts)
-    assert merged.columns == {}
-    assert merged.numpy().shape == (4, 2)
+    assert merged.columns == {"label": "string", "cluster": "int32"}
+    assert merged.left_out == ("odd", "own")
+    assert merged.facts(["label"])["label"].to_pylist() == ["x", "y", "z", None]
+    assert merged.facts(["cluster"])["cluster"].to_pylist() == [1, 2, 3, 4]
+    assert merged.numpy().tolist() == [[1, 1]] * 4
     with TableWriter.open(merged.path) as writer:
-        writer.append([Row("e", 1, 1, vectors={"pool": np.zeros(2, "f")})])
-        writer.annotate(["a", "e"], {"cluster": np.array([1, 2], np.int32)})
-    assert len(penult.open(merged.path)) == 5
+        writer.append([Row("e", 1, 1, vectors={"pool": np.full(2, 5, "f")})])
+        writer.annotate(["a", "e"], {"cluster": np.array([7, 8], np.int32)})
+        writer.remove(["b"])
+        writer.compact(at_least=0)
+    again = penult.open(merged.path)
+    assert again.keys == ["a", "c", "d", "e"]
+    assert again.facts(["cluster"])["cluster"].to_pylist() == [7, None, None, 8]
+    assert again.facts(["label"])["label"].to_pylist() == ["x", "z", None, None]
+    assert again.numpy()[:, 0].tolist() == [1, 1, 1, 5]
+
+
+def test_files_are_taken_over_but_for_those_of_which_rows_went(tmp_path):
+    parts = [table(tmp_path / f"{keys}.lance", keys) for keys in ("abc", "def")]
+    with TableWriter.open(parts[0]) as writer:
+        writer.compact(at_least=0)
+        writer.remove(["b"])
+    merged = penult.merge(tmp_path / "out.lance", parts)
+    assert merged.keys == [*"acdef"]
+    data = [{file.name for file in (path / "data").iterdir()} for path in [merged.path, *parts]]
+    assert len(data[0] & data[2]) == 3
+    assert len(data[0] - data[2]) == 1
+    for file in (merged.path / "data").iterdir():
+        if file.name in data[2]:
+            assert file.samefile(parts[1] / "data" / file.name)
+    for part in parts:
+        shutil.rmtree(part)
+    assert penult.open(merged.path).numpy().tolist() == [[1, 1]] * 5
+
+
+@pytest.mark.parametrize("refused", [errno.EXDEV, errno.EPERM])
+def test_files_are_copied_where_they_cannot_be_linked(tmp_path, monkeypatch, refused):
+    def link(*_):
+        raise OSError(refused, "refused")
+
+    parts = [table(tmp_path / "a.lance", "ab"), table(tmp_path / "b.lance", "cd")]
+    monkeypatch.setattr(os, "link", link)
+    merged = penult.merge(tmp_path / "out.lance", parts)
+    assert merged.keys == [*"abcd"]
+    assert all(file.stat().st_nlink == 1 for file in (merged.path / "data").iterdir())
+
+
+def test_what_only_looks_like_a_data_file_is_not_taken_over(tmp_path):
+    parts = [table(tmp_path / "a.lance", "ab"), table(tmp_path / "b.lance", "cd")]
+    for file in (parts[0] / "data").iterdir():
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+        file.unlink()
+        file.symlink_to(tmp_path / file.name)
+    merged = penult.merge(tmp_path / "out.lance", parts)
+    assert merged.keys == [*"abcd"]
+    assert not any(file.is_symlink() for file in (merged.path / "data").iterdir())
+
+
+def test_an_index_stays_behind(tmp_path):
+    keys = [f"{n:03}" for n in range(300)]
+    rows = [Row(key, 1, 1, vectors={"pool": np.full(8, n, "f")}) for n, key in enumerate(keys)]
+    for name, some in {"a": rows[:290], "b": rows[290:]}.items():
+        with TableWriter.open_or_create(tmp_path / f"{name}.lance", {"pool": (8,)}, {}) as writer:
+            writer.append(some)
+            if name == "a":
+                writer.index("pool", "l2")
+    merged = penult.merge(tmp_path / "out.lance", [tmp_path / "a.lance", tmp_path / "b.lance"])
+    assert merged.indexes == {}
+    with TableWriter.open(merged.path) as writer:
+        writer.index("pool", "l2")
+    assert penult.open(merged.path).indexes == {"pool": "l2"}
+
+
+@pytest.mark.parametrize("hashed", [hash, len])
+def test_keys_of_one_hash_are_not_the_same(tmp_path, monkeypatch, hashed):
+    monkeypatch.setattr(known, "hash", hashed, raising=False)
+    parts = [table(tmp_path / f"{keys}.lance", keys) for keys in ("abc", "def")]
+    assert penult.merge(tmp_path / "out.lance", parts).keys == [*"abcdef"]
+    parts.append(table(tmp_path / "f.lance", "gf"))
+    with pytest.raises(StoreError, match=r"f\.lance' and .*def\.lance' both have 'f' \("):
+        penult.merge(tmp_path / "more.lance", parts)
 
 
 def test_the_commands(folder, tmp_path):
@@ -149,3 +236,7 @@ def test_the_commands(folder, tmp_path):
     code, words = run("merge", "in.lance", "in-1-of-2.lance", "in-2-of-2.lance")
     assert code == 0
     assert words.endswith("in.lance: 20 images of 2 tables, 1 failed\n")
+    assert run("cluster", "in-1-of-2.lance", "-k", "2")[0] == 0
+    code, words = run("merge", "again.lance", "in-1-of-2.lance", "in-2-of-2.lance")
+    assert code == 0
+    assert words.endswith("left out, as not all tables have them alike: cluster\n")

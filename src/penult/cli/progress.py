@@ -78,7 +78,8 @@ class Progress(_Bar):
         self.counts = counts
         rate = f"{counts.rate:.1f} images/s"
         failed = f"{counts.failed} failed" if counts.failed else ""
-        self._draw(_image_columns, counts.done, counts.listed, rate=rate, failed=failed)
+        total = None if counts.listing else counts.listed
+        self._draw(_image_columns, counts.done, total, rate=rate, failed=failed)
 
 
 class DownloadProgress(_Bar):

@@ -139,6 +139,8 @@ def merged(features: "Features", tables: int) -> None:
     """Tell what became of several tables."""
     failed = f", {len(features.failures):,} failed" if features.failures else ""
     say(f"{features.path}: {plural(len(features), 'image')} of {plural(tables, 'table')}{failed}")
+    if features.left_out:
+        say(f"left out, as not all tables have them alike: {', '.join(features.left_out)}")
 
 
 def verified(verification: "Verification", *, as_json: bool) -> None:

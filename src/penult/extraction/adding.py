@@ -9,13 +9,13 @@ import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from penult.errors import ImageError, StoreError
 from penult.extraction.row_files import same
 from penult.extraction.run import Progress, fill
-from penult.images import Item, Readable, Version
+from penult.images import Item, Version
 from penult.images.containers import item_at
 from penult.model.model import Model
 from penult.store import Known, TableWriter
@@ -133,28 +133,6 @@ def _reason(row: Known | None) -> str:
     return "gone" if row is None else row.failure or "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class _RowItem:
-    """The image of a row where it is, by the row's key."""
-
-    key: str
-    item: Item
-
-    @property
-    def place(self) -> str:
-        return self.item.place
-
-    @property
-    def image(self) -> Readable:
-        return self.item.image
-
-    def version(self) -> Version:
-        return self.item.version()
-
-    def digest(self) -> str | None:
-        return self.item.digest()
-
-
 class _Rows:
     """The images of a table's rows as the source of a run, those left out that failed or went."""
 
@@ -167,10 +145,10 @@ class _Rows:
                 continue
             try:
                 item = item_at(row.path)
-                item.version()
+                version = item.version()
             except (OSError, ValueError, ImageError):
                 continue
-            yield _RowItem(key, item)
+            yield item.origin.item(key, item.place, version)
 
     def covers(self, place: str) -> bool:
         return False

@@ -1,204 +1,230 @@
-"""What a rerun has to do: which images are new, changed, moved or gone since the last run."""
+"""What a rerun has to do: which images are new, changed, moved or gone since the last run.
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from itertools import islice
+Images come bit by bit while they are listed, and are told apart at once as far as that can be done:
+those to compute first of all. What needs the whole list waits for its end: rows that get another
+key, files and folders that have moved, and images whose old row may be wanted under a new key.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from itertools import chain, islice
 from pathlib import Path
-from typing import NamedTuple, Self, TypeAlias, TypeVar
+from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
+from penult.extraction.backlog import Job, Packed
 from penult.extraction.row_files import RowFile, same
-from penult.images import TRANSIENT, Item, Version, from_key
+from penult.images import TRANSIENT, from_key
 from penult.images.containers import is_gone
 from penult.images.names import within
 from penult.store import File, Known, Reassignment
-from penult.util.machine import cores
-from penult.util.progress import Counts
+from penult.store.facts import FactsLog, Names, Places
+from penult.store.known import Digests, Piece, Snapshot
 
-HASHED_AHEAD = 1024  # files whose digests are waited for together
-
-T = TypeVar("T")
-R = TypeVar("R")
-_Roots: TypeAlias = tuple[str, str]
+RENAMED_TOGETHER = 1024  # lest files that swap their names lose each other's rows
 
 
-class Job(NamedTuple):
-    """An image of a run, and what it was like when it was listed."""
+class _Copy(NamedTuple):
+    """A file like that of a row, which is still where it was: only their content can tell."""
 
-    item: Item
-    version: Version
-    sha256: str | None
-
-    @property
-    def file(self) -> File:
-        """The same, as a table records it."""
-        return File(self.item.key, *self.version, self.item.place, self.sha256)
-
-    def decoded_digest(self) -> str | None:
-        """The digest of what was decoded, unless the file was touched since it was listed."""
-        return self.sha256 if self.sha256 and look(self.item).version == self.version else None
-
-
-class _Kept(NamedTuple):
-    """A row whose features are right for an image, of which something else is new."""
-
-    key: str  # of the row
+    number: int
     row: Known
     job: Job
-    file: File  # of the image; its digest is the row's, as that is of the same content
 
-    @classmethod
-    def of(cls, key: str, row: Known, job: Job) -> Self:
-        place, digest = job.item.place, job.sha256 or row.sha256
-        return cls(key, row, job, File(job.item.key, *job.version, place, digest))
 
-    @property
-    def roots(self) -> _Roots | None:
-        """The folders that the image's key starts from, before and now, if it has moved."""
-        before, now = _root(self.key, self.row.path), _root(self.file.key, self.file.path)
-        return (before, now) if before and now and self.key == self.file.key else None
+class Tally:
+    """Counts of what has been listed."""
+
+    def __init__(self) -> None:
+        self.listed = self.skipped = self.failed = self.moved = 0
+
+
+class _Renamed(NamedTuple):
+    """Rows whose features are right for other files, whose digests they have."""
+
+    numbers: NDArray[np.int64]
+    jobs: Packed
 
 
 class Changes:
     """What differs between the images of a run and the rows of a table.
 
     Args:
-        items: The images, listed once.
         known: What the table has.
-        checksum: Tell changes by content, which is then read twice. By default by size and mtime.
+        pool: Reads files.
+        checksum: Whether jobs have digests, by which changes are told.
         retry_failed: Compute images that failed although they haven't changed; those that failed
             for what may have passed (`TRANSIENT`) are computed anyhow.
 
     Attributes:
-        keys: Of all images of the run.
-        compute: The images that the table has no features of.
+        tally: Counts of what was listed so far.
+        late: Images to compute after that, as their rows may be wanted before.
     """
 
     def __init__(
-        self,
-        items: Iterable[Item],
-        known: Mapping[str, Known],
-        *,
-        checksum: bool = False,
-        retry_failed: bool = False,
+        self, known: Snapshot, pool: Executor, *, checksum: bool, retry_failed: bool
     ) -> None:
-        self.keys: set[str] = set()
-        self.compute: list[Job] = []
-        self._kept: list[_Kept] = []
-        self._skipped = self._failed = 0  # rows about which nothing is new
-        copies: list[tuple[Known, Job]] = []  # of files that are still where they were
-        contents = {
-            row.sha256: key for key, row in known.items() if row.sha256 and row.failure is None
-        }
-        for job in _jobs(items, checksum=checksum):
-            self.keys.add(job.item.key)
-            row = known.get(job.item.key)
-            if row and row.failure is not None and (retry_failed or row.failure in TRANSIENT):
-                self.compute.append(job)
+        self.tally = Tally()
+        self.late: list[Packed] = []
+        self._renamed: list[_Renamed] = []
+        self._known = known
+        self._pool = pool
+        self._retry_failed = retry_failed
+        self._contents = Digests(known) if checksum else None
+        self._names = Names()
+        self._listed = np.zeros(known.numbers, bool)  # rows whose key was listed
+        self._news = FactsLog(self._names)  # about the files of rows
+        self._new = np.full(known.numbers, -1, np.int32)  # where in these each row's is
+        self._moves = Counter[tuple[str, str]]()  # files by the folders they were in and are in
+
+    def sort(self, jobs: Sequence[Job]) -> list[Job]:
+        """Take the next images that were listed; return those that are to be computed."""
+        self.tally.listed += len(jobs)
+        numbers = self._known.find([job.item.key for job in jobs])
+        there = numbers[numbers >= 0]
+        self._listed[there] = True
+        rows = dict(zip(there.tolist(), (row for _, row in self._known.rows(there)), strict=True))
+        compute: list[Job | None] = []
+        kept: list[_Copy] = []
+        copies: list[tuple[int, _Copy]] = []  # and where in `compute` they would go
+        renamed: list[tuple[int, Job]] = []
+        late: list[Job] = []
+        for number, job in zip(numbers.tolist(), jobs, strict=True):
+            row = rows.get(number)
+            if row and row.failure is not None and self._tries_again(row.failure):
+                compute.append(job)
             elif row and same(row, job.version, job.sha256):
                 if _may_be_another(row, job):
-                    copies.append((row, job))
+                    copies.append((len(compute), _Copy(number, row, job)))
+                    compute.append(None)
                 else:
-                    self._keep(row, job)
-            elif job.sha256 in contents:
-                key = contents[job.sha256]
-                self._kept.append(_Kept.of(key, known[key], job))
+                    kept.append(_Copy(number, row, job))
+            elif (found := self._with_content(job.sha256)) is not None:
+                renamed.append((found, job))
+            elif self._contents and row and row.failure is None and row.sha256:
+                late.append(job)
             else:
-                self.compute.append(job)
-        for (row, job), equal in zip(copies, _in_threads(_has_content, copies), strict=True):
+                compute.append(job)
+        alike = self._pool.map(_has_content, [copy for _, copy in copies])
+        for (place, copy), equal in zip(copies, alike, strict=True):
             if equal:
-                self._keep(row, job)
+                kept.append(copy)
             else:
-                self.compute.append(job)
+                compute[place] = copy.job
+        self._keep(kept)
+        self._postpone(renamed, late)
+        return [job for job in compute if job]
 
-    def _keep(self, row: Known, job: Job) -> None:
-        """Note whether there is something new about an image that hasn't changed."""
-        kept = _Kept.of(job.item.key, row, job)
-        if kept.file != File(kept.key, row.bytes, row.mtime_ns, row.path, row.sha256):
-            self._kept.append(kept)
-        elif row.failure is None:
-            self._skipped += 1
-        else:
-            self._failed += 1
+    def _tries_again(self, failure: str) -> bool:
+        return self._retry_failed or failure in TRANSIENT
 
-    def reassignments(self, known: Mapping[str, Known]) -> list[Reassignment]:
-        """Say which rows get another file, or new facts about their own."""
-        kept = [
-            Reassignment(
-                each.key, each.file, moved=each.key not in self.keys and _is_gone(each.row.path)
-            )
-            for each in self._kept
-        ]
-        return kept + [Reassignment(file.key, file) for file in self._left_behind(known)]
+    def _with_content(self, sha256: str | None) -> int | None:
+        found = self._contents.find(sha256) if self._contents and sha256 else None
+        return found[0] if found else None
 
-    def _left_behind(self, known: Mapping[str, Known]) -> Iterator[File]:
-        """Yield where files would be that are missing from a folder that moved.
+    def _keep(self, kept: Sequence[_Copy]) -> None:
+        """Note what is new about images that haven't changed."""
+        news, places = [], []
+        for number, row, job in kept:
+            key, place, digest = job.item.key, job.item.place, job.sha256 or row.sha256
+            file = File(key, *job.version, place, digest)
+            if file != File(key, row.bytes, row.mtime_ns, row.path, row.sha256):
+                news.append(file)
+                places.append(number)
+                roots = _root(key, row.path), _root(key, place)
+                if roots[0] and roots[1] and roots[0] != roots[1]:
+                    self._moves[roots[0], roots[1]] += 1
+            if row.failure is None:
+                self.tally.skipped += 1
+                self.tally.moved += row.path not in (None, place)
+            else:
+                self.tally.failed += 1
+        self._note(places, news)
+
+    def _note(self, numbers: Places | Sequence[int], files: Sequence[File]) -> None:
+        self._new[numbers] = len(self._news) + np.arange(len(files))
+        self._news.append(files)
+
+    def _postpone(self, renamed: Sequence[tuple[int, Job]], late: Sequence[Job]) -> None:
+        if renamed:
+            jobs = Packed.of(self._names, [job for _, job in renamed])
+            self._renamed.append(_Renamed(np.array([number for number, _ in renamed]), jobs))
+        if late:
+            self.late.append(Packed.of(self._names, late))
+
+    def finish(self) -> bool:
+        """Take it that all is listed; tell whether there is something new about rows' files."""
+        if self._moves:
+            self._leave_behind()
+        return len(self._news) > 0
+
+    def renewed(self, keys: Sequence[str]) -> list[File]:
+        """Of some keys, the files about which there is something new."""
+        numbers = self._known.find(keys)
+        places = np.flatnonzero(numbers >= 0)
+        new = self._new[numbers[places]].astype(np.int64)
+        some = [keys[place] for place in places[new >= 0].tolist()]
+        return self._news.files(some, new[new >= 0])
+
+    def reassignments(self) -> Iterator[list[tuple[Reassignment, Job]]]:
+        """Yield what rows are to be given to other files, some together, and the files."""
+        pairs = chain.from_iterable(map(self._reassignments, self._renamed))
+        while some := list(islice(pairs, RENAMED_TOGETHER)):
+            yield some
+
+    def _reassignments(self, renamed: _Renamed) -> Iterator[tuple[Reassignment, Job]]:
+        rows = self._known.rows(renamed.numbers)
+        for number, (key, row), job in zip(renamed.numbers, rows, renamed.jobs, strict=True):
+            gone = not self._listed[number] and row.path is not None and is_gone(row.path)
+            yield Reassignment(key, job.file, moved=gone), job
+
+    def _leave_behind(self) -> None:
+        """Note where files would be that are missing from a folder that moved.
 
         So they are gone from there, rather than from a folder that nobody will name again. A folder
         has moved if it's gone and most of its rows are found in another one.
         """
-        moved = Counter(roots for each in self._kept if (roots := each.roots))
-        if not moved:
-            return
-        missing = defaultdict[str, list[str]](list)
-        for key, row in known.items():
-            if key not in self.keys and (root := _root(key, row.path)):
-                missing[root].append(key)
-        for (before, now), count in moved.items():
-            if len(missing[before]) < count and is_gone(before):
-                for key in missing[before]:
-                    row = known[key]
-                    yield File(key, row.bytes, row.mtime_ns, now + key, row.sha256)
+        names = self._known.names[0]
+        missing = np.zeros(len(names.texts), np.int64)
+        for _, piece, places in self._unlisted():
+            starts = piece.facts.starts()[places]
+            missing += np.bincount(starts[starts >= 0], minlength=len(missing))
+        moved = {
+            number: now
+            for (before, now), count in self._moves.items()
+            if (number := names.known(before)) is not None
+            and 0 < missing[number] < count
+            and is_gone(before)
+        }
+        for start, piece, places in self._unlisted() if moved else ():
+            some = places[np.isin(piece.facts.starts()[places], [*moved])]
+            roots = piece.facts.roots[some].tolist()
+            files = [
+                File(key, row.bytes, row.mtime_ns, moved[root] + key, row.sha256)
+                for root, (key, row) in zip(
+                    roots, piece.known(self._known.names[1], some), strict=True
+                )
+            ]
+            self._note(start + some, files)
 
-    def counts(self, given: Set[str]) -> Counts:
-        """Count the images that need no computing if `reassignments` have given rows to these."""
-        kept = [each for each in self._kept if each.file.key in given]
-        right = [each for each in kept if each.row.failure is None]
-        own = [each for each in right if each.key == each.file.key]
-        return Counts(
-            listed=len(self.keys),
-            failed_before=self._failed + len(kept) - len(right),
-            skipped=self._skipped + len(right),
-            moved=sum(each.row.path not in (None, each.file.path) for each in own),
-            renamed=len(right) - len(own),
-        )
+    def _unlisted(self) -> Iterator[tuple[int, Piece, Places]]:
+        """Yield the rows whose keys weren't listed, as `Snapshot.parts` does."""
+        for start, piece, places in self._known.parts():
+            yield start, piece, places[~self._listed[start + places]]
 
-    def remaining(self, given: Set[str]) -> list[Job]:
-        """The images to compute if `reassignments` have given rows to these keys."""
-        return self.compute + [each.job for each in self._kept if each.file.key not in given]
-
-    def gone(self, known: Mapping[str, Known], covers: Callable[[str], bool]) -> list[str]:
-        """List the rows whose file this run would have listed, had it not gone.
-
-        Args:
-            known: What the table has, after `reassignments`.
-            covers: Tells of a place whether the run's sources include it.
-        """
-        return [
-            key
-            for key, row in known.items()
-            if key not in self.keys and row.path and covers(row.path) and _is_gone(row.path)
-        ]
-
-
-def look(item: Item, *, checksum: bool = False) -> Job:
-    """Look at an image; what can't be looked at, decoding will complain of."""
-    try:
-        version, sha256 = item.version(), item.digest() if checksum else None
-    except (OSError, ValueError):
-        version, sha256 = Version(0, 0), None
-    return Job(item, version, sha256)
+    def unlisted(self) -> Iterator[str]:
+        """Yield the keys that the table had and that weren't listed."""
+        for _, piece, places in self._unlisted():
+            yield from piece.keys.take(places).to_pylist()
 
 
 def _root(key: str, place: str | None) -> str | None:
     """The folder that a key starts from, written like one, if its file is there."""
     root = place.removesuffix(key) if place else ""
     return root if root.endswith("/") and root + key == place else None
-
-
-def _is_gone(place: str | None) -> bool:
-    return place is not None and is_gone(place)
 
 
 def _may_be_another(row: Known, job: Job) -> bool:
@@ -216,26 +242,11 @@ def _may_be_another(row: Known, job: Job) -> bool:
         return False
 
 
-def _has_content(copy: tuple[Known, Job]) -> bool:
+def _has_content(copy: _Copy) -> bool:
     """Whether an image's content is that of a row, whose file is in another place."""
-    row, job = copy
-    file = RowFile(row.path or "", row.bytes, row.mtime_ns)
+    file = RowFile(copy.row.path or "", copy.row.bytes, copy.row.mtime_ns)
     try:
-        expected = row.sha256 or file.digest()
-        return expected is not None and expected == job.item.digest()
+        expected = copy.row.sha256 or file.digest()
+        return expected is not None and expected == copy.job.item.digest()
     except (OSError, ValueError):
         return False
-
-
-def _jobs(items: Iterable[Item], *, checksum: bool) -> Iterator[Job]:
-    if checksum:
-        return _in_threads(partial(look, checksum=True), items)
-    return map(look, items)
-
-
-def _in_threads(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Yield what a function that reads files makes of each item, in order."""
-    items = iter(items)
-    with ThreadPoolExecutor(cores()) as pool:
-        while chunk := list(islice(items, HASHED_AHEAD)):
-            yield from pool.map(function, chunk)

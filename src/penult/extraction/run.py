@@ -1,11 +1,13 @@
 """The whole job: list the images, leave out what is known, compute the rest, store as it goes."""
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from time import monotonic
 
-from penult.extraction.changes import Changes, Job
-from penult.images import Source
+from penult.extraction.backlog import Job
+from penult.extraction.plan import Plan
+from penult.images import Readable, Source
 from penult.model.model import Model
 from penult.model.stream import Outcome
 from penult.store import Row, TableWriter
@@ -44,38 +46,38 @@ def fill(
     Returns:
         What it came to.
     """
-    changes = Changes(source, table.known(), checksum=checksum, retry_failed=retry_failed)
-    counts, jobs = _reassign(table, changes)
     table.note(model.recipe.weights_notes)
-    if prune:
-        counts.removed = _prune(table, changes, source)
-    _compute(table, model, jobs, counts, shown(progress))
+    counts, show = Counts(listing=True), shown(progress)
+    how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
+    with Plan(table, source, **how) as plan:
+
+        def report(counts: Counts) -> None:
+            plan.update(counts)
+            show(counts)
+
+        report(counts)
+        _compute(table, model, plan, counts, report)
+        report(counts)
     return counts
 
 
-def _reassign(table: TableWriter, changes: Changes) -> tuple[Counts, list[Job]]:
-    """Keep the rows whose features are right for other files now; return what is to compute."""
-    given = table.reassign(changes.reassignments(table.known()))
-    return changes.counts(given), changes.remaining(given)
-
-
-def _prune(table: TableWriter, changes: Changes, source: Source) -> int:
-    gone = changes.gone(table.known(), source.covers)
-    table.remove(gone)
-    return len(gone)
-
-
 def _compute(
-    table: TableWriter, model: Model, jobs: Sequence[Job], counts: Counts, report: Progress
+    table: TableWriter, model: Model, jobs: Iterable[Job], counts: Counts, report: Progress
 ) -> None:
     """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
-    report(counts)
     rows: list[Row] = []
+    waiting: deque[Job] = deque()  # images that are being computed
     last_commit = monotonic()
+
+    def images() -> Iterator[Readable]:
+        for job in jobs:
+            waiting.append(job)
+            yield job.item.image
+
     try:
-        with closing(model.stream((job.item.image for job in jobs), counts.timings)) as outcomes:
-            for job, outcome in zip(jobs, outcomes, strict=True):
-                rows.append(_row(job, outcome))
+        with closing(model.stream(images(), counts.timings)) as outcomes:
+            for outcome in outcomes:
+                rows.append(_row(waiting.popleft(), outcome))
                 counts.count(ok=outcome.error is None)
                 report(counts)
                 if len(rows) == COMMIT_ROWS or monotonic() - last_commit > COMMIT_SECONDS:

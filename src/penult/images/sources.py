@@ -32,6 +32,7 @@ from penult.images.items import ImageFile, Item, Source
 from penult.images.members import IMAGE_SUFFIXES
 from penult.images.names import CONTAINERS, as_key, from_key, is_container, reason, within
 from penult.util.lists import names_in
+from penult.util.seen import Seen
 from penult.util.text import quoted
 
 MAX_SERIES = 1_000_000  # files that a range of numbers may name
@@ -115,7 +116,7 @@ class _LocalFiles:
         self._columns = columns
         self._folders = [listing for listing in listings if listing.wanted]
         self._containers: set[str] = set()  # that were met
-        self._keys: set[str] = set()  # that a column has
+        self._keys = Seen()  # that a column has
         self._relative = relative
 
     def __iter__(self) -> Iterator[Item]:
@@ -132,12 +133,11 @@ class _LocalFiles:
     def _distinct(self, items: Iterable[Item]) -> Iterator[Item]:
         """Refuse keys that come twice: names of files can't, what a column says can."""
         for item in items:
-            if item.key in self._keys:
+            if not self._keys.add(item.key):
                 raise SourceError(
                     f"column {quoted(self._columns.key)} has {quoted(item.key)} twice, again at "
                     f"{quoted(item.place)}: keys have to differ"
                 )
-            self._keys.add(item.key)
             yield item
 
     def _one(self) -> Iterator[tuple[str, str]]:
@@ -145,12 +145,11 @@ class _LocalFiles:
         return ((as_key(name), folder + name) for name in names)
 
     def _once_each(self) -> Iterator[tuple[str, str]]:
-        seen: set[str] = set()
+        seen = Seen()
         for start, folder, names, _ in self._listings:
             for name in names:
                 path = str(Path(folder, name))  # links in `name` stay: to resolve them costs time
-                if path not in seen:
-                    seen.add(path)
+                if seen.add(path):
                     yield as_key(start + name), path
 
     def covers(self, place: str) -> bool:

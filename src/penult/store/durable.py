@@ -56,12 +56,31 @@ def commit(
         replace: Whether keys may be in the table; their old rows go then.
         remove: Keys of further rows that go; none of them is in the batch.
     """
-    import lance
-
     if replace or remove:
         transaction, fragments = _replacement(dataset, batch, remove)
     else:
         transaction, fragments = _addition(dataset, batch)
+    return _committed(path, dataset, transaction, fragments)
+
+
+def add(
+    path: Path, dataset: "LanceDataset", fragments: "Sequence[FragmentMetadata]"
+) -> "LanceDataset":
+    """Add fragments whose files are there, in one version, on disk when this returns."""
+    import lance
+
+    append = lance.LanceOperation.Append(fragments)
+    return _committed(path, dataset, lance.Transaction(dataset.version, append), fragments)
+
+
+def _committed(
+    path: Path,
+    dataset: "LanceDataset",
+    transaction: "Transaction",
+    fragments: "Iterable[FragmentMetadata]",
+) -> "LanceDataset":
+    import lance
+
     sync(file for fragment in fragments for file, _ in files(path, fragment))
     after = lance.LanceDataset.commit(dataset, transaction)
     _sync_versions(path, dataset.version, after.version)

@@ -129,12 +129,11 @@ class Facts:
             return [None] * len(self)
         return [_unpacked(digest) for digest in self.digests.to_pylist()]
 
-    def starts_from(self, root: int) -> NDArray[np.bool]:
-        """Which are at a first part followed by their keys."""
-        found: NDArray[np.bool] = self.roots == root
-        if self.tails is not None:
-            found &= self.tails.is_null().to_numpy(zero_copy_only=False)
-        return found
+    def starts(self) -> NDArray[np.int32]:
+        """Numbers of the first parts of places that go on with the keys; -1 for others."""
+        if self.tails is None:
+            return self.roots
+        return np.where(self.tails.is_null().to_numpy(zero_copy_only=False), self.roots, -1)
 
     def files(self, keys: Sequence[str]) -> list[File]:
         """The same as objects."""

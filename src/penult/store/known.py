@@ -104,7 +104,7 @@ class Snapshot:
     def find(self, keys: Sequence[str]) -> Places:
         """The numbers of keys' rows; -1 where there is none."""
         rows = np.full(len(keys), -1, np.int64)
-        hashes = _hashes(keys)
+        hashes = hashes_of(keys)
         at = np.searchsorted(self.hashes, hashes)
         left = np.arange(len(keys))
         while len(left):  # once, but for keys of one hash
@@ -157,7 +157,7 @@ class Digests:
             right = places[piece.failures[places] < 0]
             digests = piece.facts.take(right).sha256()
             some = [place for place, digest in enumerate(digests) if digest]
-            hashes.append(_hashes([str(digests[place]) for place in some]))
+            hashes.append(hashes_of([str(digests[place]) for place in some]))
             rows.append(first + right[some])
         unsorted = np.concatenate(hashes)
         order = np.argsort(unsorted, kind="stable")
@@ -197,7 +197,7 @@ class KnownRows(Mapping[str, Known]):
         names = Names(), Names()
         scanner = dataset.scanner(columns=_COLUMNS, batch_size=READ_ROWS, batch_readahead=1)
         pieces = _gathered(_piece(names, batch) for batch in scanner.to_batches())
-        hashes = [_hashes(piece.keys.to_pylist()) for piece in pieces]
+        hashes = [hashes_of(piece.keys.to_pylist()) for piece in pieces]
         unsorted = np.concatenate([np.empty(0, np.int64), *hashes])
         del hashes
         return_memory()  # what Lance took to read them
@@ -245,7 +245,7 @@ class KnownRows(Mapping[str, Known]):
         hashes, order = before.hashes[kept], before.order[kept]
         rows = {key: row for key, row in self._recent.items() if row is not None}
         pieces = _gathered([*before.pieces, _made(before.names, rows)])
-        new = _hashes([*rows])
+        new = hashes_of([*rows])
         sort = np.argsort(new)
         at = np.searchsorted(hashes, new[sort])
         width = _width(before.numbers + len(rows))
@@ -310,7 +310,8 @@ def code(error: str | None) -> str | None:
     return error and intern(error.partition(":")[0])
 
 
-def _hashes(keys: Sequence[str]) -> NDArray[np.int64]:
+def hashes_of(keys: Sequence[str]) -> NDArray[np.int64]:
+    """Hashes of keys, of this process only."""
     return np.fromiter(map(hash, keys), np.int64, len(keys))
 
 

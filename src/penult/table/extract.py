@@ -42,7 +42,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     Run it again to continue: images that the table has are left alone unless their size or time of
     change did; those whose folder has moved are found where they are now. An image that fails costs
     its row only, see `Features.failures`, and is tried again if it couldn't be read or took too
-    long.
+    long. Images are computed while others are still listed, in the order of the listing.
 
     A table that was made alike keeps its layers: without `layer` all of them are continued, and a
     layer that it lacks is added to all of its rows, while the others aren't computed again.
@@ -65,7 +65,8 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
         checksum: Read all files to tell by their content whether they changed. What has moved, or
             was copied, since a run with `checksum` keeps its features under its new name.
         prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
-        progress: Called with the counts so far at the start and after each image.
+        progress: Called with the counts so far at the start, after each image and at the end; more
+            may be listed as long as `counts.listing` is true.
         options: Those of `load_model`: weights, layer, pool, size, preprocess, decode, ema,
             prefix, exact, device, max_pixels, max_bytes, max_seconds.
 

@@ -1,7 +1,7 @@
 """`Features`: a table that is open, with the functions that take one as its methods."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -60,7 +60,10 @@ class Features(Rows):
     Attributes:
         path: Folder of the table.
         recovered: A line to print if newest versions couldn't be read and were passed over.
+        left_out: Columns that `merge` left out, as not all tables had them alike.
     """
+
+    left_out: Sequence[str] = ()
 
     if TYPE_CHECKING:
         cluster = clusters.cluster

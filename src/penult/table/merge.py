@@ -10,8 +10,9 @@ from penult.table.features import Features
 def merge(out: str | os.PathLike[str], tables: Sequence[str | os.PathLike[str]]) -> Features:
     """Join tables that were made alike, such as those of the shards of a run, in a new one.
 
-    Failed images come along; columns that were added (clusters, say) don't. The new table appears
-    when it is whole.
+    Failed images come along; so do columns that were added, of labels or clusters, where all tables
+    have them: `left_out` of the result names the others. The new table appears when it is whole,
+    and shares files with the others where it can.
 
     Args:
         out: The new table, a folder that doesn't exist.
@@ -29,4 +30,7 @@ def merge(out: str | os.PathLike[str], tables: Sequence[str | os.PathLike[str]])
         ... ]  # doctest: +SKIP
         >>> penult.merge("photos.lance", parts)  # doctest: +SKIP
     """
-    return Features(merging.merge(out, tables))
+    path, left_out = merging.merge(out, tables)
+    features = Features(path)
+    features.left_out = left_out
+    return features

@@ -30,8 +30,9 @@ class NotebookBar:
     def __call__(self, *counts: Any) -> None:  # noqa: ANN401 -- of images or of steps
         """Draw counts of images, or the steps done and their number."""
         first = counts[0]
-        done, total = (first.done, first.listed) if isinstance(first, Counts) else counts
-        is_last = self._handle is not None and done >= total
+        is_run = isinstance(first, Counts)
+        done, total = (first.done, first.listed) if is_run else counts
+        is_last = self._handle is not None and done >= total and not (is_run and first.listing)
         if monotonic() < self._next and not is_last:
             return
         from IPython.display import HTML, display

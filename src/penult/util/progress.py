@@ -66,7 +66,7 @@ class Counts:
     listed = ok + failed + failed_before + skipped
     """
 
-    listed: int = 0
+    listed: int = 0  # so far, while `listing`
     ok: int = 0
     failed: int = 0
     failed_before: int = 0  # in an earlier run, and unchanged since
@@ -74,6 +74,7 @@ class Counts:
     moved: int = 0  # of these, in another place than before
     renamed: int = 0  # of these, found under another name by their content
     removed: int = 0  # rows whose files have gone
+    listing: bool = False  # whether more may be listed
     started: float = field(default_factory=monotonic)
     timings: Timings = field(default_factory=Timings)
 
