@@ -239,4 +239,4 @@ def test_the_commands(folder, tmp_path):
     assert run("cluster", "in-1-of-2.lance", "-k", "2")[0] == 0
     code, words = run("merge", "again.lance", "in-1-of-2.lance", "in-2-of-2.lance")
     assert code == 0
-    assert words.endswith("left out, as not all tables have them alike: cluster\n")
+    assert words.endswith("left out, as not all tables have them alike: cluster, cluster_name\n")
