@@ -124,6 +124,35 @@ def test_antialiasing_is_asked_for():
     assert found.antialias == ""
 
 
+def test_classes_of_imagenet_may_be_those_of_a_blurred_network():
+    shapes = shapes_of(changed(stages=NARROW, classes=1000))
+    said = r"-m torchvision/resnet50, -m timm/resnetaa50, -m timm/resnetblur50$"
+    with pytest.raises(UsageError, match=said):
+        read_designs(shapes, Card())
+    named = Card("torchvision", "resnet50"), Card("timm", "resnetblur50"), Card("timm", "resnet50")
+    found = [next(iter(read_designs(shapes, each).values())) for each in named]
+    assert [each.antialias for each in found] == ["", "blur", ""]
+    others = shapes_of(changed(classes=1000))  # of ResNet-18 none is published
+    assert read_designs(others, Card()) == {"": changed(classes=1000)}
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["classifier.0.convs.0.0.weight", "classifier.0.weight", "decode_head.conv_seg.weight"],
+)
+@pytest.mark.parametrize("before", ["", "module."])
+def test_parts_of_networks_for_segmentation_are_asked_about(head, before):
+    shapes = {f"{before}backbone.{n}": s for n, s in shapes_of(changed(classes=0)).items()}
+    assert read_designs(shapes | {f"{before}classifier.0.weight": (10, 16)}, Card())
+    shapes[f"{before}{head}"] = (256, 16, 1, 1)
+    said = (
+        rf"^{before}backbone\. is part of .* \(beside it is {before}{head}\), .*; -m torchvision/"
+    )
+    with pytest.raises(UsageError, match=said):
+        read_designs(shapes, Card())
+    assert read_designs(shapes, Card("torchvision", "resnet18"))
+
+
 def test_a_name_can_contradict_the_tensors():
     with pytest.raises(NetworkError, match=r"^the tensors are of resnet18, not of resnet34 as"):
         read_designs(shapes_of(PLAIN), Card("torchvision", "resnet34"))

@@ -195,8 +195,27 @@ def read_designs(shapes: Shapes, card: Card) -> dict[str, Design]:
                 module = import_module(f"penult.nets.{family}")
                 found[prefix] = module.read(_below(shapes, prefix), card)
         if designs := {prefix: design for prefix, design in found.items() if design}:
+            if not card.library:
+                _require_undilated(shapes, designs)
             return designs
     return {}
+
+
+def _require_undilated(shapes: Shapes, designs: Mapping[str, Design]) -> None:
+    """Refuse parts of networks that divide images into regions, whose strides no tensor tells.
+
+    torchvision's DeepLab and FCN, and MMSegmentation's, have dilations in the place of some.
+    """
+    for prefix, design in designs.items():
+        whole = prefix.removesuffix("backbone.")
+        heads = f"{whole}classifier.0.convs.0.0.weight", f"{whole}decode_head.conv_seg.weight"
+        head = next((each for each in heads if each in shapes), f"{whole}classifier.0.weight")
+        if whole != prefix and len(shapes.get(head, ())) == 4:
+            raise UsageError(
+                f"{prefix} is part of a network for segmentation (beside it is {head}), whose last "
+                f"stages are mostly dilated, which isn't read; -m {design.name} takes it for one "
+                "that isn't"
+            )
 
 
 def _below(shapes: Shapes, prefix: str) -> Shapes:

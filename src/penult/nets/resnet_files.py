@@ -1,6 +1,6 @@
 """ResNets read off the tensors of a file; see `penult.nets.resnet`."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,6 +13,7 @@ from penult.nets.resnet_published import TIMM
 from penult.nets.torchvision import networks
 from penult.util.text import quoted
 
+IMAGENET = 1000  # classes
 MOST_STAGES = 8
 MOST_BLOCKS = 512  # of a stage; published ones have up to 87
 
@@ -21,7 +22,8 @@ def read(shapes: Shapes, card: Card) -> ResNet | None:
     """Read the network off the tensors of a file.
 
     What they don't tell is how maps are blurred where they are halved: that timm's name says.
-    Without one, a network that torchvision has too is taken for that.
+    Without one, a network that torchvision has too is taken for that, unless all that is there are
+    the 1000 classes of ImageNet, for which timm has published blurred ones.
 
     Raises:
         UsageError: Several networks of timm fit.
@@ -140,7 +142,9 @@ def _by_name(found: ResNet, card: Card) -> ResNet:
     for kind in kinds:
         each = replace(found, antialias=kind)
         alike.setdefault(title(each), each)  # not all names tell
-    plain, *_ = alike
+    plain, *blurred = alike
+    if not (card.library or card.architecture) and found.classes == IMAGENET:
+        _require_only(plain, blurred)
     if card.library == "torchvision" or (card.library != "timm" and plain in networks()):
         alike = {plain: replace(found, library="torchvision")}
     if (name := card.architecture) in alike:
@@ -152,6 +156,14 @@ def _by_name(found: ResNet, card: Card) -> ResNet:
         choices = ", ".join(f"-m timm/{each}" for each in known)
         raise UsageError(f"several networks have such tensors; say which it is: {choices}")
     return _sized(alike[plain if plain in TIMM or not known or name else known[0]])
+
+
+def _require_only(plain: str, blurred: Sequence[str]) -> None:
+    """Ask, where tensors of torchvision's network may be of one that timm has published."""
+    others = [f"-m timm/{each}" for each in blurred if each in TIMM]
+    if plain in networks() and others:
+        choices = ", ".join([f"-m torchvision/{plain}", *others])
+        raise UsageError(f"several networks have such tensors; say which it is: {choices}")
 
 
 def _sized(found: ResNet) -> ResNet:
