@@ -24,10 +24,10 @@ from penult.util.text import quoted
 Metric = Literal["cosine", "l2", "dot"]
 
 EXACT_BELOW = 100_000  # rows that are compared one by one, index or not
-SAMPLE = 100  # rows by which an index is measured
-RECALL_AT = 10  # recall@10
 AMONG = 4  # times as many rows as would do, if those to search among were as near as any
 MOST_AMONG = 10_000  # rows that an index is asked for to find some among them
+SAMPLE = 100  # rows by which an index is measured
+RECALL_AT = 10  # recall@10
 
 
 class Match(NamedTuple):

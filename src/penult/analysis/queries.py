@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from penult.analysis.vectors import Floats
-from penult.analysis.words import text_vectors, towers
+from penult.analysis.words import inherit_tower, text_vectors
 from penult.errors import ImageError, UsageError
 from penult.extraction.verification import rebuild_model
 from penult.extraction.wordlists import Templates
@@ -160,8 +160,8 @@ def inherit(features: TableReader, older: TableReader) -> bool:
     alike = features.is_alike(older)
     if alike and older in _models:
         _models[features] = _models[older]
-    if alike and older in towers:
-        towers[features] = towers[older]
+    if alike:
+        inherit_tower(features, older)
     return alike
 
 
