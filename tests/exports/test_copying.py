@@ -164,6 +164,22 @@ def test_a_link_that_leaves_the_disk_is_told(photo, out, monkeypatch):
     assert left_out == {"a.png": "no link can be made to it from there: copy it"}
 
 
+def test_a_full_disk_ends_it_for_archives_too(photo, out, tmp_path, monkeypatch):
+    data = photo.read_bytes()
+    with tarfile.open(tmp_path / "s.tar", "w") as tar:
+        member = tarfile.TarInfo("b.png")
+        member.size = len(data)
+        tar.addfile(member, io.BytesIO(data))
+    file = RowFile(f"{tmp_path}/s.tar#b.png", len(data), (tmp_path / "s.tar").stat().st_mtime_ns)
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    with pytest.raises(UsageError, match=r"can't copy to '.*out': no space left on device"):
+        copy(out, ("b.png", file))
+
+
 def test_a_full_disk_ends_it_and_leaves_no_half_file(photo, out, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -168,6 +168,26 @@ def test_one_selection_is_copied_at_a_time_and_may_be_stopped(table, tmp_path, m
         assert copy("two")["at_work"]
 
 
+def test_copying_is_stopped_in_the_page(copying, monkeypatch):
+    page, folder = copying
+    whole, going = at_work.copies, Event()
+
+    def slowly(*images, **options):
+        for each in whole(*images, **options):
+            yield each
+            going.wait(20)
+
+    monkeypatch.setattr(at_work, "copies", slowly)
+    copy_all(page, "new")
+    page.get_by_text("1 of 8 images copied to").wait_for()
+    page.get_by_role("button", name="Stop").click()
+    page.wait_for_timeout(200)
+    going.set()
+    page.locator("#copy-trouble", has_text="stopped").wait_for()
+    page.get_by_role("button", name="Done").last.click()
+    assert len([*(folder / "new").rglob("*.png")]) < 6
+
+
 def test_a_phone_has_room_to_copy(browser, viewer):
     with opened(browser, viewer.url, viewport={"width": 390, "height": 780}) as page:
         page.locator("#tile-0 .circle").click()

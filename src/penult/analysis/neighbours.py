@@ -26,11 +26,11 @@ from penult.util.text import quoted
 Metric = Literal["cosine", "l2", "dot"]
 
 EXACT_BELOW = 100_000  # rows that are compared one by one, index or not
+AMONG = 4  # times as many rows as would do, if those to search among were as near as any
+MOST_AMONG = 10_000  # rows that an index is asked for to find some among them
 SAMPLE = 100  # rows by which an index is measured
 RECALL_AT = 10  # recall@10
 STAGES = 3  # of making an index: build it, find what is near without it, and by it
-AMONG = 4  # times as many rows as would do, if those to search among were as near as any
-MOST_AMONG = 10_000  # rows that an index is asked for to find some among them
 
 
 class Match(NamedTuple):

@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from penult.analysis.vectors import Floats
-from penult.analysis.words import text_vectors, towers
+from penult.analysis.words import inherit_tower, text_vectors
 from penult.errors import ImageError, UsageError
 from penult.extraction.wordlists import Templates
 from penult.images import ImageLike
@@ -162,8 +162,8 @@ def inherit(features: TableReader, older: TableReader) -> bool:
     alike = features.is_alike(older)
     if alike and older in _models:
         _models[features] = _models[older]
-    if alike and older in towers:
-        towers[features] = towers[older]
+    if alike:
+        inherit_tower(features, older)
     return alike
 
 

@@ -25,8 +25,7 @@ Texts: TypeAlias = str | Sequence[str]
 
 _MINUS = re.compile(r"(?:^|(?<=\s))[-\u2212](?=\S)")
 
-# those that are loaded, each with where its weights were said to be
-towers: "WeakKeyDictionary[TableReader, tuple[object, TextModel]]" = WeakKeyDictionary()
+_towers: "WeakKeyDictionary[TableReader, tuple[object, TextModel]]" = WeakKeyDictionary()
 
 
 def text_model(features: TableReader, layer: str, weights: str | Path | None = None) -> "TextModel":
@@ -43,10 +42,10 @@ def text_model(features: TableReader, layer: str, weights: str | Path | None = N
         CheckpointError: The weights aren't there or can't be read.
     """
     require_words(features, layer)
-    known, tower = towers.get(features, (None, None))
+    known, tower = _towers.get(features, (None, None))
     if tower is None or known != weights:
         tower = read_tower(features, weights)
-        towers[features] = weights, tower
+        _towers[features] = weights, tower
     return tower
 
 
@@ -111,6 +110,12 @@ def text_vectors(
             "name the weights that made the table (-w)"
         )
     return vectors
+
+
+def inherit_tower(features: TableReader, older: TableReader) -> None:
+    """Let a newer version of a table have the text tower that is loaded for an older one."""
+    if older in _towers:
+        _towers[features] = _towers[older]
 
 
 def phrases(query: str) -> tuple[list[str], list[str]]:

@@ -80,7 +80,8 @@ def search(
         layer=layer,
         weights=weights,
     )
-    show.slow_search(features, perf_counter() - start, layer, metric)
+    if where is None and keys is None:
+        show.slow_search(features, perf_counter() - start, layer, metric)
     show.matches(matches, as_json=as_json)
     if out:
         _list_matches(features, matches, out)

@@ -136,15 +136,26 @@ def _source(file: RowFile) -> Iterator[_Source]:
     """A row's image, if it's there and still the same."""
     if not file.place:
         raise _LeftOutError("the table doesn't say where it is")
-    try:
-        if file.is_within:
-            yield _member(file)
-            return
+    if file.is_within:
+        with _readable():
+            member = _member(file)
+        yield member
+        return
+    with _readable():
         opened = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(opened, "rb") as stream:
+        with _readable():
+            regular = _regular(file, stream)
+        yield regular
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Leave out what can't be read."""
+    try:
+        yield
     except (OSError, ValueError, ImageError) as error:
         raise _LeftOutError(f"it can't be read: {reason(error)}") from error
-    with os.fdopen(opened, "rb") as stream:
-        yield _regular(file, stream)
 
 
 def _member(file: RowFile) -> _Source:

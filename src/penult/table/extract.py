@@ -84,9 +84,9 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     if prune and not as_sequence(sources):
         raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
     columns, share = Columns(column, key, tuple(keep)), Share.parse(shard or "1/1")
-    chosen = None if keys is None else _asked_for(keys, from_file, shard, prune=prune)
+    wanted = None if keys is None else _asked_for(keys, from_file, shard, prune=prune)
     source = find_images(sources, from_file=from_file, columns=columns, share=share)
-    source = source if chosen is None else Chosen(source, chosen)
+    source = source if wanted is None else Chosen(source, wanted)
     asked = isinstance(model, Model) or bool(options.get("layer"))
     model = make_model(model, begin_model, options)
     how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}

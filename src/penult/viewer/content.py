@@ -1,6 +1,7 @@
 """What the page asks of a table: searches, pictures of its rows, copies of their files."""
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from pathlib import Path
 from threading import Lock, Thread
 from typing import Any
@@ -9,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.analysis.neighbours import nearest
-from penult.analysis.queries import Queries, Reader, Sought, as_list, inherit
+from penult.analysis.queries import Reader, Sought, inherit
 from penult.analysis.vectors import Floats
-from penult.analysis.words import Texts, as_texts, phrases, require_words, text_vectors
+from penult.analysis.words import phrases, require_words, text_vectors
 from penult.errors import PenultError, UsageError
 from penult.exports.copying import require_folder
 from penult.images.thumbnails import Thumbnails
@@ -115,7 +116,7 @@ class Content:
         It is decoded by a process, which it may take down; the model gets the reduced pixels, and
         makes nearly the same features of them: cosine 0.994 at least, of photos of 4000 pixels.
         """
-        return {"vector": written(self._vector(self._large.pixels(data)))}
+        return {"vector": written(self._vector(Sought([self._large.pixels(data)], ())))}
 
     def words(self) -> dict[str, str]:
         """Why no words can be searched for; nothing if they can."""
@@ -128,14 +129,12 @@ class Content:
         wanted, unwanted = phrases(data.decode("utf-8", "replace"))
         if not wanted:
             raise UsageError("say first what is wanted, then what isn't: beach -people")
-        return {"vector": written(self._vector((), text=wanted, not_text=unwanted))}
+        return {"vector": written(self._vector(Sought((), wanted), unwanted))}
 
-    def _vector(self, queries: Queries, *, text: Texts = (), not_text: Texts = ()) -> Floats:
+    def _vector(self, wanted: Sought, unwanted: Sequence[str] = ()) -> Floats:
         reader = Reader(self.edition.features, self._layer, self._weights)
-        wanted = Sought(as_list(queries), as_texts("text", text))
-        unwanted = Sought((), as_texts("not_text", not_text))
         with self._searching:
-            return reader.combine(wanted, unwanted, "cosine")
+            return reader.combine(wanted, Sought((), unwanted), "cosine")
 
     def near(self, edition: Edition, request: Request) -> dict[str, list[Any]]:
         """The rows nearest to a row or a vector with their cosines: of all, or among some.

@@ -47,8 +47,7 @@ async function take(edition) {
   const before = { rows: state.keys.length, columns: new Set(state.columns.keys()) };
   await renew(edition);
   took = performance.now() - began;
-  const said = news(before);
-  if (said) say(`The table has changed: ${said}`);
+  say(["The table has changed", ...news(before)].join(": "));
 }
 
 function news({ rows, columns }) {
@@ -56,5 +55,6 @@ function news({ rows, columns }) {
   const added = [...state.columns.keys()].filter((name) => !columns.has(name));
   const images = `${plural(Math.abs(more), "image")} ${more > 0 ? "more" : "fewer"}`;
   const named = added.length ? [`new ${added.join(", ")}`] : [];
-  return [...(more ? [images] : []), ...named].join("; ");
+  const all = [...(more ? [images] : []), ...named];
+  return all.length ? [all.join("; ")] : [];
 }
