@@ -168,7 +168,8 @@ def test_an_unknown_device_is_refused_before_weights_are_looked_for():
 
 
 def test_an_unknown_option_is_refused():
-    with pytest.raises(TypeError, match="unexpected keyword argument 'poool'"):
+    message = r"^load_model\(\) got an unexpected keyword argument 'poool', did you mean 'pool'\?$"
+    with pytest.raises(TypeError, match=message):
         penult.load_model(poool="avg")
     with pytest.raises(TypeError, match="unexpected keyword argument 'layer'"):
         penult.classify("photos", layer="stem")

@@ -65,6 +65,17 @@ def test_an_unknown_name_lists_the_nearest():
         nets.get("efficientnet-lite0")
 
 
+def test_a_name_of_torchvision_is_told_apart_from_ours():
+    with pytest.raises(UsageError, match=r"nearest: torchvision/resnet50 \(see"):
+        nets.get("resnet50")
+
+
+def test_a_network_prints_in_a_line():
+    assert repr(nets.get("efficientnet_lite0")) == (
+        "<Pretrained: efficientnet_lite0 at 224×224, pip>"
+    )
+
+
 def test_patterns_find_networks():
     assert [spec.name for spec in nets.find("*lite[01]")] == [
         "efficientnet_lite0",

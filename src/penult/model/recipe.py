@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, dataclass, field, fields
 from functools import wraps
 from importlib import import_module
-from inspect import Parameter, signature
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any, Literal, Self, TypedDict, TypeVar, Unpack, cast, get_args, get_origin
 
@@ -23,7 +23,7 @@ from penult.images.preprocess import Transform, name_of
 from penult.images.preprocess_document import document, read
 from penult.images.preprocess_files import CHOICES, choose
 from penult.model.network import Network
-from penult.util.text import describe, differences, quoted
+from penult.util.text import describe, differences, nearest, quoted
 
 Shape = tuple[int, ...]
 F = TypeVar("F", bound=Callable[..., Any])
@@ -226,13 +226,24 @@ def takes_options(*without: str) -> Callable[[F], F]:
 
         @wraps(function)
         def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as of the function
-            shown.bind(*args, **kwargs)
+            try:
+                shown.bind(*args, **kwargs)
+            except TypeError as exc:
+                raise TypeError(f"{function.__qualname__}() {exc}{_meant(kwargs, shown)}") from None
             return function(*args, **kwargs)
 
         call.__signature__ = shown  # type: ignore[attr-defined]
         return cast("F", call)
 
     return decorate
+
+
+def _meant(given: Mapping[str, object], known: Signature) -> str:
+    """What may have been meant by the first argument that isn't known."""
+    unknown = [name for name in given if name not in known.parameters]
+    if not unknown:
+        return ""
+    return f", did you mean {nearest(unknown[0], known.parameters).partition(', ')[0]!r}?"
 
 
 def _default(option: str) -> object:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from penult.errors import UsageError
+from penult.nets import torchvision
 from penult.nets.design import Card, Design, Shapes, design_of, pretrained
 from penult.nets.spec import Pretrained
 from penult.util.text import nearest, one_line, quoted
@@ -127,7 +128,8 @@ def get(name: str) -> Pretrained:
     """
     network = lookup(name)
     if network is None:
-        known = nearest(name, (network.name for network in networks()))
+        library = [f"{torchvision.LIBRARY}{name}"] if name in torchvision.networks() else []
+        known = nearest(name, [*library, *(network.name for network in networks())])
         raise UsageError(
             f"no network is named {quoted(name)}; nearest: {known} (see `penult models`)"
         )

@@ -65,8 +65,8 @@ class Architecture:
     prefix_tokens: int = 0  # before those of an image's patches, in layers of tokens
 
 
-@dataclass(frozen=True, slots=True)
-class Pretrained:
+@dataclass(frozen=True, slots=True, repr=False)
+class Pretrained(Result):
     """Weights of an architecture, by the name under which users ask for both.
 
     `weights` says where they are published. Where it is None they are only known to exist: users
@@ -84,6 +84,10 @@ class Pretrained:
     top5: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     is_assumed: bool = False  # the preprocessing, of what most such networks take
+
+    def _summary(self) -> str:
+        weights = f", {self.weights.kind}" if self.weights else ""
+        return f"{self.name} at {self.size}×{self.size}{weights}"
 
     def layers(self, classes: int | None = None, size: int | None = None) -> Layers:
         """Build the graph; every layer is listed under its original name, in order.
