@@ -1,7 +1,7 @@
 """A model without a network, for tests of what is around it: the feature is the mean colour."""
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,3 +60,16 @@ class Means(penult.Model):
             else:
                 made = {name: KINDS[name](pixels) for name in self.outputs}
                 yield Outcome(made, pixels.shape[1], pixels.shape[0])
+
+
+class Meanwhile(Means):
+    """A model that calls a function when all images are listed and none is decoded."""
+
+    def __init__(self, then: Callable[[], object]):
+        super().__init__()
+        self.then = then
+
+    def stream(self, images: Iterable[ImageLike], timings: object = None) -> Iterator[Outcome]:
+        listed = list(images)
+        self.then()
+        return super().stream(listed)

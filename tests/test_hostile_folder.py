@@ -16,7 +16,7 @@ from PIL import Image
 import penult
 from penult.images import Limits
 
-from .means import Means
+from .means import Means, Meanwhile
 
 PICTURE = Image.effect_mandelbrot((64, 48), (-2, -1.5, 1, 1.5), 50).convert("RGB")
 
@@ -85,17 +85,11 @@ BAD = {  # name: bytes, codes of the failure
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")  # Pillow's, about odd metadata
 
 
-def extracted(folder, model=None, table="t.lance", meanwhile=lambda: None, **options):
+def extracted(folder, model=None, table="t.lance", **options):
     """Features, vectors by key and counts of a folder, once all images are accounted for."""
     seen = []
-
-    def progress(counts):
-        if not seen:
-            meanwhile()
-        seen.append(counts)
-
     out = folder.parent / table
-    features = penult.extract(folder, model or Means(), out=out, progress=progress, **options)
+    features = penult.extract(folder, model or Means(), out=out, progress=seen.append, **options)
     last = seen[-1]
     assert last.listed == last.done
     assert len(features) + len(features.failures) == last.listed
@@ -171,7 +165,7 @@ def test_files_that_vanish_or_change_while_the_run_goes(folder):
         (folder / "cmyk.jpg").write_bytes(PNG)
         (folder / "animated.gif").write_bytes(b"")
 
-    features, _, counts = extracted(folder, meanwhile=interfere)
+    features, _, counts = extracted(folder, Meanwhile(interfere))
     assert features.failures == {
         "animated.gif": "empty: zero bytes",
         "wide.png": "unreadable: No such file or directory",

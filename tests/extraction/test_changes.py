@@ -13,7 +13,7 @@ from penult.images import CODES
 from penult.model.stream import Outcome
 from penult.store import File, Reassignment, TableWriter
 
-from ..means import Means
+from ..means import Means, Meanwhile
 
 
 def paint(path, level):
@@ -110,23 +110,10 @@ def test_a_copy_shares_the_features_of_its_original(run, folder):
     assert np.array_equal(after["0.png"], before["0.png"])
 
 
-class Touching(Means):
-    """A model for which an image changes after all were listed, before any is decoded."""
-
-    def __init__(self, path):
-        super().__init__()
-        self.path = path
-
-    def stream(self, images, timings=None):
-        listed = list(images)
-        paint(self.path, 99)
-        return super().stream(listed)
-
-
 def test_a_digest_is_kept_only_if_the_file_was_not_touched_until_it_was_decoded(folder, tmp_path):
     original = (folder / "0.png").read_bytes()
     options = {"out": tmp_path / "t.lance", "checksum": True}
-    penult.extract(folder, Touching(folder / "0.png"), **options)
+    penult.extract(folder, Meanwhile(lambda: paint(folder / "0.png", 99)), **options)
     (folder / "new.png").write_bytes(original)
     features = penult.extract(folder, Means(), **options)
     vectors = dict(zip(features.keys, features.numpy().tolist(), strict=True))

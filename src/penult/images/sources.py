@@ -306,24 +306,34 @@ def _fits(parts: list[str], wanted: Sequence[str]) -> bool:
 
 def _walk(root: str, levels: float = math.inf) -> Iterator[str]:
     """The regular files below `root/`, sorted; a folder that can't be listed, with a `/` added."""
-    pending = _entries(root)
+    pending = [("", _entries(root))]  # folders on the way down, and what is left in each
     while pending:
-        entry = pending.pop()
-        rest = entry.path.removeprefix(root).replace(os.sep, "/")
-        if entry.is_file(follow_symlinks=False):
-            yield rest
-        elif entry.is_dir(follow_symlinks=False) and rest.count("/") + 1 < levels:
+        folder, names = pending[-1]
+        if not names:
+            pending.pop()
+            continue
+        path = folder + names.pop()
+        if not path.endswith("/"):
+            yield path
+        elif path.count("/") < levels:
             try:
-                pending += _entries(entry.path)
+                pending.append((path, _entries(root + path)))
             except OSError:
-                yield rest + "/"
+                yield path
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """What is in a folder and not hidden, last name first: the walk takes from the end."""
+def _entries(folder: str) -> list[str]:
+    """Files and, with a `/` added, folders that aren't hidden, last name first, for `list.pop`."""
     with os.scandir(folder) as entries:
-        visible = [entry for entry in entries if not entry.name.startswith(".")]
-    return sorted(visible, key=lambda entry: entry.name, reverse=True)
+        visible = (entry for entry in entries if not entry.name.startswith("."))
+        names = [
+            f"{entry.name}/" if is_folder else entry.name
+            for entry in visible
+            if (is_folder := entry.is_dir(follow_symlinks=False))
+            or entry.is_file(follow_symlinks=False)
+        ]
+    names.sort(key=lambda name: name.removesuffix("/"), reverse=True)
+    return names
 
 
 def _paths(source: str) -> Iterator[str]:
