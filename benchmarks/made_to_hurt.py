@@ -2,7 +2,7 @@
 
     python benchmarks/made_to_hurt.py [JSON]
 
-Of each kind of `hurtful.py`, files of 30 counts, from 10 to the largest, are opened, and all that
+Of each kind of `hurtful`, files of 30 counts, from 10 to the largest, are opened, and all that
 is in them is read. Each must be an error of one line or tensors, in at most `SECONDS` of processor
 time, with at most the file's size and `MEMORY` at its peak. It ends with 1 if one isn't.
 

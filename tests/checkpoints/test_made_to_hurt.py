@@ -3,16 +3,14 @@
 import time
 import tracemalloc
 from contextlib import suppress
-from pathlib import Path
-from runpy import run_path
 
 import pytest
+from hurtful import KINDS
 
 from penult.checkpoints import open_checkpoint
 from penult.errors import CheckpointError
 from penult.onnx.file import OnnxFile
 
-KINDS = run_path(str(Path(__file__).parents[2] / "benchmarks" / "hurtful.py"))["KINDS"]
 PART = 2000  # of a kind's largest count, in the smaller file
 TIMES = 20  # as many in the larger one
 SLACK = 2.5  # times what is linear

@@ -5,7 +5,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from penult.store import Row, TableWriter
+from penult.store import File, Reassignment, Row, TableWriter
 
 LAYERS = {"pool": (4,)}
 PROVENANCE = {
@@ -68,6 +68,17 @@ def begin(tmp_path):
         return TableWriter.open_or_create(tmp_path / name, layers, PROVENANCE | changes)
 
     return begin
+
+
+@pytest.fixture
+def refreshed():
+    """Moves files of rows to another folder; returns the keys that were renewed."""
+
+    def refresh(writer, *numbers):
+        files = [File(f"{i:03}.jpg", 1000 + i, 7, f"/new/{i:03}.jpg", f"d{i}") for i in numbers]
+        return writer.reassign([Reassignment(file.key, file) for file in files])
+
+    return refresh
 
 
 @pytest.fixture
