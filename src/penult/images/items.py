@@ -33,6 +33,11 @@ class Stored(ABC):
     def size(self) -> int:
         """How many bytes it has, as far as that is known without reading it."""
 
+    @property
+    def is_far(self) -> bool:
+        """Whether it takes a request to read it, so that it's better read ahead."""
+        return False
+
     @abstractmethod
     def version(self) -> Version:
         """Look at it; OSError or ValueError if that can't be done."""

@@ -7,19 +7,19 @@ cut or holds other archives, is one item more, whose name ends in `#`. Names are
 is written anywhere, so `..` and `/` in them do no harm.
 """
 
-import os
-import stat
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import ImageError, SourceError
+from penult.images.addresses import is_address
+from penult.images.blobs import Blob, opened, require, version_of
 from penult.images.items import Stored, Version
 from penult.images.limits import DEFAULT
 from penult.images.names import as_key, as_key_within, is_container, reason
-from penult.util.files import held_time
 from penult.util.text import one_line, plural, quoted
 
 IMAGE_SUFFIXES = (
@@ -133,20 +133,6 @@ def _some(names: list[str]) -> str:
     return ", ".join(quoted(name) for name in names[:_SHOWN]) + more
 
 
-def version_of(file: int | str) -> Version:
-    """Size and time of change of a container; of a Lance table, a folder, its newest version's.
-
-    Raises:
-        OSError: It isn't there, or is a device or a pipe.
-    """
-    status = os.stat(file)  # noqa: PTH116 -- by text
-    if stat.S_ISDIR(status.st_mode):
-        return Version(0, held_time(os.stat(f"{file}/_versions").st_mtime_ns))  # noqa: PTH116
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError("a device or a pipe, not a file")
-    return Version(status.st_size, held_time(status.st_mtime_ns))
-
-
 class Container(ABC):
     """A file of many images, open for reading from any thread; its images have numbers.
 
@@ -215,10 +201,18 @@ class Container(ABC):
             raise FileNotFoundError(2, "it isn't in there")
         return Member(name, self, number)
 
-    def require_unchanged(self, file: int | None = None) -> None:
-        """Raise an ImageError if the file, which may be open, isn't what was listed."""
-        if version_of(self.path if file is None else file) != self.version:
-            raise ImageError("changed", "the file that holds it was written to since it was listed")
+    @property
+    def is_far(self) -> bool:
+        """Whether images are read by a request each, in any order."""
+        return False
+
+    def opened(self, *, ahead: bool = False) -> AbstractContextManager[Blob]:
+        """Open the file, which has to be what was listed; see `blobs.opened`."""
+        return opened(self.path, self.version, ahead=ahead)
+
+    def require_unchanged(self) -> None:
+        """Raise an ImageError if the file isn't what was listed."""
+        require(version_of(self.path), self.version)
 
 
 class Archive(Container):
@@ -290,8 +284,19 @@ class Member(Stored):
         return self.container.size(self.number)
 
     def version(self) -> Version:
-        """Its size, and when the container was last changed."""
-        return Version(self.size, version_of(self.container.path).mtime_ns)
+        """Its size, and when the container was last changed; one in a bucket, when it was opened.
+
+        (What it is read from has to be of that version.)
+        """
+        container = self.container
+        far = is_address(container.path)
+        now = container.version if far else version_of(container.path)
+        return Version(self.size, now.mtime_ns)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it takes a request of its own to read it."""
+        return self.container.is_far
 
     def digest(self) -> str | None:
         """SHA-256 of its bytes; None if it has none, or more than an image may have."""
