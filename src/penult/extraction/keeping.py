@@ -1,4 +1,4 @@
-"""Columns of the tables that images come from, carried along into the table of their features."""
+"""What tables and archives say of images, carried along into the table of their features."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from penult.images import containers
-from penult.images.names import is_table, within
+from penult.images.names import is_container, within
 from penult.store import TableReader, TableWriter
 from penult.store.columns import Values, require_name
 
@@ -15,7 +15,7 @@ _INT32 = range(-(2**31), 2**31)
 
 
 def keep(table: TableWriter, columns: Sequence[str]) -> None:
-    """Give rows what columns of their images' tables say of them, as added columns.
+    """Give rows what columns of their images' tables, or sidecars, say of them, as added columns.
 
     Whole numbers become int32, other numbers float32, and all else texts; so do whole numbers that
     don't fit. A row of another source, or of a table that has changed since, keeps what it had.
@@ -25,12 +25,12 @@ def keep(table: TableWriter, columns: Sequence[str]) -> None:
         columns: Their names, the same in both.
 
     Raises:
-        SourceError: A table has no such column, or it can't be read.
+        SourceError: A table or an archive has no such thing, or it can't be read.
     """
     rows = defaultdict[str, list[tuple[str, str, int]]](list)
     for key, row in table.known().items():
         inside = within(row.path or "")
-        if inside and row.path and row.failure is None and is_table(inside.container):
+        if inside and row.path and row.failure is None and is_container(inside.container):
             rows[inside.container].append((key, row.path, row.mtime_ns))
     for name in columns:
         found = _present(table, name)

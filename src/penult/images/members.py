@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from penult.errors import ImageError, SourceError
+from penult.images import sidecars
 from penult.images.addresses import is_address
 from penult.images.blobs import Blob, opened, require, version_of
 from penult.images.items import Stored, Version
 from penult.images.limits import DEFAULT
+from penult.images.sidecars import Entry, Kinds
 from penult.images.names import as_key, as_key_within, is_container, reason
 from penult.util.text import one_line, plural, quoted
 
@@ -38,6 +40,7 @@ class Index:
         at: Where the bytes of each begin, or whatever the archive finds them by.
         sizes: Bytes of each.
         errors: Why some can't be read, by number.
+        kinds: What there is beside the images.
     """
 
     def __init__(self) -> None:
@@ -45,6 +48,7 @@ class Index:
         self.at = array("q")
         self.sizes = array("q")
         self.errors: dict[int, ImageError] = {}
+        self.kinds = Kinds()
         self._numbers: dict[str, int] = {}
         self._again: list[tuple[str, int]] = []  # names that came twice: first numbers
         self._nested: list[str] = []
@@ -63,6 +67,7 @@ class Index:
         if is_container(name):
             self._nested.append(name)
         if not name.lower().endswith(IMAGE_SUFFIXES) or _is_hidden(name):
+            self.kinds.add(name)
             return
         if "\0" in name or len(name) > NAME_BYTES or size < 0:
             self._unusable += 1
@@ -158,14 +163,14 @@ class Container(ABC):
         raise SourceError(f"{quoted(self.path)} has no column {quoted(column)}")
 
     def require_values(self, columns: Sequence[str]) -> None:
-        """Raise a SourceError unless it is a table with columns of numbers or texts."""
+        """Raise a SourceError unless it has columns of numbers or texts, or sidecars, of these."""
         for column in columns:
             raise SourceError(
                 f"{quoted(self.path)} is no table, so has no {quoted(column)} to keep"
             )
 
     def values(self, column: str, numbers: Sequence[int]) -> list[Any]:
-        """What a column of a table says of images; SourceError as of `require_values`."""
+        """What a column, or a kind of sidecars, says of images; raises as `require_values`."""
         self.require_values([column])
         return []
 
@@ -225,6 +230,22 @@ class Archive(Container):
     def __init__(self, path: str, version: Version) -> None:
         super().__init__(path, version)
         self.index = Index()
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """Yield all of its members, up to where it is cut or damaged; raises OSError."""
+
+    def require_values(self, columns: Sequence[str]) -> None:
+        """Raise a SourceError unless there are sidecars of these kinds."""
+        self.index.kinds.require(columns, self.path)
+
+    def values(self, column: str, numbers: Sequence[int]) -> list[Any]:
+        """What sidecars of a kind say of images; see `sidecars.values`."""
+        self.require_values([column])
+        try:
+            return sidecars.values(self.path, self.entries(), [*map(self.name, numbers)], column)
+        except (OSError, EOFError, ValueError, ImageError) as error:
+            raise SourceError(f"{quoted(self.path)}: {one_line(str(error))}") from error
 
     def items(self, key: str) -> Iterator["Member"]:
         """Yield its images, and what it lacks, under the archive's own key."""

@@ -15,7 +15,7 @@ from penult.images.addresses import Address, is_address, named, parse, without_s
 from penult.images.items import Stored, Version
 from penult.images.limits import DEFAULT
 from penult.images.members import IMAGE_SUFFIXES
-from penult.images.names import as_key, is_container, reason
+from penult.images.names import as_key, from_key, is_container, reason
 from penult.images.patterns import ALL_BELOW, MAGIC, fits, is_series, parts, series
 from penult.images.stores import look, store_of
 from penult.util.text import quoted
@@ -24,12 +24,28 @@ LOOKED_AT = 256  # objects of a list that are looked at together
 AT_ONCE = 32  # requests
 
 
+class _Buckets:
+    """What objects come from, which can name one again."""
+
+    def item(self, key: str, place: str, version: Version) -> "ObjectItem":
+        """Name an object again; no time of change stands for one that couldn't be looked at."""
+        return ObjectItem(from_key(place), version if version.mtime_ns else None)
+
+
+_BUCKETS = _Buckets()
+
+
 @dataclass(frozen=True, slots=True)
 class ObjectItem(Stored):
     """An object as an item of a source: its address, and its version if that was listed."""
 
     path: str
     listed: Version | None = None
+
+    @property
+    def origin(self) -> "_Buckets":
+        """All buckets."""
+        return _BUCKETS
 
     @property
     def key(self) -> str:

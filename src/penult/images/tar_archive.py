@@ -5,6 +5,9 @@ its images are asked for in its order. Images that are passed over on the way to
 kept for a while, as several threads read ahead of each other; to go back is to begin anew.
 """
 
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import Any
 
@@ -14,6 +17,8 @@ from penult.images.blobs import Blob, arrow_file
 from penult.images.items import Version
 from penult.images.kept import KEPT
 from penult.images.members import Archive
+from penult.images.names import as_key
+from penult.images.sidecars import Entry
 from penult.images.tar import Bytes, Header, TarError, headers
 from penult.util.text import plural
 
@@ -40,6 +45,11 @@ class PlainTar(Archive):
     def is_far(self) -> bool:
         """Whether it is in a bucket."""
         return is_address(self.path)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all of its members."""
+        with self.opened(ahead=True) as blob:
+            yield from _entries(_PlainBytes(blob))
 
     def read(self, number: int, max_bytes: int) -> bytes:
         """Read an image."""
@@ -68,6 +78,10 @@ class PackedTar(Archive):
         except EOFError as error:
             if str(error):
                 self.index.close(ImageError("damaged", f"the archive is damaged ({error})"))
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all of its members."""
+        return _entries(_PackedBytes(self, self._how))
 
     def read(self, number: int, max_bytes: int) -> bytes:
         """Read an image."""
@@ -170,6 +184,14 @@ def _fill(archive: PlainTar | PackedTar, stream: Bytes) -> None:
         lost = f"from byte {stream.tell():,} on, after {plural(count, 'member')}"
         cause = f" ({error})" if str(error) else ""
         archive.index.close(ImageError(code, f"the archive is {code} {lost}{cause}"))
+
+
+def _entries(stream: Bytes) -> Iterator[Entry]:
+    with suppress(EOFError, TarError):  # as it was listed
+        for header in headers(stream):
+            if header.kind == "file":
+                name = as_key(header.name.removeprefix("./"))
+                yield Entry(name, header.size, partial(stream.read, header.size))
 
 
 def _is_last(archive: Archive, header: Header) -> bool:

@@ -4,6 +4,8 @@ import stat
 import struct
 import zlib
 from array import array
+from collections.abc import Iterator
+from functools import partial
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
 from penult.errors import ImageError
@@ -11,6 +13,9 @@ from penult.images.addresses import is_address
 from penult.images.blobs import Blob, BlobFile
 from penult.images.items import Version
 from penult.images.members import Archive
+from penult.images.names import as_key
+from penult.images.sidecars import Entry
+from penult.util.text import quoted
 
 MAX_DIRECTORY = 64 << 20  # bytes of an archive's list, which is in memory while it is read
 STORED, DEFLATED = 0, 8
@@ -56,6 +61,14 @@ class Zip(Archive):
             self._methods.append(info.compress_type)
             self._sums.append(info.CRC)
 
+    def entries(self) -> Iterator[Entry]:
+        """Yield all of its members that can be read."""
+        with self.opened() as blob:
+            for info in _members(_Bounded(blob)):
+                if not (_complaint(info) or stat.S_ISLNK(info.external_attr >> 16)):
+                    name = as_key(info.filename.removeprefix("./"))
+                    yield Entry(name, info.file_size, partial(_content, blob, info))
+
     def read(self, number: int, max_bytes: int) -> bytes:
         """Read an image."""
         size, packed = self.index.sizes[number], self._packed[number]
@@ -85,6 +98,17 @@ def _complaint(info: ZipInfo) -> ImageError | None:
         how = _METHODS.get(info.compress_type, f"method {info.compress_type}")
         return ImageError("unsupported_format", f"packed by {how}: pack it by deflate, or not")
     return None
+
+
+def _content(blob: Blob, info: ZipInfo) -> bytes:
+    """A small member, whole."""
+    if info.compress_size > MAX_DIRECTORY:
+        raise ValueError(f"{info.compress_size:,} bytes packed")
+    data = _packed(blob, info.header_offset, info.compress_size)
+    data = _inflated(data, info.file_size) if info.compress_type == DEFLATED else data
+    if zlib.crc32(data) != info.CRC:
+        raise ValueError(f"{quoted(info.filename)}: its checksum in the archive is another one")
+    return data
 
 
 def _packed(blob: Blob, at: int, size: int) -> bytes:
