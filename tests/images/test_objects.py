@@ -105,7 +105,7 @@ def test_patterns_and_numbers_are_those_of_paths(bucket):
 
 def test_what_is_not_there_is_said_at_once(bucket):
     with pytest.raises(
-        SourceError, match=r"no images in 's3://b/none': .*a pattern \(s3://b/none/\*"
+        SourceError, match=r"no object, nor images in 's3://b/none': .*a pattern \(s3://b/none/\*"
     ):
         find_images("s3://b/none")
     with pytest.raises(SourceError, match=r"can't read 's3://b/none.tar': there is no such object"):

@@ -3,7 +3,7 @@
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -89,6 +89,10 @@ class Source(Protocol):
         Raises:
             SourceError: The listing breaks off.
         """
+
+    @property
+    def metadata(self) -> Sequence[str]:
+        """Paths of lists that say something of its images, if columns are to be kept."""
 
     def covers(self, place: str) -> bool:
         """Whether an image at a place, written like a key, is in what this source lists."""

@@ -20,8 +20,8 @@ from penult.images.addresses import is_address
 from penult.images.blobs import Blob, opened, require, version_of
 from penult.images.items import Stored, Version
 from penult.images.limits import DEFAULT
-from penult.images.sidecars import Entry, Kinds
 from penult.images.names import as_key, as_key_within, is_container, reason
+from penult.images.sidecars import Entry, Kinds
 from penult.util.text import one_line, plural, quoted
 
 IMAGE_SUFFIXES = (

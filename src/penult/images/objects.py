@@ -146,8 +146,9 @@ def find_objects(source: str) -> Objects:
         if version is not None:
             return Objects(iter([ObjectFile(path, version)]), path)
     folder = address._replace(name=f"{address.name.rstrip('/')}/" if address.name else "")
+    what = "images" if source.endswith("/") else "object, nor images"
     hint = (
-        f"no images in {quoted(source)}: taken are names with an image's extension, archives and "
+        f"no {what} in {quoted(source)}: taken are names with an image's extension, archives and "
         f"tables by a pattern ({folder}*.tar)"
     )
     return _matches(folder, ALL_BELOW, hint, IMAGE_SUFFIXES)

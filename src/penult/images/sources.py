@@ -28,6 +28,7 @@ from penult.images.containers import (
     container_items,
     require_images,
 )
+from penult.images.datasets import require_metadata, saved_tables
 from penult.images.items import ImageFile, Item, Source, Version
 from penult.images.members import IMAGE_SUFFIXES
 from penult.images.names import CONTAINERS, as_key, from_key, is_container, reason, within
@@ -110,7 +111,11 @@ def as_sequence(sources: Sources) -> Sequence[StrPath]:
 
 
 class _Files:
-    """Files on this machine and in buckets, and the images in those that hold many, as a source."""
+    """Files on this machine and in buckets, and the images in those that hold many, as a source.
+
+    Attributes:
+        metadata: Lists in folders that say something of their images, if that is to be kept.
+    """
 
     def __init__(
         self,
@@ -127,6 +132,12 @@ class _Files:
         self._containers: set[str] = set()  # that were met
         self._keys: set[str] = set()  # that a column has
         self._relative = relative
+        self.metadata = [
+            path
+            for listing in self._listings
+            if columns.keep and listing.wanted == ALL_BELOW and isinstance(listing, _Listing)
+            for path in _lists(listing.folder, columns.keep)
+        ]
 
     def __iter__(self) -> Iterator[Item]:
         for key, path, version in self._one() if self._relative else self._once_each():
@@ -134,10 +145,14 @@ class _Files:
                 self._containers.add(path)
                 items = container_items(key, path, self._columns, self._share)
                 yield from items if self._columns.key is None else self._distinct(items)
-            elif self._columns.keep:
+            elif self._columns.keep and not self._is_listed(path):
                 raise SourceError(f"{quoted(path)} is no table, so has no columns to keep")
             elif self._share.holds(key):
                 yield ObjectItem(path, version) if is_address(path) else ImageFile(key, path)
+
+    def _is_listed(self, path: str) -> bool:
+        """Whether a list beside images may tell something of a file."""
+        return any(path.startswith(each.rpartition("/")[0] + "/") for each in self.metadata)
 
     def _distinct(self, items: Iterable[Item]) -> Iterator[Item]:
         """Refuse keys that come twice: names of files can't, what a column says can."""
@@ -203,7 +218,7 @@ def _listing(source: str, absolute: Callable[[str], str], columns: Columns) -> _
     if stat.S_ISDIR(mode) and not source.rstrip("/").lower().endswith(".lance"):
         start = source.replace(os.sep, "/").rstrip("/") + "/"
         folder = absolute(start)
-        names = _not_empty(_images(folder), f"no images in {quoted(source)}", _LEFT_OUT)
+        names = _not_empty(_of_folder(folder), f"no images in {quoted(source)}", _LEFT_OUT)
         return _Listing(start, folder, names, ALL_BELOW)
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         source = source.rstrip("/")
@@ -283,9 +298,18 @@ def _refused(complaint: str) -> Iterator[None]:
         raise SourceError(f"{complaint}: {reason(error)}") from error
 
 
-def _images(folder: str) -> Iterator[str]:
-    taken = (*IMAGE_SUFFIXES, "/")
-    return (name for name in _walk(folder) if name.lower().endswith(taken))
+def _of_folder(folder: str) -> Iterator[str]:
+    """The images of a folder; where there are none, its tables, as datasets are kept."""
+    found = False
+    for name in saved_tables(folder) or _ending(folder, (*IMAGE_SUFFIXES, "/")):
+        found = True
+        yield name
+    if not found:
+        yield from _ending(folder, (".parquet",))
+
+
+def _ending(folder: str, suffixes: tuple[str, ...]) -> Iterator[str]:
+    return (name for name in _walk(folder) if name.lower().endswith(suffixes))
 
 
 def _matches(folder: str, wanted: Sequence[str]) -> Iterator[str]:
@@ -293,6 +317,13 @@ def _matches(folder: str, wanted: Sequence[str]) -> Iterator[str]:
     for name in _walk(folder, levels):
         if name.endswith("/") or fits(name.split("/"), wanted):
             yield name
+
+
+def _lists(folder: str, columns: Sequence[str]) -> list[str]:
+    """The lists beside images that say something of them; none where there are tables."""
+    if saved_tables(folder) or next(_ending(folder, IMAGE_SUFFIXES), None) is None:
+        return []
+    return require_metadata(folder, _walk(folder), columns)
 
 
 def _walk(root: str, levels: float = math.inf) -> Iterator[str]:

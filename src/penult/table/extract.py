@@ -55,7 +55,9 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
         column: The column of tables that holds the images, as bytes or as structs that have them;
             needed if several might.
         key: The column of tables that names the images; by default their column and row do.
-        keep: Columns of tables that come along as columns of the features' table: labels, say.
+        keep: Columns of tables that come along as columns of the features' table, labels say; of a
+            folder those of its metadata.csv or metadata.jsonl, of archives WebDataset's sidecars
+            (`cls`, `txt`, `json`).
         shard: Which part of the images, `3/8` for the third of eight: as many calls, anywhere,
             give all of them a row in one of their tables, for `merge` to join.
         retry_failed: Try all images again that failed, although they haven't changed.
@@ -101,7 +103,7 @@ def _fill(
     with TableWriter.open_or_create(path, layers, recipe.provenance, recipe.notes) as table:
         keeping.require_names(table, keep)
         fill(table, model, source, progress=progress, **how)
-        keeping.keep(table, keep)
+        keeping.keep(table, keep, source.metadata)
     return table.recovered
 
 
