@@ -17,8 +17,9 @@ _INT32 = range(-(2**31), 2**31)
 def keep(table: TableWriter, columns: Sequence[str], metadata: Sequence[str] = ()) -> None:
     """Give rows what columns of their images' tables, or sidecars, say of them, as added columns.
 
-    Whole numbers become int32, others and both together float32, and all else texts; so do whole numbers that
-    don't fit. A row of another source, or of a table that has changed since, keeps what it had.
+    Whole numbers become int32, others, and both together, float32, and all else texts; so do whole
+    numbers that don't fit. A row of another source, or of a table that has changed since, keeps
+    what it had.
 
     Args:
         table: The table of features.
