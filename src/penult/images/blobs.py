@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from penult.errors import ImageError
 from penult.images.addresses import is_address, parse
 from penult.images.items import Version
-from penult.images.stores import store_of
+from penult.images.stores import store_of, store_to_read
 from penult.util.files import held_time
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class _Far:
 
     def __init__(self, path: str, version: Version, ahead: int) -> None:
         address = parse(path)
-        self._store, self._name = store_of(address), address.name
+        self._store, self._name = store_to_read(address), address.name
         self._version = version
         self._ahead = ahead
         self._held, self._start = b"", 0

@@ -17,7 +17,7 @@ from penult.images.limits import DEFAULT
 from penult.images.members import IMAGE_SUFFIXES
 from penult.images.names import as_key, from_key, is_container, reason
 from penult.images.patterns import ALL_BELOW, MAGIC, fits, is_series, parts, series
-from penult.images.stores import look, store_of
+from penult.images.stores import look, store_of, store_to_read
 from penult.util.text import quoted
 
 LOOKED_AT = 256  # objects of a list that are looked at together
@@ -95,7 +95,7 @@ class ObjectItem(Stored):
                 detail = f"{version.bytes:,} bytes, the limit is {max_bytes:,}"
                 raise ImageError("too_large", detail)
             address = parse(self.path)
-            return store_of(address).read(address.name, version)
+            return store_to_read(address).read(address.name, version)
         except OSError as error:
             raise ImageError("unreadable", reason(error)) from error
 

@@ -9,6 +9,8 @@ from penult.images.store import Store
 
 _SETTINGS = ("AWS_", "GOOGLE_", "AZURE_", "HF_", "STORAGE_", "HOME")
 
+_current: dict[tuple[str, str], Store] = {}
+
 
 def store_of(address: Address) -> Store:
     """The store that an address is in, as the environment describes it now.
@@ -17,7 +19,18 @@ def store_of(address: Address) -> Store:
         SourceError: There is none of this kind, or its library isn't installed.
     """
     settings = {name: value for name, value in os.environ.items() if name.startswith(_SETTINGS)}
-    return _store(address.scheme, address.bucket, hash(frozenset(settings.items())))
+    store = _store(address.scheme, address.bucket, hash(frozenset(settings.items())))
+    _current[address.scheme, address.bucket] = store
+    return store
+
+
+def store_to_read(address: Address) -> Store:
+    """The store as it was when it was last listed or looked into: the environment takes its time.
+
+    Raises:
+        SourceError: As of `store_of`.
+    """
+    return _current.get((address.scheme, address.bucket)) or store_of(address)
 
 
 def look(path: str) -> Version:
