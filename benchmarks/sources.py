@@ -1,20 +1,24 @@
-"""What it costs to read images from archives and tables rather than from a folder.
+"""What it costs to read images from archives, tables and buckets rather than from a folder.
 
     python benchmarks/sources.py [IMAGES [ROUNDS]]
 
 Makes IMAGES (1000) JPEGs of 500 pixels out of examples/photos, each with other pixels, in a folder
-of the current disk, and the same files as each kind of source. Each is extracted by a process of
-its own, ROUNDS (3) times in turn: printed is the best. CPU is that of the process and its decoders,
-an image; where other programs take the cores, only that can be compared.
+of the current disk, and the same files as each kind of source; the buckets are on 127.0.0.1, by a
+server of the tests that answers after 10 ms, in a process of its own. Each is extracted by a
+process of its own, ROUNDS (3) times in turn: printed is the best. CPU is that of the process and
+its decoders, an image; where other programs take the cores, only that can be compared.
 """
 
 import json
+import os
 import subprocess
 import sys
 import tarfile
 import tempfile
 import time
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 
@@ -72,6 +76,29 @@ def sources(root: Path, files: dict[str, bytes]) -> dict[str, Path]:
     return {"folder": root / "folder"} | {kind: root / f"s.{kind}" for kind in kinds}
 
 
+@contextmanager
+def bucket(root: Path) -> Iterator[dict[str, str]]:
+    """Serve the folder and the tar as buckets; their names, the environment is set."""
+    command = [sys.executable, __file__, "--serve", str(root)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as server:
+        assert server.stdout is not None
+        os.environ.update(json.loads(server.stdout.readline()))
+        yield {"s3 prefix": "s3://b/folder", "s3 tar": "s3://b/s.tar"}
+
+
+def serve(root: str) -> None:
+    """Be the server, until standard input ends."""
+    sys.path.append(str(Path(__file__).parents[1] / "tests/images"))
+    from bucket import Bucket
+
+    objects = {f"folder/{path.name}": path.read_bytes() for path in Path(root, "folder").iterdir()}
+    server = Bucket(objects | {"s.tar": Path(root, "s.tar").read_bytes()})
+    server.delay = 0.01
+    print(json.dumps(server.environment()), flush=True)
+    sys.stdin.read()
+    server.close()
+
+
 def extract(source: str) -> None:
     """Extract a source here, and print what it took."""
     model = penult.load_model()
@@ -94,12 +121,14 @@ def main(count: int = 1000, rounds: int = 3) -> None:
     """Measure all kinds of sources."""
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as folder:
         paths = sources(Path(folder), photos(count))
-        runs: dict[str, list[list[float]]] = {kind: [] for kind in paths}
-        for _ in range(rounds):
-            for kind, path in paths.items():
-                command = [sys.executable, __file__, "--one", str(path)]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
-                runs[kind].append(json.loads(done.stdout.splitlines()[-1]))
+        with bucket(Path(folder)) as buckets:
+            named = {kind: str(path) for kind, path in paths.items()} | buckets
+            runs: dict[str, list[list[float]]] = {kind: [] for kind in named}
+            for _ in range(rounds):
+                for kind, source in named.items():
+                    command = [sys.executable, __file__, "--one", source]
+                    done = subprocess.run(command, capture_output=True, text=True, check=True)
+                    runs[kind].append(json.loads(done.stdout.splitlines()[-1]))
     base = min(cpu for _, _, cpu, _ in runs["folder"])
     print("| source | images/s | CPU ms/image | against the folder | MB |")
     print("| --- | --- | --- | --- | --- |")
@@ -116,5 +145,7 @@ def main(count: int = 1000, rounds: int = 3) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         extract(sys.argv[2])
+    elif sys.argv[1:2] == ["--serve"]:
+        serve(sys.argv[2])
     else:
         main(*map(int, sys.argv[1:]))

@@ -328,12 +328,6 @@ def test_a_list_in_utf_16_is_refused_with_the_remedy(encoding):
         list(find_images(from_file="list.txt"))
 
 
-@pytest.mark.parametrize("address", ["s3://bucket/photos", "https://example.org/a.jpg"])
-def test_an_address_is_refused(address):
-    with pytest.raises(SourceError, match="is an address: name files or folders of this machine"):
-        find_images(address)
-
-
 @pytest.mark.parametrize(
     ("name", "start", "kind"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 
 from penult.analysis.near_duplicates import Duplicates, Image
 from penult.errors import ImageError, SourceError
+from penult.images.addresses import is_address
 from penult.images.formats import format_of
 from penult.images.names import parts_below
 from penult.util.text import quoted
@@ -157,6 +158,10 @@ def _require_unchanged(image: Image) -> None:
 def _path(image: Image) -> Path:
     if not image.place:
         raise SourceError(f"the table doesn't say where {quoted(image.key)} is: extract it again")
+    if is_address(image.file.path):
+        raise SourceError(
+            f"{quoted(image.file.path)} is in a bucket: nothing was done, as Penult writes to none"
+        )
     if image.file.is_within:
         raise SourceError(
             f"{quoted(image.file.path)} holds many images: nothing was done, as one can't be moved "

@@ -35,14 +35,16 @@ Sources = Annotated[
     list[str] | None,
     typer.Argument(
         help="Image files, folders (searched recursively), globs; archives (tar, zip), numbered "
-        "ones (shards-{0000..0127}.tar), tables (Parquet, Arrow, Lance).",
+        "ones (shards-{0000..0127}.tar), tables (Parquet, Arrow, Lance); addresses of these "
+        "(s3://bucket/photos).",
         metavar="SOURCE…",
     ),
 ]
 FromFile = Annotated[
     str | None,
     typer.Option(
-        help="List of paths, one a line or, as by find -print0, NUL-separated; - is stdin."
+        help="List of paths and addresses, one a line or, as by find -print0, NUL-separated; "
+        "- is stdin."
     ),
 ]
 Column = Annotated[

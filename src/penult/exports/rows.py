@@ -11,6 +11,7 @@ from penult.errors import ImageError, StoreError
 from penult.exports import facts
 from penult.exports.neighbours import neighbours
 from penult.extraction.row_files import row_files, same_images
+from penult.images.addresses import is_address
 from penult.images.names import within
 from penult.store import TableReader
 from penult.util.files import replacing
@@ -99,8 +100,13 @@ def require_file(place: str) -> None:
     """Refuse an image that isn't a file, for programs that open images by their paths.
 
     Raises:
-        StoreError: It lies in a file of many.
+        StoreError: It lies in a file of many, or in a bucket.
     """
+    if is_address(place):
+        raise StoreError(
+            f"{quoted(place)} isn't a file, and this format names files: copy its bucket to a disk "
+            "and extract that folder, or export for atlas, which carries pictures"
+        )
     if within(place):
         raise StoreError(
             f"{quoted(place)} isn't a file, and this format names files: unpack the archive and "

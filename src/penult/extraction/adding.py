@@ -136,6 +136,8 @@ def _reason(row: Known | None) -> str:
 class _Rows:
     """The images of a table's rows as the source of a run, those left out that failed or went."""
 
+    metadata = ()
+
     def __init__(self, rows: Mapping[str, Known]) -> None:
         self._rows = rows
 

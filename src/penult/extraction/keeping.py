@@ -1,4 +1,4 @@
-"""Columns of the tables that images come from, carried along into the table of their features."""
+"""What tables and archives say of images, carried along into the table of their features."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -6,36 +6,44 @@ from typing import Any
 
 import numpy as np
 
-from penult.images import containers
-from penult.images.names import is_table, within
+from penult.images import containers, datasets
+from penult.images.names import is_container, within
 from penult.store import TableReader, TableWriter
 from penult.store.columns import Values, require_name
 
 _INT32 = range(-(2**31), 2**31)
 
 
-def keep(table: TableWriter, columns: Sequence[str]) -> None:
-    """Give rows what columns of their images' tables say of them, as added columns.
+def keep(table: TableWriter, columns: Sequence[str], metadata: Sequence[str] = ()) -> None:
+    """Give rows what columns of their images' tables, or sidecars, say of them, as added columns.
 
-    Whole numbers become int32, other numbers float32, and all else texts; so do whole numbers that
-    don't fit. A row of another source, or of a table that has changed since, keeps what it had.
+    Whole numbers become int32, others, and both together, float32, and all else texts; so do whole
+    numbers that don't fit. A row of another source, or of a table that has changed since, keeps
+    what it had.
 
     Args:
         table: The table of features.
         columns: Their names, the same in both.
+        metadata: Lists beside images, see `penult.images.datasets`.
 
     Raises:
-        SourceError: A table has no such column, or it can't be read.
+        SourceError: A table or an archive has no such thing, or it can't be read.
     """
     rows = defaultdict[str, list[tuple[str, str, int]]](list)
+    files: dict[str, str] = {}  # keys by place
     for key, row in table.known().items():
         inside = within(row.path or "")
-        if inside and row.path and row.failure is None and is_table(inside.container):
+        if inside and row.path and row.failure is None and is_container(inside.container):
             rows[inside.container].append((key, row.path, row.mtime_ns))
+        elif metadata and row.path and row.failure is None:
+            files[row.path] = key
     for name in columns:
         found = _present(table, name)
         for some in rows.values():
             found.update(_carried(some, name))
+        for path in metadata:
+            said = datasets.said(path, name)
+            found.update({files[place]: said[place] for place in said.keys() & files.keys()})
         there = {key: value for key, value in found.items() if value is not None}
         table.annotate([*there], {name: _values([*there.values()])})
 
@@ -80,6 +88,6 @@ def _values(values: Sequence[Any]) -> Values:
     kinds = {type(value) for value in values}
     if kinds <= {int, bool} and all(value in _INT32 for value in values):
         return np.array(values, np.int32)
-    if kinds <= {float}:
+    if kinds <= {int, float} and (float in kinds or not kinds):
         return np.array(values, np.float32)
     return [str(value) for value in values]

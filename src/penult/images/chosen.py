@@ -13,11 +13,15 @@ class Chosen:
         source: The source.
         asked: The keys.
 
+    Attributes:
+        metadata: As the source's.
+
     Raises:
         MissingKeyError: It lists no images of some of these keys.
     """
 
     def __init__(self, source: Source, asked: Asked) -> None:
+        self.metadata = source.metadata
         wanted = {name for names in asked.names for name in names}
         listed = {item.key: item for item in source if item.key in wanted}
         found = asked.found(lambda names: [name in listed for name in names], "the source")

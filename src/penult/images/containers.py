@@ -1,5 +1,6 @@
 """Files of many images, opened by what they are; and the image at any place."""
 
+import errno
 import os
 import re
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from typing import NamedTuple, Self
 from zlib import crc32
 
 from penult.errors import ImageError, SourceError, UsageError
+from penult.images.addresses import KNOWN_HOSTS, is_address, parse
+from penult.images.blobs import opened, version_of
 from penult.images.items import ImageFile, Item, Stored, Version
-from penult.images.members import Container, version_of
+from penult.images.members import Container
 from penult.images.names import (
     ZIPS,
     Within,
@@ -23,6 +26,8 @@ from penult.images.names import (
     reason,
     within,
 )
+from penult.images.objects import ObjectItem
+from penult.images.stores import look
 from penult.util.text import quoted
 
 OPEN = 8  # containers that are remembered
@@ -137,6 +142,9 @@ def open_container(path: str, column: str | None = None) -> Container:
     Raises:
         ImageError: It can't be opened.
     """
+    if is_address(path) and path.lower().endswith(".lance"):
+        detail = "tables of Lance aren't read from buckets: copy it to a disk"
+        raise ImageError("unsupported_format", detail)
     try:
         with _opening:
             return _opened(path, version_of(path), column if is_table(path) else None)
@@ -158,8 +166,8 @@ def _opened(path: str, version: Version, column: str | None) -> Container:
         return Zip(path, version)
     from penult.images.tar_archive import PackedTar, PlainTar, compression
 
-    with open(path, "rb") as file:  # noqa: PTH123
-        how = compression(file.read(4))
+    with opened(path, version) as blob:
+        how = compression(blob.pread(4, 0))
     return PackedTar(path, version, how) if how else PlainTar(path, version)
 
 
@@ -222,12 +230,18 @@ def item_at(place: str) -> Item:
         place: Written like a key.
 
     Raises:
-        OSError: Its container has no such member.
+        OSError: Its container has no such member, or its bucket no such object.
         ImageError: Its container can't be opened.
+        SourceError: Its bucket can't be reached or read.
     """
     inside = within(place)
+    path = from_key(inside.container if inside else place)
+    if is_address(path):
+        _require_known_host(path)
+    if inside is None and is_address(path):
+        return ObjectItem(path, look(path))
     if inside is None:
-        return ImageFile(place, from_key(place))
+        return ImageFile(place, path)
     return _container_of(inside).member(inside.name)
 
 
@@ -236,11 +250,20 @@ def holder_of(place: str) -> Container | None:
     inside = within(place)
     try:
         return _container_of(inside) if inside else None
-    except ImageError:
+    except (ImageError, OSError):
         return None
 
 
+def _require_known_host(path: str) -> None:
+    """Refuse what names a machine: a table may come from others, who mustn't have it contacted."""
+    scheme = parse(path).scheme
+    if scheme not in KNOWN_HOSTS:
+        raise OSError(errno.EPERM, f"only extract reads from {scheme}://")
+
+
 def _container_of(inside: Within) -> Container:
+    if is_address(from_key(inside.container)):
+        _require_known_host(from_key(inside.container))
     column, slash, _ = inside.name.rpartition("/")
     return open_container(from_key(inside.container), from_key(column) if slash else None)
 
@@ -250,7 +273,11 @@ def is_gone(place: str) -> bool:
     inside = within(place)
     path = from_key(inside.container if inside else place)
     try:
-        os.lstat(path)
+        if is_address(path):
+            _require_known_host(path)
+            version_of(path) if inside else look(path)
+        else:
+            os.lstat(path)
         if inside:
             container = _container_of(inside)
             return container.is_whole and container.find(inside.name) is None

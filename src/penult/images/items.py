@@ -3,7 +3,7 @@
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -32,6 +32,11 @@ class Stored(ABC):
     @abstractmethod
     def size(self) -> int:
         """How many bytes it has, as far as that is known without reading it."""
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it takes a request to read it, so that it's better read ahead."""
+        return False
 
     @abstractmethod
     def version(self) -> Version:
@@ -95,6 +100,10 @@ class Source(Protocol):
         Raises:
             SourceError: The listing breaks off.
         """
+
+    @property
+    def metadata(self) -> Sequence[str]:
+        """Paths of lists that say something of its images, if columns are to be kept."""
 
     def covers(self, place: str) -> bool:
         """Whether an image at a place, written like a key, is in what this source lists."""

@@ -7,19 +7,21 @@ cut or holds other archives, is one item more, whose name ends in `#`. Names are
 is written anywhere, so `..` and `/` in them do no harm.
 """
 
-import os
-import stat
 from abc import ABC, abstractmethod
 from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from penult.errors import ImageError, SourceError
+from penult.images import sidecars
+from penult.images.addresses import is_address
+from penult.images.blobs import Blob, opened, require, version_of
 from penult.images.items import Origin, Stored, Version
 from penult.images.limits import DEFAULT
 from penult.images.names import as_key, as_key_within, is_container, reason, within
-from penult.util.files import held_time
+from penult.images.sidecars import Entry, Kinds
 from penult.util.text import one_line, plural, quoted
 
 IMAGE_SUFFIXES = (
@@ -38,6 +40,7 @@ class Index:
         at: Where the bytes of each begin, or whatever the archive finds them by.
         sizes: Bytes of each.
         errors: Why some can't be read, by number.
+        kinds: What there is beside the images.
     """
 
     def __init__(self) -> None:
@@ -45,6 +48,7 @@ class Index:
         self.at = array("q")
         self.sizes = array("q")
         self.errors: dict[int, ImageError] = {}
+        self.kinds = Kinds()
         self._numbers: dict[str, int] = {}
         self._again: list[tuple[str, int]] = []  # names that came twice: first numbers
         self._nested: list[str] = []
@@ -63,6 +67,7 @@ class Index:
         if is_container(name):
             self._nested.append(name)
         if not name.lower().endswith(IMAGE_SUFFIXES) or _is_hidden(name):
+            self.kinds.add(name)
             return
         if "\0" in name or len(name) > NAME_BYTES or size < 0:
             self._unusable += 1
@@ -133,20 +138,6 @@ def _some(names: list[str]) -> str:
     return ", ".join(quoted(name) for name in names[:_SHOWN]) + more
 
 
-def version_of(file: int | str) -> Version:
-    """Size and time of change of a container; of a Lance table, a folder, its newest version's.
-
-    Raises:
-        OSError: It isn't there, or is a device or a pipe.
-    """
-    status = os.stat(file)  # noqa: PTH116 -- by text
-    if stat.S_ISDIR(status.st_mode):
-        return Version(0, held_time(os.stat(f"{file}/_versions").st_mtime_ns))  # noqa: PTH116
-    if not stat.S_ISREG(status.st_mode):
-        raise OSError("a device or a pipe, not a file")
-    return Version(status.st_size, held_time(status.st_mtime_ns))
-
-
 class Container(ABC):
     """A file of many images, open for reading from any thread; its images have numbers.
 
@@ -172,14 +163,14 @@ class Container(ABC):
         raise SourceError(f"{quoted(self.path)} has no column {quoted(column)}")
 
     def require_values(self, columns: Sequence[str]) -> None:
-        """Raise a SourceError unless it is a table with columns of numbers or texts."""
+        """Raise a SourceError unless it has columns of numbers or texts, or sidecars, of these."""
         for column in columns:
             raise SourceError(
                 f"{quoted(self.path)} is no table, so has no {quoted(column)} to keep"
             )
 
     def values(self, column: str, numbers: Sequence[int]) -> list[Any]:
-        """What a column of a table says of images; SourceError as of `require_values`."""
+        """What a column, or a kind of sidecars, says of images; raises as `require_values`."""
         self.require_values([column])
         return []
 
@@ -220,10 +211,18 @@ class Container(ABC):
         inside = within(place)
         return replace(self.member(inside.name if inside else ""), key=key)
 
-    def require_unchanged(self, file: int | None = None) -> None:
-        """Raise an ImageError if the file, which may be open, isn't what was listed."""
-        if version_of(self.path if file is None else file) != self.version:
-            raise ImageError("changed", "the file that holds it was written to since it was listed")
+    @property
+    def is_far(self) -> bool:
+        """Whether images are read by a request each, in any order."""
+        return False
+
+    def opened(self, *, ahead: bool = False) -> AbstractContextManager[Blob]:
+        """Open the file, which has to be what was listed; see `blobs.opened`."""
+        return opened(self.path, self.version, ahead=ahead)
+
+    def require_unchanged(self) -> None:
+        """Raise an ImageError if the file isn't what was listed."""
+        require(version_of(self.path), self.version)
 
 
 class Archive(Container):
@@ -236,6 +235,22 @@ class Archive(Container):
     def __init__(self, path: str, version: Version) -> None:
         super().__init__(path, version)
         self.index = Index()
+
+    @abstractmethod
+    def entries(self) -> Iterator[Entry]:
+        """Yield all of its members, up to where it is cut or damaged; raises OSError."""
+
+    def require_values(self, columns: Sequence[str]) -> None:
+        """Raise a SourceError unless there are sidecars of these kinds."""
+        self.index.kinds.require(columns, self.path)
+
+    def values(self, column: str, numbers: Sequence[int]) -> list[Any]:
+        """What sidecars of a kind say of images; see `sidecars.values`."""
+        self.require_values([column])
+        try:
+            return sidecars.values(self.path, self.entries(), [*map(self.name, numbers)], column)
+        except (OSError, EOFError, ValueError, ImageError) as error:
+            raise SourceError(f"{quoted(self.path)}: {one_line(str(error))}") from error
 
     def items(self, key: str) -> Iterator["Member"]:
         """Yield its images, and what it lacks, under the archive's own key."""
@@ -300,8 +315,19 @@ class Member(Stored):
         return self.container.size(self.number)
 
     def version(self) -> Version:
-        """Its size, and when the container was last changed."""
-        return Version(self.size, version_of(self.container.path).mtime_ns)
+        """Its size, and when the container was last changed; one in a bucket, when it was opened.
+
+        (What it is read from has to be of that version.)
+        """
+        container = self.container
+        far = is_address(container.path)
+        now = container.version if far else version_of(container.path)
+        return Version(self.size, now.mtime_ns)
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it takes a request of its own to read it."""
+        return self.container.is_far
 
     def digest(self) -> str | None:
         """SHA-256 of its bytes; None if it has none, or more than an image may have."""

@@ -1,4 +1,4 @@
-"""Where images come from: folders, files, archives, patterns and lists of paths.
+"""Where images come from: folders, files, archives, buckets, patterns and lists of paths.
 
 A folder is walked depth first, each level sorted by name. Taken are regular files with an image's
 extension. Hidden entries (`.name`), symbolic links, devices and pipes inside it are left alone, so
@@ -9,17 +9,16 @@ single file, a pattern's matches, the lines of a list) is taken whatever its ext
 
 import math
 import os
-import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from fnmatch import fnmatchcase
 from functools import cache
-from itertools import chain, product, takewhile
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from penult.errors import SourceError, UsageError
+from penult.images.addresses import is_address
 from penult.images.containers import (
     ALL,
     DEFAULT_COLUMNS,
@@ -28,16 +27,16 @@ from penult.images.containers import (
     container_items,
     require_images,
 )
-from penult.images.items import ImageFile, Item, Source
+from penult.images.datasets import require_metadata, saved_tables
+from penult.images.items import ImageFile, Item, Source, Version
 from penult.images.members import IMAGE_SUFFIXES
 from penult.images.names import CONTAINERS, as_key, from_key, is_container, reason, within
+from penult.images.objects import ObjectItem, Objects, find_objects, looked_at
+from penult.images.patterns import ALL_BELOW, MAGIC, fits, is_series, parts, series
 from penult.util.lists import names_in
 from penult.util.seen import Seen
 from penult.util.text import quoted
 
-MAX_SERIES = 1_000_000  # files that a range of numbers may name
-_MAGIC = frozenset("*?[")
-_RANGE = re.compile(r"\{([0-9]{1,9})\.\.([0-9]{1,9})\}")
 _LEFT_OUT = "hidden files, links and, in a folder, other extensions are left alone unless named"
 _SIGNATURES = {  # of files of many images, at a place
     "zip": (0, b"PK\3\4"),
@@ -46,10 +45,12 @@ _SIGNATURES = {  # of files of many images, at a place
     "zstd": (0, b"\x28\xb5\x2f\xfd"),
     "Parquet": (0, b"PAR1"),
 }
-_ALL_BELOW = ("**", "*")
 
 StrPath: TypeAlias = str | os.PathLike[str]
 Sources: TypeAlias = StrPath | Sequence[StrPath]
+
+
+_Found: TypeAlias = tuple[str, str, Version | None]  # a key, a path or address, what is known
 
 
 class _Listing(NamedTuple):
@@ -61,7 +62,7 @@ class _Listing(NamedTuple):
     wanted: Sequence[str] = ()  # what a folder's or a pattern's paths fit, part by part
 
     def covers(self, path: str) -> bool:
-        return path.startswith(self.folder) and _fits(
+        return path.startswith(self.folder) and fits(
             path.removeprefix(self.folder).split("/"), self.wanted
         )
 
@@ -77,12 +78,13 @@ def find_images(
 
     With one source, keys are relative to it: the path below a folder or below a pattern's fixed
     start, a single file's name. With several, or with a list, every key is the path as written, so
-    two files never share one, and a file met twice is taken once, under its first key.
+    two files never share one, and a file met twice is taken once, under its first key. The key of
+    an object is always its address.
 
     Args:
         sources: Folders, files, archives and patterns: `*`, `?`, `[…]`, `**` for folders at any
-            depth, and `{0000..0127}` for numbered files.
-        from_file: A list of paths, one a line, or `-` for standard input.
+            depth, and `{0000..0127}` for numbered files; addresses of the same in buckets.
+        from_file: A list of paths and addresses, one a line, or `-` for standard input.
         columns: Which columns of tables hold the images and their keys.
         share: Which part of all images is listed.
 
@@ -97,7 +99,7 @@ def find_images(
         listings.append(_lines(os.fspath(from_file), absolute))
     if not listings:
         raise UsageError("no source of images: name a folder, a file, a pattern or a list of paths")
-    return _LocalFiles(listings, columns, share, relative=relative)
+    return _Files(listings, columns, share, relative=relative)
 
 
 def as_sequence(sources: Sources) -> Sequence[StrPath]:
@@ -105,11 +107,20 @@ def as_sequence(sources: Sources) -> Sequence[StrPath]:
     return [sources] if isinstance(sources, str | os.PathLike) else sources
 
 
-class _LocalFiles:
-    """Files on this machine, and the images in those that hold many, as a source."""
+class _Files:
+    """Files on this machine and in buckets, and the images in those that hold many, as a source.
+
+    Attributes:
+        metadata: Lists in folders that say something of their images, if that is to be kept.
+    """
 
     def __init__(
-        self, listings: Sequence[_Listing], columns: Columns, share: Share, *, relative: bool
+        self,
+        listings: Sequence[_Listing | Objects],
+        columns: Columns,
+        share: Share,
+        *,
+        relative: bool,
     ) -> None:
         self._share = share
         self._listings = listings
@@ -118,17 +129,27 @@ class _LocalFiles:
         self._containers: set[str] = set()  # that were met
         self._keys = Seen()  # that a column has
         self._relative = relative
+        self.metadata = [
+            path
+            for listing in self._listings
+            if columns.keep and listing.wanted == ALL_BELOW and isinstance(listing, _Listing)
+            for path in _lists(listing.folder, columns.keep)
+        ]
 
     def __iter__(self) -> Iterator[Item]:
-        for key, path in self._one() if self._relative else self._once_each():
+        for key, path, version in self._one() if self._relative else self._once_each():
             if is_container(path):
                 self._containers.add(path)
                 items = container_items(key, path, self._columns, self._share)
                 yield from items if self._columns.key is None else self._distinct(items)
-            elif self._columns.keep:
+            elif self._columns.keep and not self._is_listed(path):
                 raise SourceError(f"{quoted(path)} is no table, so has no columns to keep")
             elif self._share.holds(key):
-                yield ImageFile(key, path)
+                yield ObjectItem(path, version) if is_address(path) else ImageFile(key, path)
+
+    def _is_listed(self, path: str) -> bool:
+        """Whether a list beside images may tell something of a file."""
+        return any(path.startswith(each.rpartition("/")[0] + "/") for each in self.metadata)
 
     def _distinct(self, items: Iterable[Item]) -> Iterator[Item]:
         """Refuse keys that come twice: names of files can't, what a column says can."""
@@ -140,17 +161,17 @@ class _LocalFiles:
                 )
             yield item
 
-    def _one(self) -> Iterator[tuple[str, str]]:
-        [(_, folder, names, _)] = self._listings
-        return ((as_key(name), folder + name) for name in names)
+    def _one(self) -> Iterator[_Found]:
+        [listing] = self._listings
+        if isinstance(listing, Objects):
+            return _each(listing)
+        return ((as_key(name), listing.folder + name, None) for name in listing.names)
 
-    def _once_each(self) -> Iterator[tuple[str, str]]:
+    def _once_each(self) -> Iterator[_Found]:
         seen = Seen()
-        for start, folder, names, _ in self._listings:
-            for name in names:
-                path = str(Path(folder, name))  # links in `name` stay: to resolve them costs time
-                if seen.add(path):
-                    yield as_key(start + name), path
+        return (
+            found for found in chain.from_iterable(map(_each, self._listings)) if seen.add(found[1])
+        )
 
     def covers(self, place: str) -> bool:
         inside = within(place)
@@ -160,28 +181,40 @@ class _LocalFiles:
         return any(listing.covers(path) for listing in self._folders)
 
 
+def _each(listing: _Listing | Objects) -> Iterator[_Found]:
+    if isinstance(listing, Objects):
+        return ((as_key(path), path, version) for path, version in listing.found)
+    start, folder, names, wanted = listing
+    if start or wanted:
+        return ((as_key(start + name), str(Path(folder, name)), None) for name in names)
+    return (  # links in `name` stay: to resolve them costs time
+        (as_key(name), name if is_address(name) else str(Path(folder, name)), version)
+        for name, version in looked_at(names)
+    )
+
+
 def _absolute(folder: str) -> str:
     """A folder as an absolute path without links, ending in a slash."""
     return os.path.realpath(folder).replace(os.sep, "/").rstrip("/") + "/"
 
 
-def _listing(source: str, absolute: Callable[[str], str], columns: Columns) -> _Listing:
-    if "://" in source:
-        raise SourceError(f"{quoted(source)} is an address: name files or folders of this machine")
+def _listing(source: str, absolute: Callable[[str], str], columns: Columns) -> _Listing | Objects:
+    if is_address(source):
+        return _objects(source, columns)
     try:
         mode = os.stat(source).st_mode  # noqa: PTH116 -- to Path, "" is the current folder
     except (OSError, ValueError) as error:
-        if _RANGE.search(source):
+        if is_series(source):
             return _series(source, absolute)
-        if not _MAGIC.isdisjoint(source):
+        if not MAGIC.isdisjoint(source):
             return _pattern(source, absolute)
         missing = f"no source {quoted(source)} (in {quoted(str(Path.cwd()))}): {reason(error)}"
         raise SourceError(f"{missing}; check the path") from error
     if stat.S_ISDIR(mode) and not source.rstrip("/").lower().endswith(".lance"):
         start = source.replace(os.sep, "/").rstrip("/") + "/"
         folder = absolute(start)
-        names = _not_empty(_images(folder), f"no images in {quoted(source)}", _LEFT_OUT)
-        return _Listing(start, folder, names, _ALL_BELOW)
+        names = _not_empty(_of_folder(folder), f"no images in {quoted(source)}", _LEFT_OUT)
+        return _Listing(start, folder, names, ALL_BELOW)
     if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
         source = source.rstrip("/")
         name = Path(source).name
@@ -193,6 +226,13 @@ def _listing(source: str, absolute: Callable[[str], str], columns: Columns) -> _
             _require_no_container(source)
         return _Listing(start, folder, iter([name]))
     raise SourceError(f"{quoted(source)} is a device or a pipe: name a file or a folder")
+
+
+def _objects(source: str, columns: Columns) -> Objects:
+    objects = find_objects(source)
+    if objects.start == source and not objects.wanted and is_container(source):
+        require_images(source, source, columns)
+    return objects
 
 
 def _require_no_container(source: str) -> None:
@@ -211,7 +251,7 @@ def _require_no_container(source: str) -> None:
 
 
 def _pattern(source: str, absolute: Callable[[str], str]) -> _Listing:
-    start, wanted = _parts(source)
+    start, wanted = parts(source)
     complaint = f"nothing matches {quoted(source)}"
     with _refused(complaint):
         folder = absolute(start)
@@ -221,32 +261,8 @@ def _pattern(source: str, absolute: Callable[[str], str]) -> _Listing:
 
 def _series(source: str, absolute: Callable[[str], str]) -> _Listing:
     """Files that are numbered, as WebDataset writes them; those that aren't there will fail."""
-    first = _RANGE.search(source)
-    place = source.rfind("/", 0, first.start() if first else 0) + 1
-    start, rest = source[:place], source[place:]
-    choices = [
-        _numbers(*part) if isinstance(part, tuple) else [part] for part in _split_ranges(rest)
-    ]
-    return _Listing(start, absolute(start), map("".join, product(*choices)))
-
-
-def _split_ranges(text: str) -> Iterator[str | tuple[str, str]]:
-    at = 0
-    for found in _RANGE.finditer(text):
-        yield text[at : found.start()]
-        yield found[1], found[2]
-        at = found.end()
-    yield text[at:]
-
-
-def _numbers(first: str, last: str) -> Sequence[str]:
-    """Numbers from one to another, with as many digits as the first."""
-    count = int(last) - int(first) + 1
-    if not 0 < count <= MAX_SERIES:
-        raise SourceError(
-            f"{{{first}..{last}}} names {max(0, count):,} files: expected 1 to {MAX_SERIES:,}"
-        )
-    return [str(number).zfill(len(first)) for number in range(int(first), int(last) + 1)]
+    start, names = series(source)
+    return _Listing(start, absolute(start), names)
 
 
 def _lines(source: str, absolute: Callable[[str], str]) -> _Listing:
@@ -277,31 +293,32 @@ def _refused(complaint: str) -> Iterator[None]:
         raise SourceError(f"{complaint}: {reason(error)}") from error
 
 
-def _images(folder: str) -> Iterator[str]:
-    taken = (*IMAGE_SUFFIXES, "/")
-    return (name for name in _walk(folder) if name.lower().endswith(taken))
+def _of_folder(folder: str) -> Iterator[str]:
+    """The images of a folder; where there are none, its tables, as datasets are kept."""
+    found = False
+    for name in saved_tables(folder) or _ending(folder, (*IMAGE_SUFFIXES, "/")):
+        found = True
+        yield name
+    if not found:
+        yield from _ending(folder, (".parquet",))
+
+
+def _ending(folder: str, suffixes: tuple[str, ...]) -> Iterator[str]:
+    return (name for name in _walk(folder) if name.lower().endswith(suffixes))
 
 
 def _matches(folder: str, wanted: Sequence[str]) -> Iterator[str]:
     levels = math.inf if "**" in wanted else len(wanted)
     for name in _walk(folder, levels):
-        if name.endswith("/") or _fits(name.split("/"), wanted):
+        if name.endswith("/") or fits(name.split("/"), wanted):
             yield name
 
 
-def _parts(pattern: str) -> tuple[str, list[str]]:
-    """Split a pattern into its fixed start, a folder, and what is wanted below it."""
-    parts = pattern.replace(os.sep, "/").split("/")
-    fixed = list(takewhile(_MAGIC.isdisjoint, parts))
-    return "".join(part + "/" for part in fixed), parts[len(fixed) :]
-
-
-def _fits(parts: list[str], wanted: Sequence[str]) -> bool:
-    if not wanted:
-        return not parts
-    if wanted[0] == "**":
-        return any(_fits(parts[skipped:], wanted[1:]) for skipped in range(len(parts) + 1))
-    return bool(parts) and fnmatchcase(parts[0], wanted[0]) and _fits(parts[1:], wanted[1:])
+def _lists(folder: str, columns: Sequence[str]) -> list[str]:
+    """The lists beside images that say something of them; none where there are tables."""
+    if saved_tables(folder) or next(_ending(folder, IMAGE_SUFFIXES), None) is None:
+        return []
+    return require_metadata(folder, _walk(folder), columns)
 
 
 def _walk(root: str, levels: float = math.inf) -> Iterator[str]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
-from penult.errors import ImageError, SourceError
+from penult.errors import ImageError, PenultError, SourceError
 from penult.images.items import Version
 from penult.images.kept import KEPT
 from penult.images.members import NAME_BYTES, Container, Member
@@ -41,7 +41,7 @@ class TableImages(Container):
     def __init__(self, path: str, version: Version, column: str | None) -> None:
         super().__init__(path, version)
         with _readable():
-            self._rows = open_rows(path)
+            self._rows = open_rows(path, version)
         self.column = _image_column(self._rows.schema, column)
         is_struct = not _is_bytes(self._rows.schema.field(self.column).type)
         self._path = f"{self.column}.bytes" if is_struct else self.column
@@ -246,7 +246,7 @@ def _readable() -> Iterator[None]:
     """Make a ValueError of what Arrow and Lance raise on damaged tables; the system's stay."""
     try:
         yield
-    except ImageError:
+    except PenultError:
         raise
     except Exception as error:  # on hostile bytes, readers raise whatever they run into
         if isinstance(error, OSError) and error.errno is not None:

@@ -9,11 +9,13 @@ of its interface was seen to abort on damaged files isn't used, and batches are 
 that a stranger may have forged are read as safely as Arrow is.
 """
 
-import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+
+from penult.images.blobs import arrow_file
+from penult.images.items import Version
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -48,12 +50,11 @@ class Rows(ABC):
 class ParquetRows(Rows):
     """A Parquet file, whose groups are its row groups."""
 
-    def __init__(self, path: str) -> None:
-        import pyarrow as pa
+    def __init__(self, path: str, version: Version) -> None:
         import pyarrow.parquet as pq
 
         self._file = pq.ParquetFile(
-            pa.OSFile(os.fsencode(path)), pre_buffer=False, buffer_size=BUFFER_BYTES
+            arrow_file(path, version), pre_buffer=False, buffer_size=BUFFER_BYTES
         )
         self.schema = self._file.schema_arrow
         groups = map(self._file.metadata.row_group, range(self._file.num_row_groups))
@@ -70,8 +71,8 @@ class ParquetRows(Rows):
 class ArrowRows(Rows):
     """A file of Arrow's, of either format; its groups are its record batches."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, path: str, version: Version) -> None:
+        self._path, self._version = path, version
         batches = self._batches()
         self.schema = next(batches)
         self.starts = [0, *accumulate(len(batch) for batch in batches)]
@@ -91,7 +92,7 @@ class ArrowRows(Rows):
         """The schema, then the batches, each read when it is asked for."""
         import pyarrow as pa
 
-        with pa.OSFile(os.fsencode(self._path)) as file:
+        with arrow_file(self._path, self._version) as file:
             is_file = file.read(6) == b"ARROW1"
             file.seek(0)
             reader = pa.ipc.open_file(file) if is_file else pa.ipc.open_stream(file)
@@ -121,8 +122,8 @@ class LanceRows(Rows):
             yield from self._dataset.take([*some], columns=columns).combine_chunks().to_batches()
 
 
-def open_rows(path: str) -> Rows:
+def open_rows(path: str, version: Version) -> Rows:
     """Open a table by the end of its name; raises what Arrow does."""
     if path.lower().endswith(".parquet"):
-        return ParquetRows(path)
-    return LanceRows(path) if path.lower().endswith(".lance") else ArrowRows(path)
+        return ParquetRows(path, version)
+    return LanceRows(path) if path.lower().endswith(".lance") else ArrowRows(path, version)

@@ -5,15 +5,21 @@ its images are asked for in its order. Images that are passed over on the way to
 kept for a while, as several threads read ahead of each other; to go back is to begin anew.
 """
 
-import os
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import partial
 from threading import Lock
 from typing import Any
 
 from penult.errors import ImageError
+from penult.images.addresses import is_address
+from penult.images.blobs import Blob, arrow_file
 from penult.images.items import Version
 from penult.images.kept import KEPT
 from penult.images.members import Archive
-from penult.images.tar import BLOCK, Bytes, Header, TarError, headers
+from penult.images.names import as_key
+from penult.images.sidecars import Entry
+from penult.images.tar import Bytes, Header, TarError, headers
 from penult.util.text import plural
 
 MAX_EXPANSION = 200  # times its size that an archive may unpack to
@@ -32,16 +38,23 @@ class PlainTar(Archive):
 
     def __init__(self, path: str, version: Version) -> None:
         super().__init__(path, version)
-        with open(path, "rb", buffering=BLOCK) as file:  # noqa: PTH123
-            self.require_unchanged(file.fileno())
-            _fill(self, _PlainBytes(file.fileno(), version.bytes))
+        with self.opened(ahead=True) as blob:
+            _fill(self, _PlainBytes(blob))
+
+    @property
+    def is_far(self) -> bool:
+        """Whether it is in a bucket."""
+        return is_address(self.path)
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all of its members."""
+        with self.opened(ahead=True) as blob:
+            yield from _entries(_PlainBytes(blob))
 
     def read(self, number: int, max_bytes: int) -> bytes:
         """Read an image."""
-        with open(self.path, "rb", buffering=0) as file:  # noqa: PTH123
-            self.require_unchanged(file.fileno())
-            at, size = self.index.at[number], self.index.sizes[number]
-            return os.pread(file.fileno(), size, at)
+        with self.opened() as blob:
+            return blob.pread(self.index.sizes[number], self.index.at[number])
 
 
 class PackedTar(Archive):
@@ -65,6 +78,10 @@ class PackedTar(Archive):
         except EOFError as error:
             if str(error):
                 self.index.close(ImageError("damaged", f"the archive is damaged ({error})"))
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield all of its members."""
+        return _entries(_PackedBytes(self, self._how))
 
     def read(self, number: int, max_bytes: int) -> bytes:
         """Read an image."""
@@ -95,18 +112,18 @@ class PackedTar(Archive):
 class _PlainBytes:
     """A file as `tar.headers` reads it: only what it asks for."""
 
-    def __init__(self, file: int, size: int) -> None:
-        self._file, self._size = file, size
+    def __init__(self, blob: Blob) -> None:
+        self._blob = blob
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        data = os.pread(self._file, size, self._at)
+        data = self._blob.pread(size, self._at)
         self._at += len(data)
         return data
 
     def skip(self, size: int) -> None:
-        if self._at + size > self._size:
-            self._at = self._size
+        if self._at + size > self._blob.size:
+            self._at = self._blob.size
             raise EOFError
         self._at += size
 
@@ -121,7 +138,7 @@ class _PackedBytes:
         import pyarrow as pa
 
         archive.require_unchanged()
-        file = pa.OSFile(os.fsencode(archive.path))
+        file = arrow_file(archive.path, archive.version)
         self._stream: Any = pa.CompressedInputStream(file, how)
         self._limit = SMALL + MAX_EXPANSION * archive.version.bytes
         self._at = 0
@@ -167,6 +184,14 @@ def _fill(archive: PlainTar | PackedTar, stream: Bytes) -> None:
         lost = f"from byte {stream.tell():,} on, after {plural(count, 'member')}"
         cause = f" ({error})" if str(error) else ""
         archive.index.close(ImageError(code, f"the archive is {code} {lost}{cause}"))
+
+
+def _entries(stream: Bytes) -> Iterator[Entry]:
+    with suppress(EOFError, TarError):  # as it was listed
+        for header in headers(stream):
+            if header.kind == "file":
+                name = as_key(header.name.removeprefix("./"))
+                yield Entry(name, header.size, partial(stream.read, header.size))
 
 
 def _is_last(archive: Archive, header: Header) -> bool:

@@ -31,9 +31,10 @@ from numpy.typing import NDArray
 from penult.engine import Engine
 from penult.errors import ImageError, UsageError
 from penult.images import ImageLike
+from penult.images.ahead import ReadAhead
 from penult.images.prepare import Prepared
 from penult.images.shared import Setup
-from penult.images.workers import Decoders
+from penult.images.workers import STORED_BYTES, Decoders
 from penult.util.progress import Timings
 
 Floats = NDArray[np.float32]
@@ -212,20 +213,26 @@ def stream(
     contained: bool = True,
 ) -> Generator[Outcome]:
     """Yield the outcome of each image, in order; see `Model.stream` and `_Flow`."""
-    batches = _Batches(images, pace, decoders)
-    flow = _Flow(
-        setup, engine, pace.calls, decoders, batches.most, outcome_bytes, contained=contained
-    )
-    with closing(flow):
-        for batch in batches:
-            flow.start(batch)
+    ahead = ReadAhead(min(setup.limits.bytes, STORED_BYTES))
+    with closing(ahead):
+        batches = _Batches(ahead.over(images), pace, decoders)
+        flow = _Flow(
+            setup, engine, pace.calls, decoders, batches.most, outcome_bytes, contained=contained
+        )
+        with closing(flow):
+            yield from _outcomes(batches, flow, pace, timings)
+
+
+def _outcomes(batches: _Batches, flow: _Flow, pace: Pace, timings: Timings) -> Generator[Outcome]:
+    for batch in batches:
+        flow.start(batch)
+        waiting = perf_counter()
+        for finished in flow.take(every=batches.are_over):
+            timings.waiting += perf_counter() - waiting
+            pace.learn(len(finished.images), finished.network)
+            _add(timings, finished)
+            yield from finished.outcomes
             waiting = perf_counter()
-            for finished in flow.take(every=batches.are_over):
-                timings.waiting += perf_counter() - waiting
-                pace.learn(len(finished.images), finished.network)
-                _add(timings, finished)
-                yield from finished.outcomes
-                waiting = perf_counter()
 
 
 def require_several(images: Iterable[ImageLike]) -> Iterable[ImageLike]:

@@ -1,15 +1,19 @@
 """`extract`: the features of images, as a table of them."""
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Unpack
 
 from penult.errors import UsageError
 from penult.extraction import adding, keeping
 from penult.extraction.run import Progress, fill
 from penult.images import Columns, Share, Source, Sources, as_sequence, find_images
+from penult.images.addresses import is_address, parse
 from penult.images.chosen import Chosen
+from penult.images.patterns import MAGIC
 from penult.model.loading import begin_model, make_model
 from penult.model.model import Model, Shape
 from penult.model.recipe import ModelOptions, takes_options
@@ -50,14 +54,17 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     Args:
         sources: Files, folders (searched recursively) and globs; archives (tar, plain or packed
             by gzip, zstd or bzip2, and zip), also numbered ones (`shards-{0000..0127}.tar`);
-            tables with a column of images (Parquet, Arrow, Lance).
+            tables with a column of images (Parquet, Arrow, Lance); addresses of all these
+            (`s3://bucket/photos`), see docs/guides/buckets.md.
         model: A model, or a network's name.
         out: The table, a folder; by default named after the first source, in the current folder.
-        from_file: A text file with a path a line; `-` is standard input.
+        from_file: A text file with a path or an address a line; `-` is standard input.
         column: The column of tables that holds the images, as bytes or as structs that have them;
             needed if several might.
         key: The column of tables that names the images; by default their column and row do.
-        keep: Columns of tables that come along as columns of the features' table: labels, say.
+        keep: Columns of tables that come along as columns of the features' table, labels say; of a
+            folder those of its metadata.csv or metadata.jsonl, of archives WebDataset's sidecars
+            (`cls`, `txt`, `json`).
         keys: Those of the images to take; or a file with one a line, `-` for standard input.
         shard: Which part of the images, `3/8` for the third of eight: as many calls, anywhere,
             give all of them a row in one of their tables, for `merge` to join.
@@ -142,7 +149,7 @@ def _fill(
         else:
             new = [name for name in layers if asked and name not in there]
             _continue(table, model, new, source, progress, how)
-        keeping.keep(table, keep)
+        keeping.keep(table, keep, source.metadata)
     return table.recovered
 
 
@@ -183,10 +190,20 @@ def table_name(
     sources: Sources, from_file: str | Path | None = None, shard: str | None = None
 ) -> Path:
     """Name a table after the first source: `photos/` gives `photos.lance`, here."""
-    first = Path(next(iter(as_sequence(sources)), from_file or "")).resolve()
-    stem = first.name if first.is_dir() else first.stem
+    first = os.fspath(next(iter(as_sequence(sources)), from_file or ""))
     part = f"-{shard.replace('/', '-of-')}" if shard else ""
-    return Path(f"{stem if first.exists() else 'features'}{part}.lance")
+    return Path(f"{_stem(first) or 'features'}{part}.lance")
+
+
+def _stem(source: str) -> str:
+    """What a source is called; nothing if that isn't told by its name."""
+    if is_address(source):
+        name = parse(source).name or parse(source).bucket
+        return re.sub(r"[^\w.-]", "", PurePosixPath(name).stem) if MAGIC.isdisjoint(name) else ""
+    path = Path(source).resolve()
+    if not path.exists():
+        return ""
+    return path.name if path.is_dir() else path.stem
 
 
 def _table_path(out: str | Path) -> Path:

@@ -1,0 +1,86 @@
+"""The commands of the guides that are about one task each, on small data."""
+
+import json
+import re
+import shlex
+import shutil
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from archives import tar
+from typer.testing import CliRunner
+
+import penult
+from penult.cli import app
+
+PHOTOS = ("espresso.jpg", "hens.jpg")
+
+
+@pytest.fixture
+def files(photos, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return {name: (photos / name).read_bytes() for name in PHOTOS}
+
+
+@pytest.fixture
+def run(request):
+    """Does what a guide says."""
+
+    def every(name, count):
+        guide = request.config.rootpath / "docs/guides" / name
+        commands = re.findall(r"^\$ penult (.*)$", guide.read_text(encoding="utf-8"), re.M)
+        assert len(commands) == count
+        for command in commands:
+            result = CliRunner().invoke(app, shlex.split(command))
+            assert result.exit_code == 0, (command, result.output, result.exception)
+
+    return every
+
+
+def facts(table, name):
+    return penult.open(table).facts([name])[name].to_pylist()
+
+
+def test_the_guide_to_webdataset(files, run, tmp_path):
+    for n in range(4):
+        members = {}
+        for label, (name, data) in enumerate(files.items()):
+            stem = name.removesuffix(".jpg")
+            members |= {f"{stem}.cls": b"%d" % label, name: data, f"{stem}.txt": stem.encode()}
+        tar(tmp_path / f"shards-{n:04}.tar", members.items())
+    run("webdataset.md", 3)
+    assert penult.open("shards.lance").columns == {"cls": "int32", "txt": "string"}
+    assert facts("shards.lance", "txt") == ["espresso", "hens"] * 4
+    assert pq.read_table("shards.parquet")["cls"].to_pylist() == [0, 1] * 4
+
+
+def test_the_guide_to_hugging_face(files, run, tmp_path):
+    images = [{"bytes": data, "path": name} for name, data in files.items()]
+    table = pa.table({"image": images, "label": [3, 4]})
+    for folder in ("saved", "hub/data", "imagefolder"):
+        (tmp_path / folder).mkdir(parents=True)
+    path = str(tmp_path / "saved/data-00000-of-00001.arrow")
+    with pa.OSFile(path, "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+        stream.write_table(table)
+    state = {"_data_files": [{"filename": "data-00000-of-00001.arrow"}]}
+    (tmp_path / "saved/state.json").write_text(json.dumps(state))
+    pq.write_table(table, tmp_path / "hub/data/train-00000-of-00001.parquet")
+    for name, data in files.items():
+        (tmp_path / "imagefolder" / name).write_bytes(data)
+    text = "file_name,label\nespresso.jpg,3\nhens.jpg,4\n"
+    (tmp_path / "imagefolder/metadata.csv").write_text(text)
+    run("huggingface.md", 4)
+    vectors = set()
+    for name in ("saved", "hub", "images"):
+        assert facts(f"{name}.lance", "label") == [3, 4]
+        vectors.add(penult.open(f"{name}.lance").numpy().tobytes())
+    assert len(vectors) == 1
+
+
+def test_the_guide_to_slurm(files, run, photos, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for name in (*PHOTOS, "rocket.jpg"):
+        shutil.copy(photos / name, tmp_path / "photos")
+    run("slurm.md", 3)
+    assert penult.open("all.lance").keys == [*PHOTOS, "rocket.jpg"]
