@@ -59,6 +59,13 @@ Shard = Annotated[
     str | None,
     typer.Option(metavar="I/N", help="Part I of N of the images; `merge` joins their tables."),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Compute on a Ray cluster: its head (HOST:PORT), or auto on one of its machines.",
+    ),
+]
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")
 ]
@@ -128,6 +135,7 @@ def extract(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove rows of images that have gone from SOURCE.")
     ] = False,
+    ray: Ray = None,
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -151,6 +159,7 @@ def extract(
                 retry_failed=retry_failed,
                 checksum=checksum,
                 prune=prune,
+                ray=ray,
                 progress=progress.show,
                 **options,
             )

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from penult.util.progress import Counts
+from penult.util.text import plural
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -77,7 +78,9 @@ class Progress(_Bar):
         self.counts = counts
         rate = f"{counts.rate:.1f} images/s"
         failed = f"{counts.failed} failed" if counts.failed else ""
-        self._draw(_image_columns, counts.done, counts.listed, rate=rate, failed=failed)
+        nodes = plural(counts.nodes, "node") if counts.nodes else ""
+        texts = {"rate": rate, "failed": failed, "nodes": nodes}
+        self._draw(_image_columns, counts.done, counts.listed, **texts)
 
 
 class DownloadProgress(_Bar):
@@ -108,6 +111,7 @@ def _image_columns() -> list["ProgressColumn"]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[nodes]}"),
         TextColumn("[red]{task.fields[failed]}"),
     ]
 

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -35,9 +36,10 @@ class Job(NamedTuple):
         """The same, as a table records it."""
         return File(self.item.key, *self.version, self.item.place, self.sha256)
 
-    def decoded_digest(self) -> str | None:
-        """The digest of what was decoded, unless the file was touched since it was listed."""
-        return self.sha256 if self.sha256 and look(self.item).version == self.version else None
+    @property
+    def decoded(self) -> File:
+        """The same once it is decoded: without its digest, if it was touched meanwhile."""
+        return decoded(self.file, self.item)
 
 
 class _Kept(NamedTuple):
@@ -180,6 +182,13 @@ class Changes:
             for key, row in known.items()
             if key not in self.keys and row.path and covers(row.path) and _is_gone(row.path)
         ]
+
+
+def decoded(file: File, item: Item) -> File:
+    """What a table records of an image's file that was decoded just now."""
+    if file.sha256 and look(item).version == (file.bytes, file.mtime_ns):
+        return file
+    return replace(file, sha256=None) if file.sha256 else file
 
 
 def look(item: Item, *, checksum: bool = False) -> Job:

@@ -8,7 +8,7 @@ from penult.extraction.changes import Changes, Job
 from penult.images import Source
 from penult.model.model import Model
 from penult.model.stream import Outcome
-from penult.store import Row, TableWriter
+from penult.store import File, Row, TableWriter
 from penult.util.notebook import shown
 from penult.util.progress import Counts, Timings
 from penult.util.signals import delay_stops
@@ -18,6 +18,7 @@ COMMIT_SECONDS = 2.0
 
 
 Progress = Callable[[Counts], None]
+Compute = Callable[[TableWriter, Model, Sequence[Job], Counts, Progress], None]
 
 
 def fill(
@@ -29,6 +30,7 @@ def fill(
     checksum: bool,
     prune: bool,
     progress: Progress | None,
+    compute: Compute | None = None,
 ) -> None:
     """Give each image a row in a table of the model's features, as `penult.extract` describes it.
 
@@ -40,13 +42,16 @@ def fill(
         checksum: As in `extract`.
         prune: As in `extract`.
         progress: As in `extract`.
+        compute: Gives the images that the table lacks their rows; by default this process does.
     """
     changes = Changes(source, table.known(), checksum=checksum, retry_failed=retry_failed)
     counts, jobs = _reassign(table, changes)
     table.note(model.recipe.weights_notes)
     if prune:
         counts.removed = _prune(table, changes, source)
-    _compute(table, model, jobs, counts, shown(progress))
+    report = shown(progress)
+    report(counts)
+    (compute or _compute)(table, model, jobs, counts, report)
 
 
 def _reassign(table: TableWriter, changes: Changes) -> tuple[Counts, list[Job]]:
@@ -65,13 +70,12 @@ def _compute(
     table: TableWriter, model: Model, jobs: Sequence[Job], counts: Counts, report: Progress
 ) -> None:
     """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
-    report(counts)
     rows: list[Row] = []
     last_commit = monotonic()
     try:
         with closing(model.stream((job.item.image for job in jobs), counts.timings)) as outcomes:
             for job, outcome in zip(jobs, outcomes, strict=True):
-                rows.append(_row(job, outcome))
+                rows.append(row_of(job.decoded, outcome))
                 counts.count(ok=outcome.error is None)
                 report(counts)
                 if len(rows) == COMMIT_ROWS or monotonic() - last_commit > COMMIT_SECONDS:
@@ -93,14 +97,14 @@ def _commit(table: TableWriter, rows: list[Row], timings: Timings) -> None:
     timings.writing += monotonic() - started
 
 
-def _row(job: Job, outcome: Outcome) -> Row:
-    file = job.file
+def row_of(file: File, outcome: Outcome) -> Row:
+    """The row of an image, with what was known of its file when it was decoded."""
     return Row(
         key=file.key,
         bytes=file.bytes,
         mtime_ns=file.mtime_ns,
         path=file.path,
-        sha256=job.decoded_digest(),
+        sha256=file.sha256,
         width=outcome.width,
         height=outcome.height,
         vectors=outcome.vectors or None,

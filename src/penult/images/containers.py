@@ -10,8 +10,8 @@ from typing import NamedTuple, Self
 from zlib import crc32
 
 from penult.errors import ImageError, SourceError, UsageError
-from penult.images.items import ImageFile, Item, Stored, Version
-from penult.images.members import Container, version_of
+from penult.images.items import ImageFile, Item, Readable, Stored, Version
+from penult.images.members import CHANGED, Container, version_of
 from penult.images.names import (
     ZIPS,
     Within,
@@ -220,6 +220,24 @@ def item_at(place: str) -> Item:
     if inside is None:
         return ImageFile(place, from_key(place))
     return _container_of(inside).member(inside.name)
+
+
+def listed_at(place: str, version: Version) -> Readable:
+    """What is decoded of an image that was listed, perhaps on another machine.
+
+    Args:
+        place: Written like a key.
+        version: What it was then: another one in a container isn't read, as by who listed it.
+    """
+    try:
+        item = item_at(place)
+        if within(place) and item.version() != version:
+            raise ImageError("changed", CHANGED)
+    except ImageError as error:
+        return Unopened(place, place, error)
+    except OSError:  # its container has no such member any more
+        return Unopened(place, place, ImageError("changed", CHANGED))
+    return item.image
 
 
 def holder_of(place: str) -> Container | None:

@@ -27,6 +27,7 @@ IMAGE_SUFFIXES = (
     *(".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".png", ".tif", ".tiff", ".webp"),
 )
 NAME_BYTES = 4096  # as the longest path of a file has
+CHANGED = "the file that holds it was written to since it was listed"
 _SHOWN = 3  # names in a complaint
 
 
@@ -218,7 +219,7 @@ class Container(ABC):
     def require_unchanged(self, file: int | None = None) -> None:
         """Raise an ImageError if the file, which may be open, isn't what was listed."""
         if version_of(self.path if file is None else file) != self.version:
-            raise ImageError("changed", "the file that holds it was written to since it was listed")
+            raise ImageError("changed", CHANGED)
 
 
 class Archive(Container):

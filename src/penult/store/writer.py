@@ -16,6 +16,7 @@ from penult.store.columns import Values
 from penult.store.layout import DOCUMENT, File, Kind, Row, Shape, column, file_facts, with_files
 from penult.store.lock import Lock
 from penult.store.messages import wrap_errors
+from penult.store.parts import Part
 from penult.store.versions import (
     LOCK,
     is_empty,
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 FRAGMENT_BYTES = 64 << 20  # what compaction joins small fragments up to
 BATCH_BYTES = 8 << 20  # what compaction holds in memory at a time
 MANY_FRAGMENTS = 16  # small fragments, one a commit, that are worth joining at the end of a run
+SMALL_ROWS = 1000  # of a fragment that counts as one of them
+CLEAN_VERSIONS = 64  # that make it worth removing old ones in the middle of a run
 TOO_MANY_FRAGMENTS = 256  # that are joined in the middle of it: each commit writes a list of all
 KEEP = 4  # versions that stay for falling back: compaction makes two, so two commits before it
 GRACE = timedelta(minutes=1)  # that older ones stay for those who have just opened them
@@ -257,13 +260,38 @@ class TableWriter:
             self._dataset = durable.commit(
                 self.path, self._dataset, batch, replace=replace, remove=remove
             )
-        for file, error in zip(files, batch["error"].to_pylist(), strict=True):
-            self._known[file.key] = _known(file, _code(error))
+        self._learn(files, batch["error"].to_pylist())
         for key in remove:
             self._known.pop(key, None)
         self._small += 1
         if self._small >= TOO_MANY_FRAGMENTS:
             self._compact()
+
+    def _learn(self, files: Sequence[File], errors: Sequence[str | None]) -> None:
+        for file, error in zip(files, errors, strict=True):
+            self._known[file.key] = _known(file, _code(error))
+
+    def adopt(self, parts: Sequence[tuple[Sequence[File], Part]]) -> None:
+        """Take in what other processes have written, in one commit, as durable as `append`.
+
+        Rows come in the order of the parts; those whose key is in the table take the old one's
+        place. Nothing is compacted, and what is yet to be taken in stays.
+
+        Args:
+            parts: What was written, each with the files that its rows are of.
+
+        Raises:
+            StoreError: The files of a part aren't there, or the table can't be written.
+        """
+        fragments = [each for _, part in parts for each in part.metadata()]
+        replaced = [file.key for files, _ in parts for file in files if file.key in self._known]
+        with self._writing(f"can't take in {sum(part.rows for _, part in parts)} rows"):
+            self._dataset = durable.adopt(self.path, self._dataset, fragments, replaced)
+            for files, part in parts:
+                self._learn(part.as_written(files), part.reasons)
+            if len(versions(self.path)) >= CLEAN_VERSIONS:
+                durable.clean(self.path, self._dataset, keep=KEEP, grace=GRACE, others=True)
+        self._count_small()
 
     def index(self, layer: str, metric: str) -> None:
         """Make an index of a layer for `TableReader.nearest`, durably; an older one is replaced.
@@ -294,13 +322,26 @@ class TableWriter:
             )
             self._count_small()
 
+    def clean(self) -> None:
+        """Remove old versions, and what other processes have written that wasn't taken in.
+
+        None of them is at work any more, or what it writes is lost.
+        """
+        with self._writing("can't remove old versions"):
+            durable.clean(self.path, self._dataset, keep=KEEP, grace=GRACE)
+
+    @property
+    def most_rows(self) -> int:
+        """How many rows are worth a fragment of their own, at most."""
+        return self._fragment_rows
+
     @property
     def _fragment_rows(self) -> int:
         return max(1, FRAGMENT_BYTES // self.kind.row_bytes)
 
     def _count_small(self) -> None:
-        fragments = self._dataset.get_fragments()
-        self._small = sum(f.metadata.num_rows < self._fragment_rows for f in fragments)
+        rows = min(self._fragment_rows, SMALL_ROWS)
+        self._small = sum(f.metadata.num_rows < rows for f in self._dataset.get_fragments())
 
     @contextmanager
     def _writing(self, failing: str) -> Iterator[None]:

@@ -7,7 +7,7 @@ from typing import Unpack
 
 from penult.errors import UsageError
 from penult.extraction import keeping
-from penult.extraction.run import Progress, fill
+from penult.extraction.run import Compute, Progress, fill
 from penult.images import Columns, Share, Source, Sources, as_sequence, find_images
 from penult.model.loading import begin_model, make_model
 from penult.model.model import Model
@@ -30,6 +30,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     retry_failed: bool = False,
     checksum: bool = False,
     prune: bool = False,
+    ray: str | None = None,
     progress: Progress | None = None,
     **options: Unpack[ModelOptions],
 ) -> Features:
@@ -57,6 +58,8 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
         checksum: Read all files to tell by their content whether they changed. What has moved, or
             was copied, since a run with `checksum` keeps its features under its new name.
         prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
+        ray: Compute on the machines of a Ray cluster: its head's address, or `auto` on one of its
+            machines; see docs/guides/ray.md. Images, table and weights lie where all see them.
         progress: Called with the counts so far at the start and after each image.
         options: Those of `load_model`: weights, layer, pool, size, preprocess, decode, ema,
             prefix, exact, device, max_pixels, max_bytes, max_seconds.
@@ -65,6 +68,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
         SourceError: A source doesn't exist.
         StoreError: The table can't be written, or holds features of another kind.
         UsageError, CheckpointError, NetworkError: See `load_model`.
+        RefusedError: A machine of the cluster doesn't see the images, the table or the weights.
 
     Example:
         >>> import penult
@@ -77,7 +81,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     source = find_images(sources, from_file=from_file, columns=columns, share=share)
     model = make_model(model, begin_model, options)
     how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
-    recovered = _fill(path, model, source, progress, columns.keep, how)
+    recovered = _fill(path, model, source, progress, columns.keep, how, _compute_on(ray))
     features = Features(path)
     features.recovered = features.recovered or recovered
     return features
@@ -90,14 +94,24 @@ def _fill(
     progress: Progress | None,
     keep: Sequence[str],
     how: dict[str, bool],
+    compute: Compute | None,
 ) -> str | None:
     """Fill the table; returns what it had to recover from, if anything."""
     recipe, layers = model.recipe, _own_first(model)
     with TableWriter.open_or_create(path, layers, recipe.provenance, recipe.notes) as table:
         keeping.require_names(table, keep)
-        fill(table, model, source, progress=progress, **how)
+        fill(table, model, source, progress=progress, compute=compute, **how)
         keeping.keep(table, keep)
     return table.recovered
+
+
+def _compute_on(ray: str | None) -> Compute | None:
+    """What computes rows, if not this process."""
+    if ray is None:
+        return None
+    from penult.runners.ray import on_ray
+
+    return on_ray(ray)
 
 
 def _own_first(model: Model) -> dict[str, tuple[int, ...]]:

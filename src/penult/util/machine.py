@@ -15,9 +15,16 @@ from pathlib import Path
 
 WORKER = 512 << 20  # bytes: a decoder with a large photo and a call of the network, both at most
 
+_limit = sys.maxsize  # of cores
 _ARENA_MAX = -8  # of mallopt(3)
 _CGROUPS = Path("/sys/fs/cgroup")
 _OWN = Path("/proc/self/cgroup")
+
+
+def limit_cores(count: int) -> None:
+    """Let this process take no more cores than this; what counts them later is told so."""
+    global _limit  # noqa: PLW0603 -- as of the process
+    _limit = count
 
 
 def cores() -> int:
@@ -26,7 +33,7 @@ def cores() -> int:
         count = len(os.sched_getaffinity(0))
     else:
         count = os.cpu_count() or 1
-    return max(1, min([count, *map(math.ceil, _quotas())]))
+    return max(1, min([count, _limit, *map(math.ceil, _quotas())]))
 
 
 def memory() -> int:
