@@ -19,7 +19,9 @@ class Cluster:
     """A cluster, and commands in its network."""
 
     def __init__(self, machines, home):
-        self._environment = os.environ | {"HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0"}
+        paths = [str(HERE.parent), os.environ.get("PYTHONPATH", "")]
+        own = {"HOME": str(home), "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+        self._environment = os.environ | own | {"RAY_USAGE_STATS_ENABLED": "0"}
         start = 'ip link set lo up && exec "$@"'
         host = [sys.executable, str(HERE / "cluster_host.py"), str(machines)]
         self._log = (home / "cluster.log").open("w")
@@ -49,8 +51,8 @@ class Cluster:
         self._host.stdin.flush()
         self._answer()
 
-    def start(self, *arguments, module="penult", **options):
-        """Start a command."""
+    def start(self, *arguments, module="penult", before=(), **options):
+        """Start a command, perhaps by way of another one."""
         into = [
             "nsenter",
             f"--target={self._host.pid}",
@@ -59,7 +61,7 @@ class Cluster:
             "--preserve-credentials",
         ]
         return subprocess.Popen(
-            [*into, sys.executable, "-m", module, *map(str, arguments)],
+            [*into, *map(str, before), sys.executable, "-m", module, *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

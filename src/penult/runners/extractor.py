@@ -135,6 +135,9 @@ class Extractor:
         else:
             yield Done(part, timings)
 
+    def ping(self) -> None:
+        """Answer, beside whatever else is being done."""
+
     def _refusal(self, reason: str) -> Refusal:
         return Refusal(self._host, reason)
 

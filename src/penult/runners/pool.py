@@ -23,7 +23,11 @@ STAFF_SECONDS = 5.0  # after which the cluster is looked at again
 WAIT_SECONDS = 1.0  # after which the pool looks up, if nothing is heard
 GATHER_SECONDS = 0.02  # that answers are gathered for: each look at all of them has its price
 SILENT_SECONDS = 60.0  # after which it is said that nothing has started yet
+QUIET_SECONDS = 8.0  # after which an extractor that is at work is asked whether it is there
+LOST_SECONDS = 24.0  # after which it is taken for lost; Ray itself may take 80 s to notice a cut
 TRIES = 5  # lost extractors that a shard, or a machine where none ever started, may cost
+_PINGS = "pings"  # which are answered while a shard is computed
+
 NOTHING = Heard(0, 0)
 
 
@@ -59,6 +63,8 @@ class _Member:
     is_ready: bool = False  # it has answered
     shard: Shard | None = None
     heard: Heard = NOTHING
+    last: float = 0.0  # when it last said anything
+    ping: Any = None  # the question whether it is there, if it hasn't been answered
 
 
 @dataclass
@@ -118,8 +124,8 @@ class Pool:
         """How far the shards are that are being computed."""
         return [member.heard for member in self._members if member.shard]
 
-    def run(self, shards: Iterator[Shard]) -> Iterator[Answer]:
-        """Have shards computed; yields what is heard of them, in any order.
+    def run(self, shards: Iterator[Shard]) -> Iterator[Answer | None]:
+        """Have shards computed; yields what is heard of them in any order, and None now and then.
 
         Raises:
             RefusedError: A machine that was there at the start, or all there are, can't do it; or
@@ -135,6 +141,8 @@ class Pool:
                     self._give(member, following)
                     following = next(shards, None)
             yield from self._hear()
+            self._miss()
+            yield None
 
     def _staff(self) -> None:
         """Start extractors where there is room for more; machines come and go."""
@@ -174,7 +182,7 @@ class Pool:
     def _start(self, node: str) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        kind = self._ray.remote(Extractor).options(
+        kind = self._ray.remote(concurrency_groups={_PINGS: 1})(Extractor).options(
             num_cpus=self._cores,
             memory=self._memory,
             max_restarts=0,
@@ -186,7 +194,7 @@ class Pool:
         self._asked[member.actor.start.remote()] = member
 
     def _give(self, member: _Member, shard: Shard) -> None:
-        member.shard, member.heard = shard, NOTHING
+        member.shard, member.heard, member.last = shard, NOTHING, monotonic()
         answers = member.actor.extract.options(num_returns="streaming").remote(shard.files)
         self._asked[answers] = member
 
@@ -201,11 +209,13 @@ class Pool:
             ready += more
         for source in ready:
             member = self._asked[source]
-            shard = member.shard
+            shard, member.last = member.shard, monotonic()
             try:
                 said = self._ray.get(next(source) if shard else source)
+            except self._ray.exceptions.RayTaskError:
+                raise  # a bug
             except self._ray.exceptions.RayError as error:
-                self._lose(source, error)
+                self._lose(self._drop(source), str(error).strip())
                 continue
             if isinstance(said, Refusal):
                 self._drop(source)
@@ -220,6 +230,26 @@ class Pool:
                     member.shard = None
                 yield Answer(shard, said)
 
+    def _miss(self) -> None:
+        """Find out who isn't there any more, although nobody has said so."""
+        now = monotonic()
+        for source, member in [*self._asked.items()]:
+            if not member.shard:
+                continue
+            if member.ping is not None and self._is_answered(member.ping):
+                member.last, member.ping = now, None
+            if now - member.last > LOST_SECONDS:
+                self._lose(self._drop(source), "it answers no more")
+            elif now - member.last > QUIET_SECONDS and member.ping is None:
+                member.ping = member.actor.ping.options(concurrency_group=_PINGS).remote()
+
+    def _is_answered(self, ping: object) -> bool:
+        try:
+            self._ray.get(ping, timeout=0)
+        except self._ray.exceptions.RayError:
+            return False
+        return True
+
     def _drop(self, source: object) -> _Member:
         """Let an extractor go; its shard, if it had one, is another's."""
         member = self._asked.pop(source)
@@ -229,14 +259,10 @@ class Pool:
             heappush(self._again, (member.shard.number, member.shard))
         return member
 
-    def _lose(self, source: object, error: Exception) -> None:
-        """Note that an extractor died, can't be reached or has failed as it never should."""
-        exceptions = self._ray.exceptions
-        member = self._drop(source)
+    def _lose(self, member: _Member, error: str) -> None:
+        """Note that an extractor died or can't be reached."""
         node, shard = self._nodes[member.node], member.shard
-        reason = one_line(str(error).strip().rpartition("\n")[2])
-        if isinstance(error, exceptions.RayTaskError):
-            raise error  # a bug, or no memory
+        reason = one_line(error.rpartition("\n")[2])
         if shard:
             self._losses[shard.number] += 1
             if self._losses[shard.number] >= TRIES:
@@ -247,7 +273,7 @@ class Pool:
         elif not member.is_ready:
             node.failed += 1
             node.next_try = monotonic() + STAFF_SECONDS * 2**node.failed
-            if "creation task" in str(error) or node.failed >= TRIES:
+            if "creation task" in error or node.failed >= TRIES:
                 self._bar(node, f"no extractor starts: {reason}")
 
     def _bar(self, node: _Node, reason: str) -> None:

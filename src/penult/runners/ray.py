@@ -7,6 +7,8 @@ has committed them, in the order of the images: whoever dies, a rerun does what 
 
 import os
 import signal
+import socket
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,8 +34,10 @@ MOST_ROWS = 4000  # of a shard
 LEAST_ROWS = 1000  # of many: each is a fragment, which all later versions of the table name
 FEW = 32  # rows of a shard at least, however few images there are
 SHARES = 4  # shards that a core gets at least, so that none waits long for the last ones
+CONNECT_SECONDS = 10.0  # that a cluster's head may take to answer
 CORES = 1  # that an extractor takes
 
+_SILENCE = "RAY_DEDUP_LOGS_SKIP_REGEX"  # read when Ray is imported
 _HOW = "name the address of a cluster that runs (HOST:PORT), or auto on one of its machines"
 
 
@@ -53,7 +57,7 @@ def on_ray(address: str) -> Compute:
             f"--ray {quoted(address)}: a client's address reaches no files: run this command on a "
             "machine of the cluster (ray job submit), with --ray auto"
         )
-    if address in ("", "local"):
+    if address in {"", "local"}:
         raise UsageError(
             f"--ray {quoted(address)}: Penult starts no cluster, which others might reach: {_HOW}; "
             "on one machine the plain command uses all cores"
@@ -70,11 +74,17 @@ def on_ray(address: str) -> Compute:
 
 
 def _ray() -> Any:  # noqa: ANN401 -- a module that may not be there
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    """Ray, which says on standard output who died, as results are said, unless told not to."""
+    is_ours = "ray" not in sys.modules and _SILENCE not in os.environ
+    if is_ours:
+        os.environ[_SILENCE] = "^"  # all lines
     try:
         import ray
     except ImportError:
         raise MissingExtraError("extract on a cluster", "ray") from None
+    finally:
+        if is_ours:
+            del os.environ[_SILENCE]
     return ray
 
 
@@ -115,11 +125,10 @@ class _Run:
         with delay_stops():
             self._table.clean()
 
-    def _take(self, pool: Pool, answer: Answer) -> None:
-        shard, said = answer.shard, answer.said
-        if isinstance(said, Done):
-            self._finished[shard.number] = shard, said
-            self._counts.timings.add(said.timings)
+    def _take(self, pool: Pool, answer: Answer | None) -> None:
+        if answer and isinstance(answer.said, Done):
+            self._finished[answer.shard.number] = answer.shard, answer.said
+            self._counts.timings.add(answer.said.timings)
         if self._next in self._finished and monotonic() - self._committed > COMMIT_SECONDS:
             self._commit(pool)
         self._show(pool)
@@ -186,6 +195,8 @@ def connected(address: str) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
+    if address != "auto":
+        _require_listener(address)
     with _own_sigterm():
         try:
             ray.init(
@@ -199,6 +210,15 @@ def connected(address: str) -> Iterator[Any]:
         yield ray
     finally:
         ray.shutdown()
+
+
+def _require_listener(address: str) -> None:
+    """Refuse an address where nothing listens, which Ray would go on asking for minutes."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"no Ray cluster at {quoted(address)}: {error}; {_HOW}") from error
 
 
 @contextmanager

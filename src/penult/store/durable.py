@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from penult.errors import StoreError
-from penult.store.messages import wrap_errors
+from penult.store.messages import DamageError, wrap_errors
 from penult.store.versions import files, manifest, require_whole, uri
 from penult.util.files import sync, sync_one
 from penult.util.machine import return_memory
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -107,9 +108,13 @@ def adopt(
     """
     import lance
 
-    for fragment in fragments:
-        for file, size in files(path, fragment):
-            require_whole(file, size)
+    try:
+        for fragment in fragments:
+            for file, size in files(path, fragment):
+                require_whole(file, size)
+    except DamageError as exc:
+        where = "does each machine see the table in the same place?"
+        raise StoreError(f"{quoted(path)}: what another process wrote: {exc}: {where}") from exc
     sync(path / "data" / str(data.path) for each in fragments for data in each.files)
     operation: LanceOperation.BaseOperation = lance.LanceOperation.Append(list(fragments))
     if replaced:
