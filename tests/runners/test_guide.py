@@ -2,6 +2,8 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from copy import deepcopy
 from pathlib import Path
 
@@ -141,3 +143,11 @@ def test_numbers_of_the_guide_are_those_of_the_code():
     assert f"{ray.WORKER >> 20} MB and twice the weights" in GUIDE
     assert pool.LOST_SECONDS < 30
     assert pool.WINDOW == 2  # at most two for each extractor
+
+
+@pytest.mark.slow
+def test_the_page_on_scaling_is_what_the_simulation_prints():
+    page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
+    command = [sys.executable, ROOT / "benchmarks/cluster_simulation.py"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed in page

@@ -17,7 +17,7 @@ import penult
 
 pytestmark = pytest.mark.slow
 
-IMAGES, SHARD = 1000, 125
+IMAGES, SHARD = 1000, 62
 NOTICED_SECONDS = 30  # that a machine's loss may take to be noticed
 
 

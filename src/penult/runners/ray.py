@@ -33,7 +33,7 @@ from penult.util.text import one_line, quoted
 MOST_ROWS = 4000  # of a shard
 LEAST_ROWS = 1000  # of many: each is a fragment, which all later versions of the table name
 FEW = 32  # rows of a shard at least, however few images there are
-SHARES = 4  # shards that a core gets at least, so that none waits long for the last ones
+SHARES = 8  # shards that a core gets at least, so that none waits long for the last ones
 CONNECT_SECONDS = 10.0  # that a cluster's head may take to answer
 CORES = 1  # that an extractor takes
 
@@ -116,7 +116,7 @@ class _Run:
             )
             memory = CORES * WORKER + 2 * sum(self._recipe.weights_files.values())
             with Pool(ray, work, memory) as pool:
-                rows = shard_rows(len(jobs), pool.slots * CORES, self._table.most_rows)
+                rows = shard_rows(len(jobs), pool.slots * CORES, self._table.fragment_rows)
                 try:
                     for answer in pool.run(_shards(jobs, rows)):
                         self._take(pool, answer)

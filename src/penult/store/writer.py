@@ -178,7 +178,7 @@ class TableWriter:
         """
         given = self._refresh([each.file for each in asked if each.keeps_key])
         others = [each for each in asked if not each.keeps_key]
-        rows = min(CHUNK, self._fragment_rows)  # maps take much memory
+        rows = min(CHUNK, self.fragment_rows)  # maps take much memory
         for start in range(0, len(others), rows):
             given |= self._reassign(others[start : start + rows])
         return given
@@ -291,7 +291,7 @@ class TableWriter:
                 self._learn(part.as_written(files), part.reasons)
             if len(versions(self.path)) >= CLEAN_VERSIONS:
                 durable.clean(self.path, self._dataset, keep=KEEP, grace=GRACE, others=True)
-        self._count_small()
+        self._small += sum(each.num_rows < self._small_rows for each in fragments)
 
     def index(self, layer: str, metric: str) -> None:
         """Make an index of a layer for `TableReader.nearest`, durably; an older one is replaced.
@@ -315,7 +315,7 @@ class TableWriter:
             self._dataset = durable.compact(
                 self.path,
                 self._dataset,
-                fragment_rows=self._fragment_rows,
+                fragment_rows=self.fragment_rows,
                 batch_rows=max(1, BATCH_BYTES // self.kind.row_bytes),
                 keep=KEEP,
                 grace=GRACE,
@@ -331,17 +331,17 @@ class TableWriter:
             durable.clean(self.path, self._dataset, keep=KEEP, grace=GRACE)
 
     @property
-    def most_rows(self) -> int:
-        """How many rows are worth a fragment of their own, at most."""
-        return self._fragment_rows
-
-    @property
-    def _fragment_rows(self) -> int:
+    def fragment_rows(self) -> int:
+        """How many rows a fragment gets, at most."""
         return max(1, FRAGMENT_BYTES // self.kind.row_bytes)
 
     def _count_small(self) -> None:
-        rows = min(self._fragment_rows, SMALL_ROWS)
-        self._small = sum(f.metadata.num_rows < rows for f in self._dataset.get_fragments())
+        rows = [fragment.metadata.num_rows for fragment in self._dataset.get_fragments()]
+        self._small = sum(count < self._small_rows for count in rows)
+
+    @property
+    def _small_rows(self) -> int:
+        return min(self.fragment_rows, SMALL_ROWS)
 
     @contextmanager
     def _writing(self, failing: str) -> Iterator[None]:
