@@ -143,6 +143,8 @@ def extract(
 
     Example: penult extract photos/ -o photos.lance
     """
+    if ray is not None and profile:
+        raise UsageError("--profile is about this machine's cores: leave out it or --ray")
     fetched(model, options["weights"])
     raise_on_sigterm()
     with Progress() as progress:

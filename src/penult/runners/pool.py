@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from penult.errors import PenultError, UsageError
+from penult.errors import MachineError, UsageError
 from penult.runners.extractor import Done, Extractor, Heard, Ready, Refusal, Work
 from penult.store import File
 from penult.util.text import one_line, plural, quoted
@@ -48,10 +48,6 @@ class Answer(NamedTuple):
 
     shard: Shard
     said: Heard | Done
-
-
-class RefusedError(PenultError):
-    """A machine of the cluster can't have a part in a run."""
 
 
 @dataclass(eq=False)
@@ -128,7 +124,7 @@ class Pool:
         """Have shards computed; yields what is heard of them in any order, and None now and then.
 
         Raises:
-            RefusedError: A machine that was there at the start, or all there are, can't do it; or
+            MachineError: A machine that was there at the start, or all there are, can't do it; or
                 a shard has cost several extractors.
         """
         following = next(shards, None)
@@ -170,7 +166,7 @@ class Pool:
 
     def _complain(self, now: float) -> None:
         if not self._members and any(node.is_barred for node in self._nodes.values()):
-            raise RefusedError("no machine of the cluster is left that can do this: add others")
+            raise MachineError("no machine of the cluster is left that can do this: add others")
         silent = not any(member.is_ready for member in self._members)
         if silent and not self._has_warned and now - self._began > SILENT_SECONDS:
             self._has_warned = True
@@ -266,7 +262,7 @@ class Pool:
         if shard:
             self._losses[shard.number] += 1
             if self._losses[shard.number] >= TRIES:
-                raise RefusedError(
+                raise MachineError(
                     f"{TRIES} extractors were lost at images {quoted(shard.files[0].key)} to "
                     f"{quoted(shard.files[-1].key)}: {reason}; run again to go on"
                 )
@@ -280,7 +276,7 @@ class Pool:
         """Use a machine no more; one that was there from the start is a reason to stop."""
         message = f"machine {quoted(node.name)} of the cluster: {reason}"
         if node.was_first:
-            raise RefusedError(f"{message}; what was saved is safe, run again to go on")
+            raise MachineError(f"{message}; what was saved is safe, run again to go on")
         if not node.is_barred:
             node.is_barred = True
             warnings.warn(f"{message}; it is left out", stacklevel=2)

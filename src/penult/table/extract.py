@@ -68,7 +68,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
         SourceError: A source doesn't exist.
         StoreError: The table can't be written, or holds features of another kind.
         UsageError, CheckpointError, NetworkError: See `load_model`.
-        RefusedError: A machine of the cluster doesn't see the images, the table or the weights.
+        MachineError: A machine of the cluster doesn't see the images, the table or the weights.
 
     Example:
         >>> import penult
