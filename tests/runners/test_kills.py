@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 import penult
+from penult.store.versions import versions
 
 pytestmark = pytest.mark.slow
 
@@ -181,7 +182,7 @@ def test_one_of_two_drivers_is_refused(fragile, run, folder, table, expected):
 def test_a_stop_keeps_what_is_saved(fragile, folder, table, expected, number):
     arguments = ["extract", folder, "-o", table, "--ray", fragile.address]
     with fragile.start(*arguments) as process:
-        while not table.exists() or lance.dataset(table).count_rows() == 0:
+        while not versions(table) or lance.dataset(table).count_rows() == 0:
             time.sleep(0.1)
         process.send_signal(number)
         _, err = process.communicate(timeout=30)

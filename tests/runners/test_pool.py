@@ -157,9 +157,9 @@ def test_no_shard_is_far_ahead_of_what_is_saved():
 
 
 def test_a_shard_that_costs_many_extractors_ends_the_run():
-    says = lambda node, question, *_: (
-        Ready(node) if question == "start" else [LostError("no memory")]
-    )  # noqa: E731
+    def says(node, question, *_):
+        return Ready(node) if question == "start" else [LostError("no memory")]
+
     with (
         make(Cluster(says, "a")) as pool,
         pytest.raises(MachineError, match=r"5 extractors were lost at images '0.jpg'.*no memory"),
