@@ -45,7 +45,7 @@ def counted(command: list[str]) -> float:
     """CPU seconds of a command and of all that it starts, until the last of them has ended."""
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     while True:
         try:
             os.wait()
