@@ -13,6 +13,7 @@ from penult.hub import SHORT
 from penult.model.published import MIRROR
 from penult.nets import ours
 from penult.nets.spec import PublishedWeights
+from penult.store.versions import PROBE
 from penult.store.writer import LOCK
 from penult.util.files import CACHE
 
@@ -54,7 +55,7 @@ def test_every_host_and_folder_is_in_the_guide_to_privacy():
     published = (spec.weights for spec in ours())
     hosts = {urlsplit(each.url).netloc for each in published if isinstance(each, PublishedWeights)}
     assert hosts
-    assert all(f"`{each}`" in guide for each in (*hosts, CACHE, MIRROR, LOCK))
+    assert all(f"`{each}`" in guide for each in (*hosts, CACHE, MIRROR, LOCK, PROBE))
 
 
 def test_every_module_is_on_the_map():

@@ -9,6 +9,7 @@
     ├── CheckpointError        a weights file that can't be read: fetch it again
     │   └── UnsafeError        a weights file that asks to run code: don't trust it
     ├── DownloadError          published weights that don't arrive: read what to do by hand
+    ├── MachineError           a machine of a cluster that can't take part: give it what it lacks
     ├── NetworkError           weights and network that don't fit together: choose another pair
     └── StoreError             a table of features that can't be opened, written or continued
 
@@ -68,6 +69,10 @@ class UnsafeError(CheckpointError):
 
 class DownloadError(PenultError):
     """Published weights can't be fetched, or what came is not what was published."""
+
+
+class MachineError(PenultError):
+    """A machine of a cluster lacks what a run needs, or too many were lost."""
 
 
 class NetworkError(PenultError):

@@ -71,6 +71,13 @@ Shard = Annotated[
     str | None,
     typer.Option(metavar="I/N", help="Part I of N of the images; `merge` joins their tables."),
 ]
+Ray = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ADDRESS",
+        help="Compute on a Ray cluster: its head (HOST:PORT), or auto on one of its machines.",
+    ),
+]
 ModelName = Annotated[
     str | None, typer.Option("--model", "-m", help="Network; see `penult models`.")
 ]
@@ -149,6 +156,7 @@ def extract(
     prune: Annotated[
         bool, typer.Option("--prune", help="Remove rows of images that have gone from SOURCE.")
     ] = False,
+    ray: Ray = None,
     profile: Annotated[bool, typer.Option("--profile", help="Say where the time went.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -156,6 +164,8 @@ def extract(
 
     Example: penult extract photos/ -o photos.lance
     """
+    if ray is not None and profile:
+        raise UsageError("--profile is about this machine's cores: leave out it or --ray")
     fetched(model, options["weights"])
     raise_on_sigterm()
     with Progress() as progress:
@@ -173,6 +183,7 @@ def extract(
                 retry_failed=retry_failed,
                 checksum=checksum,
                 prune=prune,
+                ray=ray,
                 progress=progress.show,
                 **options,
             )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from penult.cli.voice import is_quiet
 from penult.util.progress import Counts
+from penult.util.text import plural
 
 if TYPE_CHECKING:
     from rich.progress import ProgressColumn
@@ -78,8 +79,10 @@ class Progress(_Bar):
         self.counts = counts
         rate = f"{counts.rate:.1f} images/s"
         failed = f"{counts.failed} failed" if counts.failed else ""
+        nodes = plural(counts.nodes, "node") if counts.nodes else ""
+        texts = {"rate": rate, "failed": failed, "nodes": nodes}
         total = None if counts.listing else counts.listed
-        self._draw(_image_columns, counts.done, total, rate=rate, failed=failed)
+        self._draw(_image_columns, counts.done, total, **texts)
 
 
 class DownloadProgress(_Bar):
@@ -110,6 +113,7 @@ def _image_columns() -> list["ProgressColumn"]:
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[nodes]}"),
         TextColumn("[red]{task.fields[failed]}"),
     ]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from penult.errors import ImageError, StoreError
 from penult.extraction.row_files import same
-from penult.extraction.run import Progress, fill
+from penult.extraction.run import Compute, Progress, fill
 from penult.images import Item, Version
 from penult.images.containers import item_at
 from penult.model.model import Model
@@ -34,6 +34,7 @@ def add_layers(
     checksum: bool,
     before: Counts,
     progress: Progress | None,
+    compute: Compute | None = None,
 ) -> None:
     """Give all rows of a table the layers of a model, which makes them as the table's are made.
 
@@ -44,6 +45,7 @@ def add_layers(
         checksum: As in `extract`.
         before: What the run has come to that brought the table up to date.
         progress: As in `extract`.
+        compute: As in `fill`.
 
     Raises:
         StoreError: The image of a row is gone, has changed or fails; all else is saved for the
@@ -74,6 +76,7 @@ def add_layers(
             checksum=checksum,
             prune=False,
             progress=report if progress else None,
+            compute=compute,
         )
         _require_all(table, beside)
         table.add_layers(beside, order)

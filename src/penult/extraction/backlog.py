@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from threading import Condition
 from typing import TYPE_CHECKING, NamedTuple
@@ -27,9 +27,17 @@ class Job(NamedTuple):
         """The same, as a table records it."""
         return File(self.item.key, *self.version, self.item.place, self.sha256)
 
-    def decoded_digest(self) -> str | None:
-        """The digest of what was decoded, unless the file was touched since it was listed."""
-        return self.sha256 if self.sha256 and look(self.item).version == self.version else None
+    @property
+    def decoded(self) -> File:
+        """The same once it is decoded: without its digest, if it was touched meanwhile."""
+        return decoded(self.file, self.item)
+
+
+def decoded(file: File, item: Item) -> File:
+    """What a table records of an image's file that was decoded just now."""
+    if file.sha256 and look(item).version == (file.bytes, file.mtime_ns):
+        return file
+    return replace(file, sha256=None) if file.sha256 else file
 
 
 def look(item: Item, *, checksum: bool = False) -> Job:
@@ -100,6 +108,10 @@ class Backlog:
         with self._changed:
             self.is_closed = True
             self._changed.notify()
+
+    def __len__(self) -> int:
+        with self._changed:
+            return sum(map(len, self._waiting))
 
     def take(self) -> Packed | None:
         """The next ones, once there are some; None if there are none and no more will come."""

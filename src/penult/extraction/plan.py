@@ -79,6 +79,15 @@ class Plan:
             elif not self._settle():
                 return
 
+    def is_listing(self, seconds: float) -> bool:
+        """Wait for the end of the listing, so long at most; tell whether it still goes on."""
+        self._lister.join(seconds)
+        return self._lister.is_alive()
+
+    def __len__(self) -> int:
+        """How many images are listed and wait to be computed; all that do, after `update`."""
+        return len(self._backlog)
+
     def update(self, counts: Counts) -> None:
         """Count what was listed; once all is, do what waited for that. Raises as `__iter__`."""
         if self._backlog.is_closed:

@@ -1,25 +1,29 @@
 """The whole job: list the images, leave out what is known, compute the rest, store as it goes."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from time import monotonic
+from typing import TYPE_CHECKING
 
-from penult.extraction.backlog import Job
 from penult.extraction.plan import Plan
 from penult.images import Readable, Source
 from penult.model.model import Model
 from penult.model.stream import Outcome
-from penult.store import Row, TableWriter
+from penult.store import File, Row, TableWriter
 from penult.util.notebook import shown
 from penult.util.progress import Counts, Timings
 from penult.util.signals import delay_stops
+
+if TYPE_CHECKING:
+    from penult.extraction.backlog import Job
 
 COMMIT_ROWS = 256
 COMMIT_SECONDS = 2.0
 
 
 Progress = Callable[[Counts], None]
+Compute = Callable[[TableWriter, Model, Plan, Counts, Progress], None]
 
 
 def fill(
@@ -31,6 +35,7 @@ def fill(
     checksum: bool,
     prune: bool,
     progress: Progress | None,
+    compute: Compute | None = None,
 ) -> Counts:
     """Give each image a row in a table of the model's features, as `penult.extract` describes it.
 
@@ -42,6 +47,7 @@ def fill(
         checksum: As in `extract`.
         prune: As in `extract`.
         progress: As in `extract`.
+        compute: Gives the images that the table lacks their rows; by default this process does.
 
     Returns:
         What it came to.
@@ -56,13 +62,13 @@ def fill(
             show(counts)
 
         report(counts)
-        _compute(table, model, plan, counts, report)
+        (compute or _compute)(table, model, plan, counts, report)
         report(counts)
     return counts
 
 
 def _compute(
-    table: TableWriter, model: Model, jobs: Iterable[Job], counts: Counts, report: Progress
+    table: TableWriter, model: Model, plan: Plan, counts: Counts, report: Progress
 ) -> None:
     """Compute what the table lacks and commit it bit by bit; what is computed is always kept."""
     rows: list[Row] = []
@@ -70,14 +76,14 @@ def _compute(
     last_commit = monotonic()
 
     def images() -> Iterator[Readable]:
-        for job in jobs:
+        for job in plan:
             waiting.append(job)
             yield job.item.image
 
     try:
         with closing(model.stream(images(), counts.timings)) as outcomes:
             for outcome in outcomes:
-                rows.append(_row(waiting.popleft(), outcome))
+                rows.append(row_of(waiting.popleft().decoded, outcome))
                 counts.count(ok=outcome.error is None)
                 report(counts)
                 if len(rows) == COMMIT_ROWS or monotonic() - last_commit > COMMIT_SECONDS:
@@ -99,14 +105,14 @@ def _commit(table: TableWriter, rows: list[Row], timings: Timings) -> None:
     timings.writing += monotonic() - started
 
 
-def _row(job: Job, outcome: Outcome) -> Row:
-    file = job.file
+def row_of(file: File, outcome: Outcome) -> Row:
+    """The row of an image, with what was known of its file when it was decoded."""
     return Row(
         key=file.key,
         bytes=file.bytes,
         mtime_ns=file.mtime_ns,
         path=file.path,
-        sha256=job.decoded_digest(),
+        sha256=file.sha256,
         width=outcome.width,
         height=outcome.height,
         vectors=outcome.vectors or None,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from _typeshed import WriteableBuffer
 
+CHANGED = "the file that holds it was written to since it was listed"
 PIECE_BYTES = 2 << 20  # that are read ahead from a bucket: to fetch them takes little longer
 
 
@@ -110,7 +111,7 @@ def opened(path: str, version: Version, *, ahead: bool = False) -> Iterator[Blob
 def require(now: Version, version: Version) -> None:
     """Raise an ImageError if a file isn't what was listed."""
     if now != version:
-        raise ImageError("changed", "the file that holds it was written to since it was listed")
+        raise ImageError("changed", CHANGED)
 
 
 def arrow_file(path: str, version: Version) -> "pa.NativeFile":

@@ -12,8 +12,8 @@ from zlib import crc32
 
 from penult.errors import ImageError, SourceError, UsageError
 from penult.images.addresses import KNOWN_HOSTS, is_address, parse
-from penult.images.blobs import opened, version_of
-from penult.images.items import ImageFile, Item, Stored, Version
+from penult.images.blobs import CHANGED, opened, version_of
+from penult.images.items import ImageFile, Item, Readable, Stored, Version
 from penult.images.members import Container
 from penult.images.names import (
     ZIPS,
@@ -243,6 +243,24 @@ def item_at(place: str) -> Item:
     if inside is None:
         return ImageFile(place, path)
     return _container_of(inside).member(inside.name)
+
+
+def listed_at(place: str, version: Version) -> Readable:
+    """What is decoded of an image that was listed, perhaps on another machine.
+
+    Args:
+        place: Written like a key.
+        version: What it was then: another one in a container isn't read, as by who listed it.
+    """
+    try:
+        item = item_at(place)
+        if within(place) and item.version() != version:
+            raise ImageError("changed", CHANGED)
+    except ImageError as error:
+        return Unopened(place, place, error)
+    except OSError:  # its container has no such member any more
+        return Unopened(place, place, ImageError("changed", CHANGED))
+    return item.origin.item(item.key, place, version).image
 
 
 def holder_of(place: str) -> Container | None:

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from penult.errors import StoreError
 from penult.store.layout import DOCUMENT
-from penult.store.messages import wrap_errors
-from penult.store.versions import files, manifest, uri
+from penult.store.messages import DamageError, wrap_errors
+from penult.store.versions import files, manifest, require_whole, uri
 from penult.util.files import sync, sync_one
 from penult.util.machine import return_memory
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,6 +111,64 @@ def _replacement(dataset: "LanceDataset", batch: "pa.Table", remove: Collection[
     transaction, _ = merge.execute_uncommitted(batch)
     operation = cast("LanceOperation.Update", transaction.operation)
     return transaction, [*operation.new_fragments, *operation.updated_fragments]
+
+
+def adopt(
+    path: Path,
+    dataset: "LanceDataset",
+    fragments: "Sequence[FragmentMetadata]",
+    replaced: Collection[str],
+) -> "LanceDataset":
+    """Name fragments that lie there already in one version, on disk when this returns.
+
+    Args:
+        path: Folder of the table.
+        dataset: Its newest version.
+        fragments: Rows, each key once, in files that are on the disk.
+        replaced: Those of their keys that are in the table; the old rows go.
+    """
+    import lance
+
+    try:
+        for fragment in fragments:
+            for file, size in files(path, fragment):
+                require_whole(file, size)
+    except DamageError as exc:
+        where = "does each machine see the table in the same place?"
+        raise StoreError(f"{quoted(path)}: what another process wrote: {exc}: {where}") from exc
+    sync(path / "data" / str(data.path) for each in fragments for data in each.files)
+    operation: LanceOperation.BaseOperation = lance.LanceOperation.Append(list(fragments))
+    if replaced:
+        removed, updated = _without(dataset, replaced)
+        sync(file for fragment in updated for file, _ in files(path, fragment))
+        operation = lance.LanceOperation.Update(
+            removed_fragment_ids=removed,
+            updated_fragments=updated,
+            new_fragments=list(fragments),
+            update_mode="rewrite_rows",
+        )
+    after = lance.LanceDataset.commit(dataset, lance.Transaction(dataset.version, operation))
+    _sync_versions(path, dataset.version, after.version)
+    return after
+
+
+def _without(
+    dataset: "LanceDataset", keys: Collection[str]
+) -> "tuple[list[int], list[FragmentMetadata]]":
+    """The fragments that have nothing but rows of some keys, and others with marks on these."""
+    import pyarrow.compute as pc
+
+    condition = among(keys)
+    found = dataset.to_table(columns=[], filter=condition, with_row_address=True)["_rowaddr"]
+    removed, updated = [], []
+    for number in pc.unique(pc.shift_right(found, 32)).to_pylist():
+        fragment = dataset.get_fragment(number)
+        left = fragment.delete(condition) if fragment else None
+        if left is None:
+            removed.append(number)
+        else:
+            updated.append(left)
+    return removed, updated
 
 
 def refresh(
@@ -294,8 +353,7 @@ def compact(
     sync(file for fragment in joined for file, _ in files(path, fragment))
     sync(path.glob("_indices/*/*"))  # those that point at joined rows were written anew
     _sync_versions(path, before, dataset.version)
-    with suppress(StoreError):  # an old version that is damaged costs space, not the run
-        _clean(path, dataset, keep, grace)
+    clean(path, dataset, keep=keep, grace=grace)
     return_memory()
     return dataset
 
@@ -323,11 +381,28 @@ def index(path: Path, dataset: "LanceDataset", column: str, metric: str) -> "Lan
     return after
 
 
-def _clean(path: Path, dataset: "LanceDataset", keep: int, grace: timedelta) -> None:
-    """Remove old versions and what killed runs left; the lock says that no other is alive."""
+def clean(
+    path: Path, dataset: "LanceDataset", *, keep: int, grace: timedelta, others: bool = False
+) -> None:
+    """Remove old versions and what killed runs left; the lock says that no other is alive.
+
+    Args:
+        path: Folder of the table.
+        dataset: Its newest version.
+        keep: How many of the last versions stay.
+        grace: How old those are at least that go.
+        others: Whether there are fragments that are yet to be adopted, which stay then.
+    """
+    with suppress(StoreError):  # an old version that is damaged costs space, not the run
+        _clean(path, dataset, keep, grace, others=others)
+
+
+def _clean(
+    path: Path, dataset: "LanceDataset", keep: int, grace: timedelta, *, others: bool
+) -> None:
     with wrap_errors("can't remove old versions"):
         dataset.cleanup_old_versions(
-            grace, keep, delete_unverified=True, error_if_tagged_old_versions=False
+            grace, keep, delete_unverified=not others, error_if_tagged_old_versions=False
         )
         for leftover in [
             *path.glob("_*/.tmp*"),

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 METADATA_BYTES = 4 << 20  # that Lance may cache: beyond, a run of many commits keeps what it wrote
 LOCK = "_penult.lock"
 ADDING = "_penult_adding"  # tables of layers that the table is to get
-_PARTS = {LOCK, ADDING, "_versions", "_transactions", "_deletions", "_indices", "data"}
+PROBE = "_penult.probe"  # there while other machines write to the table too
+_PARTS = {LOCK, ADDING, PROBE, "_versions", "_transactions", "_deletions", "_indices", "data"}
 _MANIFEST = re.compile(r"(\d{20})\.manifest")
 _LAST = 2**64 - 1  # a manifest is named this less its version, so that the newest sorts first
 _MAGIC = b"LANC"  # ends a manifest and a data file
@@ -155,7 +156,7 @@ def _whole(path: Path, version: int) -> "LanceDataset":
     """Open one version, all of whose files are there and end as they should."""
     import lance
 
-    _require_whole(manifest(path, version))
+    require_whole(manifest(path, version))
     with wrap_errors("its manifest"):
         dataset = lance.dataset(
             uri(path), version=version, metadata_cache_size_bytes=METADATA_BYTES
@@ -163,7 +164,7 @@ def _whole(path: Path, version: int) -> "LanceDataset":
         fragments = [fragment.metadata for fragment in dataset.get_fragments()]
     for fragment in fragments:
         for file, size in files(path, fragment):
-            _require_whole(file, size)
+            require_whole(file, size)
     with wrap_errors("its data"):
         _probe(dataset, [fragment.num_rows for fragment in fragments])
     return dataset
@@ -180,7 +181,8 @@ def _probe(dataset: "LanceDataset", rows: Sequence[int]) -> None:
         dataset.take(starts)
 
 
-def _require_whole(file: Path, size: int | None = None) -> None:
+def require_whole(file: Path, size: int | None = None) -> None:
+    """Raise a DamageError if a file isn't there, or isn't as long or doesn't end as it should."""
     if damage := _damage(file, size):
         raise DamageError(f"{_name(file)} {damage}")
 

@@ -16,6 +16,7 @@ from penult.store.known import Known, KnownRows, Renewed, code
 from penult.store.layout import DOCUMENT, File, Kind, Row, Shape, column, file_facts, with_files
 from penult.store.lock import Lock
 from penult.store.messages import wrap_errors
+from penult.store.parts import Part
 from penult.store.versions import (
     LOCK,
     is_empty,
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 FRAGMENT_BYTES = 64 << 20  # what compaction joins small fragments up to
 BATCH_BYTES = 8 << 20  # what compaction holds in memory at a time
 MANY_FRAGMENTS = 16  # small fragments, one a commit, that are worth joining at the end of a run
+SMALL_ROWS = 1000  # of a fragment that counts as one of them
+CLEAN_VERSIONS = 64  # that make it worth removing old ones in the middle of a run
 TOO_MANY_FRAGMENTS = 256  # that are joined in the middle of it: each commit writes a list of all
 KEEP = 4  # versions that stay for falling back: compaction makes two, so two commits before it
 GRACE = timedelta(minutes=1)  # that older ones stay for those who have just opened them
@@ -168,7 +171,7 @@ class TableWriter:
             self.refresh(lambda keys: [own[key] for key in keys if key in own])
         given = set(own)
         others = [each for each in asked if not each.keeps_key]
-        rows = min(CHUNK, self._fragment_rows)  # maps take much memory
+        rows = min(CHUNK, self.fragment_rows)  # maps take much memory
         for start in range(0, len(others), rows):
             given |= self._reassign(others[start : start + rows])
         return given
@@ -268,12 +271,37 @@ class TableWriter:
             self._dataset = durable.commit(
                 self.path, self._dataset, batch, replace=replace, remove=remove
             )
-        errors = map(code, batch["error"].to_pylist())
-        rows = {file.key: Known.of(file, error) for file, error in zip(files, errors, strict=True)}
-        self._known.update(dict.fromkeys(remove) | rows)
+        self._known.update(dict.fromkeys(remove))
+        self._learn(files, batch["error"].to_pylist())
         self._small += 1
         if self._small >= TOO_MANY_FRAGMENTS:
             self._compact()
+
+    def _learn(self, files: Sequence[File], errors: Sequence[str | None]) -> None:
+        rows = zip(files, map(code, errors), strict=True)
+        self._known.update({file.key: Known.of(file, error) for file, error in rows})
+
+    def adopt(self, parts: Sequence[tuple[Sequence[File], Part]]) -> None:
+        """Take in what other processes have written, in one commit, as durable as `append`.
+
+        Rows come in the order of the parts; those whose key is in the table take the old one's
+        place. Nothing is compacted, and what is yet to be taken in stays.
+
+        Args:
+            parts: What was written, each with the files that its rows are of.
+
+        Raises:
+            StoreError: The files of a part aren't there, or the table can't be written.
+        """
+        fragments = [each for _, part in parts for each in part.metadata()]
+        replaced = [file.key for files, _ in parts for file in files if file.key in self._known]
+        with self._writing(f"can't take in {sum(part.rows for _, part in parts)} rows"):
+            self._dataset = durable.adopt(self.path, self._dataset, fragments, replaced)
+            for files, part in parts:
+                self._learn(part.as_written(files), part.reasons)
+            if len(versions(self.path)) >= CLEAN_VERSIONS:
+                durable.clean(self.path, self._dataset, keep=KEEP, grace=GRACE, others=True)
+        self._small += sum(each.num_rows < self._small_rows for each in fragments)
 
     def index(self, layer: str, metric: str) -> None:
         """Make an index of a layer for `TableReader.nearest`, durably; an older one is replaced.
@@ -297,20 +325,33 @@ class TableWriter:
             self._dataset = durable.compact(
                 self.path,
                 self._dataset,
-                fragment_rows=self._fragment_rows,
+                fragment_rows=self.fragment_rows,
                 batch_rows=max(1, BATCH_BYTES // self.kind.row_bytes),
                 keep=KEEP,
                 grace=GRACE,
             )
             self._count_small()
 
+    def clean(self) -> None:
+        """Remove old versions, and what other processes have written that wasn't taken in.
+
+        None of them is at work any more, or what it writes is lost.
+        """
+        with self._writing("can't remove old versions"):
+            durable.clean(self.path, self._dataset, keep=KEEP, grace=GRACE)
+
     @property
-    def _fragment_rows(self) -> int:
+    def fragment_rows(self) -> int:
+        """How many rows a fragment gets, at most."""
         return max(1, FRAGMENT_BYTES // self.kind.row_bytes)
 
     def _count_small(self) -> None:
-        fragments = self._dataset.get_fragments()
-        self._small = sum(f.metadata.num_rows < self._fragment_rows for f in fragments)
+        rows = [fragment.metadata.num_rows for fragment in self._dataset.get_fragments()]
+        self._small = sum(count < self._small_rows for count in rows)
+
+    @property
+    def _small_rows(self) -> int:
+        return min(self.fragment_rows, SMALL_ROWS)
 
     @contextmanager
     def _writing(self, failing: str) -> Iterator[None]:

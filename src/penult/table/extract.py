@@ -9,7 +9,7 @@ from typing import Unpack
 
 from penult.errors import UsageError
 from penult.extraction import adding, keeping
-from penult.extraction.run import Progress, fill
+from penult.extraction.run import Compute, Progress, fill
 from penult.images import Columns, Share, Source, Sources, as_sequence, find_images
 from penult.images.addresses import is_address, parse
 from penult.images.chosen import Chosen
@@ -38,6 +38,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     retry_failed: bool = False,
     checksum: bool = False,
     prune: bool = False,
+    ray: str | None = None,
     progress: Progress | None = None,
     **options: Unpack[ModelOptions],
 ) -> Features:
@@ -72,6 +73,8 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
         checksum: Read all files to tell by their content whether they changed. What has moved, or
             was copied, since a run with `checksum` keeps its features under its new name.
         prune: Remove the rows of files that have gone from the folders and patterns in `sources`.
+        ray: Compute on the machines of a Ray cluster: its head's address, or `auto` on one of its
+            machines; see docs/guides/ray.md. Images, table and weights lie where all see them.
         progress: Called with the counts so far at the start, after each image and at the end; more
             may be listed as long as `counts.listing` is true.
         options: Those of `load_model`: weights, layer, pool, size, preprocess, decode, ema,
@@ -82,6 +85,7 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
         StoreError: The table can't be written, holds features of another kind, or can't get a
             layer, as an image of a row is gone.
         UsageError, CheckpointError, NetworkError: See `load_model`.
+        MachineError: A machine of the cluster doesn't see the images, the table or the weights.
 
     Example:
         >>> import penult
@@ -97,7 +101,9 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     asked = isinstance(model, Model) or bool(options.get("layer"))
     model = make_model(model, begin_model, options)
     how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
-    recovered = _fill(path, model, source, progress, columns.keep, how, asked=asked)
+    recovered = _fill(
+        path, model, source, progress, columns.keep, how, asked=asked, compute=_compute_on(ray)
+    )
     features = Features(path)
     features.recovered = features.recovered or recovered
     return features
@@ -125,6 +131,7 @@ def _fill(
     how: dict[str, bool],
     *,
     asked: bool,
+    compute: Compute | None,
 ) -> str | None:
     """Fill the table; returns what it had to recover from, if anything.
 
@@ -136,6 +143,7 @@ def _fill(
         keep: As in `extract`.
         how: The switches of `fill`.
         asked: Whether the model's layers were asked for, rather than the network's own.
+        compute: What computes rows, if not this process.
     """
     recipe, layers = model.recipe, _own_first(model, model.outputs)
     with TableWriter.open_or_create(
@@ -145,12 +153,21 @@ def _fill(
         adding.clear(table)
         there = table.kind.layers
         if there.keys() == layers.keys():
-            fill(table, model, source, progress=progress, **how)
+            fill(table, model, source, progress=progress, compute=compute, **how)
         else:
             new = [name for name in layers if asked and name not in there]
-            _continue(table, model, new, source, progress, how)
+            _continue(table, model, new, source, progress, how, compute)
         keeping.keep(table, keep, source.metadata)
     return table.recovered
+
+
+def _compute_on(ray: str | None) -> Compute | None:
+    """What computes rows, if not this process."""
+    if ray is None:
+        return None
+    from penult.runners.ray import on_ray
+
+    return on_ray(ray)
 
 
 def _continue(
@@ -160,15 +177,22 @@ def _continue(
     source: Source,
     progress: Progress | None,
     how: dict[str, bool],
+    compute: Compute | None,
 ) -> None:
     """Bring a table of other layers up to date, then add new ones."""
     with model.with_layers([*table.kind.layers]) as same:
-        counts = fill(table, same, source, progress=progress, **how)
+        counts = fill(table, same, source, progress=progress, compute=compute, **how)
     if new:
         order = [*_own_first(model, table.kind.layers | dict.fromkeys(new, ()))]
         further = model if new == [*model.outputs] else model.with_layers(new)
         adding.add_layers(
-            table, further, order, checksum=how["checksum"], before=counts, progress=progress
+            table,
+            further,
+            order,
+            checksum=how["checksum"],
+            before=counts,
+            progress=progress,
+            compute=compute,
         )
         if further is not model:
             further.close()

@@ -1,7 +1,7 @@
 """How far a run is, and where its time went."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from time import monotonic
 from typing import TypeAlias
 
@@ -53,6 +53,11 @@ class Timings:
     writing: float = 0.0
     waiting: float = 0.0
 
+    def add(self, other: "Timings") -> None:
+        """Add those of another part of a run."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
     @property
     def working(self) -> float:
         """Seconds of all cores together."""
@@ -75,6 +80,7 @@ class Counts:
     renamed: int = 0  # of these, found under another name by their content
     removed: int = 0  # rows whose files have gone
     listing: bool = False  # whether more may be listed
+    nodes: int = 0  # machines of a cluster that are at work; 0 where this one is
     started: float = field(default_factory=monotonic)
     timings: Timings = field(default_factory=Timings)
 
