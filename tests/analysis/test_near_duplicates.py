@@ -12,7 +12,7 @@ import penult
 from penult.analysis import vectors
 from penult.analysis.thresholds import PLAIN
 from penult.errors import StoreError, UsageError
-from penult.extraction.changes import look
+from penult.extraction.backlog import look
 from penult.images import ImageFile
 
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageOps
 
 from penult.analysis.pixels import DIFFERENT, SAME, UNREAD, Pictures
-from penult.extraction.changes import look
+from penult.extraction.backlog import look
 from penult.images import ImageFile
 
 PICTURES = Path(__file__).parent / "pictures"

@@ -8,7 +8,7 @@ from PIL import Image, ImageFilter
 
 from penult.analysis import sharpness
 from penult.analysis.sharpness import Contrast
-from penult.extraction.changes import look
+from penult.extraction.backlog import look
 from penult.images import ImageFile
 
 

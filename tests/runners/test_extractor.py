@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from penult.extraction.changes import look
+from penult.extraction.backlog import look
 from penult.images import find_images
 from penult.runners import extractor as extractors
 from penult.runners.extractor import Done, Extractor, Heard, Ready, Refusal, Work
@@ -31,7 +31,7 @@ def work(model, table):
 
 @pytest.fixture(autouse=True)
 def own_cores(monkeypatch):
-    monkeypatch.setattr(extractors, "limit_cores", lambda count: None)  # this process is no actor
+    monkeypatch.setattr(extractors, "set_threads", lambda count: None)  # this process is no actor
 
 
 def listed(*sources):

@@ -161,10 +161,20 @@ def test_addresses_of_no_running_cluster_are_refused(photos, tmp_path, address):
         penult.extract(photos, out=tmp_path / "t.lance", ray=address)
 
 
+class Listed(list):
+    """A plan of one image."""
+
+    def is_listing(self, seconds):
+        return False
+
+    def __len__(self):
+        return 1
+
+
 def test_other_devices_are_refused(model):
     elsewhere = SimpleNamespace(recipe=replace(model.recipe, device="cuda"))
     with pytest.raises(UsageError, match="--device cuda and --ray"):
-        on_ray("auto")(None, elsewhere, ["a job"], Counts(), print)
+        on_ray("auto")(None, elsewhere, Listed(), Counts(), print)
 
 
 @pytest.mark.parametrize(
