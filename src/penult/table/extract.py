@@ -92,12 +92,8 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
         >>> features = penult.extract("examples/photos", out="photos.lance")  # doctest: +SKIP
     """
     path = _table_path(out) if out else table_name(sources, from_file, shard)
-    if prune and not as_sequence(sources):
-        raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
-    columns, share = Columns(column, key, tuple(keep)), Share.parse(shard or "1/1")
-    wanted = None if keys is None else _asked_for(keys, from_file, shard, prune=prune)
-    source = find_images(sources, from_file=from_file, columns=columns, share=share)
-    source = source if wanted is None else Chosen(source, wanted)
+    columns = Columns(column, key, tuple(keep))
+    source = _source(sources, from_file, columns, shard, keys, prune=prune)
     asked = isinstance(model, Model) or bool(options.get("layer"))
     model = make_model(model, begin_model, options)
     how = {"retry_failed": retry_failed, "checksum": checksum, "prune": prune}
@@ -107,6 +103,24 @@ def extract(  # noqa: PLR0913 -- each is an option of the command
     features = Features(path)
     features.recovered = features.recovered or recovered
     return features
+
+
+def _source(
+    sources: Sources,
+    from_file: str | Path | None,
+    columns: Columns,
+    shard: str | None,
+    keys: Keys | None,
+    *,
+    prune: bool,
+) -> Source:
+    """The images to take."""
+    if prune and not as_sequence(sources):
+        raise UsageError("a list doesn't say what has gone: prune needs a folder or a pattern")
+    share = Share.parse(shard or "1/1")
+    asked = None if keys is None else _asked_for(keys, from_file, shard, prune=prune)
+    source = find_images(sources, from_file=from_file, columns=columns, share=share)
+    return source if asked is None else Chosen(source, asked)
 
 
 def _asked_for(
