@@ -213,7 +213,7 @@ def stream(
     with closing(ahead):
         batches = _Batches(ahead.over(images), pace, decoders)
         flow = _Flow(setup, engine, pace.calls, decoders, batches.most, outcome_bytes)
-        with closing(flow):
+        with closing(flow), closing(ahead):  # whose images the flow's threads wait for
             yield from _outcomes(batches, flow, pace, timings)
 
 
