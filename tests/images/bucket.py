@@ -1,11 +1,15 @@
 """Object stores on 127.0.0.1, which misbehave on demand: S3's and Google's way, and Azure's."""
 
 import hashlib
+import socket
 import threading
 import time
+from contextlib import suppress
 from html import escape
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+import psutil
 
 PAGE = 1000  # objects that a list has at most, as S3's
 SECRETS = {
@@ -38,6 +42,7 @@ class Bucket(ThreadingHTTPServer):
         self.asked, self.signed = [], []
         self.troubles, self.refusal, self.delay = {}, None, 0
         self.stopped = threading.Event()
+        self.connections = set()
         self.url = f"http://127.0.0.1:{self.server_port}"
         self.host = f"127.0.0.1:{self.server_port}"
         threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
@@ -56,9 +61,30 @@ class Bucket(ThreadingHTTPServer):
         }
 
     def close(self):
+        """Stop, and wait until no connection is left: other tests count open files."""
         self.stopped.set()
         self.shutdown()
+        for connection in [*self.connections]:
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         self.server_close()
+        deadline = time.monotonic() + 10
+        while self._is_connected() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
+    def _is_connected(self):
+        ends = (
+            end for each in psutil.Process().net_connections() for end in (each.laddr, each.raddr)
+        )
+        return any(end and end.port == self.server_port for end in ends)
+
+    def process_request(self, request, client_address):
+        self.connections.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request):
+        self.connections.discard(request)
+        super().shutdown_request(request)
 
     def handle_error(self, *_):
         """Clients that went away are no matter."""

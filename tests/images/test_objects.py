@@ -1,7 +1,9 @@
 """Buckets as sources: what is found, what may go wrong, and that no secret is told."""
 
 import os
+import threading
 import traceback
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from itertools import chain
 
 import fsspec
@@ -459,11 +461,36 @@ def test_reading_ahead_is_bounded_in_number_and_bytes(monkeypatch):
         ahead.close()
 
 
-def test_what_is_not_begun_is_read_by_who_wants_it():
+def test_what_is_not_begun_is_fetched_when_it_is_wanted():
     begun = []
     ahead = ReadAhead(99)
-    images = [*ahead.over(_Image(n, 40 << 20, begun) for n in range(3))]
+    images = [*ahead.over(_Image(n, 40 << 20, begun) for n in range(4))]
     assert images[2].read(9) == bytes(4)
-    assert 2 in begun
-    assert 1 not in begun
+    assert sorted(begun) == [0, 2]
+    assert images[0].read(9) == images[1].read(9) == bytes(4)
+    assert begun.count(2) == 1
     ahead.close()
+
+
+class _Stalled(_Image):
+    __slots__ = ()
+
+    def read(self, max_bytes):
+        self.ahead.wait()
+        return b""
+
+
+def test_who_waits_is_told_of_the_end():
+    answered = threading.Event()
+    ahead = ReadAhead(99)
+    images = [*ahead.over(_Stalled(n, 1, answered) for n in range(99))]
+    with ThreadPoolExecutor(2) as threads:
+        waiting = threads.submit(images[0].read, 9)
+        while not waiting.running():
+            pass
+        ahead.close()
+        with pytest.raises(CancelledError):
+            waiting.result(timeout=10)
+    with pytest.raises(CancelledError):
+        images[98].read(9)
+    answered.set()

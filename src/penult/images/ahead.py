@@ -1,13 +1,13 @@
 """Images in buckets, fetched before they are decoded: a request takes longer than an image does.
 
 As many are asked for at once as there are to be decoded soon, within a number of requests and of
-bytes. What isn't fetched yet when a decoder wants it, its thread fetches itself, so nothing waits
-for room.
+bytes. What a decoder wants is asked for at once, so nothing waits for room; and when all is over,
+nobody waits for what is still under way.
 """
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from threading import Lock
 from typing import TypeVar
 
@@ -32,7 +32,9 @@ class ReadAhead:
         self._threads = ThreadPoolExecutor(AT_ONCE, "fetch")
         self._lock = Lock()
         self._waiting: deque[_Fetched] = deque()  # for room
+        self._under_way: set[Future[bytes]] = set()
         self._count = self._bytes = 0
+        self._closed = False
 
     def over(self, images: Iterable[T]) -> "Iterator[T | Stored]":
         """Yield images, with those that are far away replaced by what fetches them from now on."""
@@ -49,49 +51,74 @@ class ReadAhead:
     def _fill(self) -> None:
         while self._waiting and self._has_room(self._waiting[0]):
             fetched = self._waiting.popleft()
-            if not fetched.is_taken:
-                self._count += 1
-                self._bytes += fetched.size
-                fetched.coming = self._threads.submit(fetched.source.read, self._max_bytes)
+            if not fetched.is_read:
+                self._fetch(fetched)
 
     def _has_room(self, fetched: "_Fetched") -> bool:
-        return (
-            fetched.is_taken
-            or self._count == 0
-            or (self._count < HELD and self._bytes + fetched.size <= HELD_BYTES)
-        )
+        if fetched.coming or fetched.is_read or self._count == 0:
+            return True
+        return self._count < HELD and self._bytes + fetched.size <= HELD_BYTES
 
-    def take(self, fetched: "_Fetched") -> Future[bytes] | None:
-        """What an image comes as, if that has begun; it won't begin later."""
-        with self._lock:
-            coming, fetched.coming = fetched.coming, None
-            fetched.is_taken = True
-            return coming
+    def _fetch(self, fetched: "_Fetched") -> Future[bytes]:
+        """Ask for an image, unless that was done."""
+        if fetched.coming:
+            return fetched.coming
+        if self._closed:
+            raise CancelledError
+        fetched.coming = Future()
+        self._count += 1
+        self._bytes += fetched.size
+        self._under_way.add(fetched.coming)
+        self._threads.submit(self._bring, fetched.source, fetched.coming)
+        return fetched.coming
 
-    def free(self, size: int) -> None:
-        """Note that an image isn't held any more."""
+    def _bring(self, source: Stored, coming: Future[bytes]) -> None:
+        data, error = b"", None
+        try:
+            data = source.read(self._max_bytes)
+        except BaseException as raised:  # noqa: BLE001 -- is raised where the image is wanted
+            error = raised
         with self._lock:
-            self._count -= 1
-            self._bytes -= size
-            self._fill()
+            if coming in self._under_way:
+                self._under_way.remove(coming)
+                coming.set_exception(error) if error else coming.set_result(data)
+
+    def wanted(self, fetched: "_Fetched") -> bytes:
+        """Wait for an image, which isn't held then any more."""
+        with self._lock:
+            coming = self._fetch(fetched)
+            fetched.is_read = True
+        try:
+            return coming.result()
+        finally:
+            fetched.coming = None
+            with self._lock:
+                self._count -= 1
+                self._bytes -= fetched.size
+                if not self._closed:
+                    self._fill()
 
     def close(self) -> None:
-        """Stop; requests under way end by themselves, and nobody waits for them."""
+        """Stop: who waits is told, and requests under way end by themselves."""
         with self._lock:
+            self._closed = True
             self._waiting.clear()
+            for coming in self._under_way:
+                coming.set_exception(CancelledError())
+            self._under_way.clear()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 class _Fetched(Stored):
     """An image that is on its way."""
 
-    __slots__ = ("_ahead", "coming", "is_taken", "source")
+    __slots__ = ("_ahead", "coming", "is_read", "source")
 
     def __init__(self, source: Stored, ahead: ReadAhead) -> None:
         self.source = source
         self.coming: Future[bytes] | None = None
-        self.is_taken = False
         self._ahead = ahead
+        self.is_read = False
 
     @property
     def place(self) -> str:
@@ -108,11 +135,5 @@ class _Fetched(Stored):
         return self.source.version()
 
     def read(self, max_bytes: int) -> bytes:
-        """Wait for it, or fetch it."""
-        coming = self._ahead.take(self)
-        if coming is None:
-            return self.source.read(max_bytes)
-        try:
-            return coming.result()
-        finally:
-            self._ahead.free(self.size)
+        """Wait for it; once only, as it isn't kept."""
+        return self._ahead.wanted(self)

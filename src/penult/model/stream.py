@@ -219,7 +219,7 @@ def stream(
         flow = _Flow(
             setup, engine, pace.calls, decoders, batches.most, outcome_bytes, contained=contained
         )
-        with closing(flow):
+        with closing(flow), closing(ahead):  # whose images the flow's threads wait for
             yield from _outcomes(batches, flow, pace, timings)
 
 
