@@ -54,8 +54,10 @@ def rows(table):
 def is_whole(table, expected):
     """Whether all is there, once, and nothing else in the folder."""
     assert rows(table) == expected
-    named = [f for each in lance.dataset(table).get_fragments() for f in each.data_files()]
-    assert {each.name for each in (table / "data").iterdir()} == {each.path for each in named}
+    kept = [lance.dataset(table, version=version) for version in versions(table)]
+    fragments = [fragment for dataset in kept for fragment in dataset.get_fragments()]
+    named = {file.path for each in fragments for file in each.data_files()}
+    assert {each.name for each in (table / "data").iterdir()} == named
     assert not (table / "_penult.probe").exists()
 
 

@@ -128,6 +128,7 @@ class _Run:
                 finally:
                     self._commit(pool)
         with delay_stops():
+            self._table.compact()
             self._table.clean()
 
     def _take(self, pool: Pool, answer: Answer | None) -> None:
