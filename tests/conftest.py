@@ -1,6 +1,7 @@
 """What many tests share: the default model, built once, and the example photos."""
 
 import signal
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,16 @@ collect_ignore_glob = ["*/make_*.py"]  # they made what tests compare with, and 
 
 # a shell's background jobs ignore Ctrl-C, and so would the commands that tests interrupt
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--share", type=int, default=1, help="run one test of so many")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Keep a share of the tests, the same ones each time."""
+    share = config.getoption("--share")
+    items[:] = [item for item in items if zlib.crc32(item.nodeid.encode()) % share == 0]
 
 
 @pytest.fixture
