@@ -85,3 +85,14 @@ def test_every_photo_has_a_licence(photos):
     files = [p.relative_to(photos) for p in photos.rglob("*") if p.suffix in {".jpg", ".png"}]
     assert 12 <= len(files) <= 20
     assert all(f"| `{file}` |" in licences for file in files)
+
+
+def test_each_decision_says_why_and_by_what():
+    pages = sorted((ROOT / "docs/decisions").glob("*.md"))
+    for number, page in enumerate(pages, 1):
+        title, date, *parts = page.read_text(encoding="utf-8").split("\n\n")
+        assert page.name.startswith(f"{number:03}-")
+        assert title.startswith(f"# {number}. ")
+        assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
+        heads = [re.match(r"\*\*(.+)\.\*\* ", part)[1] for part in parts]
+        assert heads == ["Context", "Decision", "Measured by"]

@@ -88,9 +88,10 @@ def moved(text: str, page: str) -> str:
 
     def turned(match: re.Match[str]) -> str:
         words, path, anchor = match[1], normpath(match[2]), match[3] or ""
-        found = FROM_ROOT.get(path, path.removeprefix("docs/"))
-        if found == path:
+        if path not in FROM_ROOT and not path.startswith("docs/"):
             return words  # not on the site
+        found = FROM_ROOT.get(path, path.removeprefix("docs/"))
+        found += "" if Path(found).suffix else "/index.md"
         return f"[{words}]({relpath(found, folder)}{anchor})"
 
     return _LINK.sub(turned, text)
