@@ -56,6 +56,9 @@ PARTS = {
     "Development": ["development/contributing.md", "development/architecture.md"],
     "Decisions": ["decisions/index.md"],
 }
+ALONE = ["index.md", *(first[0] for first in PARTS.values() if "/" not in first[0])]
+WIDE = "---\nhide: [navigation]\n---\n\n"  # nothing stands beside a part of one page
+_PERCENT = re.compile(r"(?<=\d) %(?= \||\))")  # in a table's cell, which it would break
 _LINK = re.compile(r"\[([^\]]*)\]\(([^()#\s:]+)(#[^)]*)?\)")
 
 
@@ -69,6 +72,9 @@ def main(build: Path) -> int:
     for name, page in FROM_ROOT.items():
         write(pages / page, moved((ROOT / name).read_text(encoding="utf-8"), page))
     found = sorted(path.relative_to(pages).as_posix() for path in pages.rglob("*.md"))
+    for page in found:
+        text = _PERCENT.sub("\u00a0%", (pages / page).read_text(encoding="utf-8"))
+        write(pages / page, WIDE + text if page in ALONE else text)
     settings = yaml.safe_load((ROOT / "tools/site.yml").read_text(encoding="utf-8"))
     settings |= {"docs_dir": "docs", "site_dir": "site", "nav": navigation(found)}
     write(build / "mkdocs.yml", yaml.safe_dump(settings))

@@ -66,9 +66,11 @@ def commands() -> str:
 
 
 def _command(text: str) -> str:
-    """Typer's page of a command, with its example as code."""
-    text = re.sub(r"^Example: (.*)$", r"```console\n$ \1\n```", text, flags=re.MULTILINE)
-    text = re.sub(r"\*\*Usage\*\*:\n\n", "", text)
+    """Typer's page of a command, with its example below its usage."""
+    (example,) = re.findall(r"^Example: (.*)$", text, re.MULTILINE)
+    text = re.sub(r"^Example: .*\n\n", "", text, flags=re.MULTILINE)
+    usage = f"```text\n\\1\n```\n\nFor example:\n\n```console\n$ {example}\n```\n"
+    text = re.sub(r"\*\*Usage\*\*:\n\n```console\n\$ (.*)\n```\n", usage, text)
     text = re.sub(r"^\* `--help`.*\n", "", text, flags=re.MULTILINE)
     return re.sub(r"(?<=: )(.*<.*)$", lambda m: m[1].replace("<", "&lt;"), text)
 
