@@ -37,6 +37,7 @@ PARTS = {
         "guides/sources.md",
         "guides/weights.md",
         "guides/python.md",
+        "guides/scripts.md",
         "guides/view.md",
         "guides/search.md",
         "guides/words.md",

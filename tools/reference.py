@@ -16,7 +16,7 @@ import penult
 import penult.errors
 from penult.cli import app
 from penult.cli.panels import PANELS
-from penult.images import CODES, TRANSIENT
+from penult.images import CODES, TRANSIENT, ImageLike
 
 SOURCE = Path(penult.__file__).parents[1]
 PARTS = {
@@ -43,6 +43,8 @@ WITHOUT_FUNCTION = {
 }
 TITLES = {"parameters": "Takes", "attributes": "Has", "raises": "Raises", "returns": "Returns"}
 WIDTH = 96
+_MODULE = re.compile(r"\b(?:\w+\.)+(?=\w)")
+_ARRAY = re.compile(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(\w+)\]\]")
 
 
 def commands() -> str:
@@ -88,6 +90,8 @@ def functions() -> str:
         "# Python\n",
         "All of it is in `penult`; commands have the same words. What else a module holds isn't "
         "promised to stay.\n",
+        f"An `ImageLike` is `{_short(ImageLike)}`: a path, the bytes of a file, an image of "
+        "Pillow's, or height × width × 3 levels.\n",
     ]
     for part, names in PARTS.items():
         lines.append(f"## {part}\n")
@@ -186,8 +190,8 @@ def _short(kind: object) -> str:
     """A type without the modules of its parts."""
     if kind is inspect.Parameter.empty:
         return "Any"
-    text = inspect.formatannotation(kind)
-    return re.sub(r"\b(?:\w+\.)+(?=\w)", "", text)
+    text = _ARRAY.sub(r"NDArray[\1]", _MODULE.sub("", inspect.formatannotation(kind)))
+    return text if kind is ImageLike else text.replace(_short(ImageLike), "ImageLike")
 
 
 def _docstring(value: object) -> str:
@@ -223,9 +227,8 @@ def _example(text: str) -> str:
 def errors() -> str:
     """The tree of errors, and the kinds of failing images."""
     words, _, tree = (penult.errors.__doc__ or "").partition("\n\n")
-    lines = [
-        f"# Errors\n\n{words}\n\n```text\n{inspect.cleandoc(tree).partition('Messages')[0]}```"
-    ]
+    drawn = inspect.cleandoc("\n" + tree.partition("Messages")[0])
+    lines = [f"# Errors\n\n{words}\n\n```text\n{drawn}\n```\n"]
     lines.append("Messages are one line, say where and what, and end with what to try.\n")
     for name in (each for each in penult.__all__ if each.endswith("Error")):
         lines.append(f"## `{name}`\n\n{_docstring(getattr(penult, name))}")
