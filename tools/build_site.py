@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from posixpath import normpath, relpath
 
@@ -23,7 +24,7 @@ FROM_ROOT = {
     "ARCHITECTURE.md": "development/architecture.md",
     "CHANGELOG.md": "development/changes.md",
 }
-GENERATED = {
+GENERATED: dict[str, Callable[[], str]] = {
     "reference/cli.md": reference.commands,
     "reference/python.md": reference.functions,
     "reference/errors.md": reference.errors,

@@ -42,6 +42,7 @@ WITHOUT_FUNCTION = {
     "convert": "Model.write_onnx",
 }
 TITLES = {"parameters": "Takes", "attributes": "Has", "raises": "Raises", "returns": "Returns"}
+STARS = {"VAR_POSITIONAL": "*", "VAR_KEYWORD": "**"}
 WIDTH = 96
 _MODULE = re.compile(r"\b(?:\w+\.)+(?=\w)")
 _ARRAY = re.compile(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(\w+)\]\]")
@@ -165,9 +166,8 @@ def _call(name: str, value: Callable[..., Any]) -> str:
             parts.append("*")
         kind = written.get(parameter.name) or _short(parameter.annotation)
         default = "" if parameter.default is parameter.empty else f" = {parameter.default!r}"
-        stars = {parameter.VAR_POSITIONAL: "*", parameter.VAR_KEYWORD: "**"}
         star |= parameter.kind is parameter.VAR_POSITIONAL
-        parts.append(f"{stars.get(parameter.kind, '')}{parameter.name}: {kind}{default}")
+        parts.append(f"{STARS.get(parameter.kind.name, '')}{parameter.name}: {kind}{default}")
     returned = "" if isinstance(value, type) else written.get("return", "")
     arrow = f" -> {returned}" if returned and returned != "None" else ""
     line = f"{name}({', '.join(parts)}){arrow}"
