@@ -96,3 +96,11 @@ def test_each_decision_says_why_and_by_what():
         assert re.fullmatch(r"\d{4}-\d\d-\d\d", date)
         heads = [re.match(r"\*\*(.+)\.\*\* ", part)[1] for part in parts]
         assert heads == ["Context", "Decision", "Measured by"]
+
+
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "CHANGELOG.md"]
+)
+def test_links_of_the_root_lead_to_files(name):
+    links = re.findall(r"\]\(([^)#:\s]+)[)#]", (ROOT / name).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
