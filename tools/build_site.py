@@ -58,8 +58,8 @@ PARTS = {
     "Development": ["development/contributing.md", "development/architecture.md"],
     "Decisions": ["decisions/index.md"],
 }
-ALONE = ["index.md", *(first[0] for first in PARTS.values() if "/" not in first[0])]
-WIDE = "---\nhide: [navigation]\n---\n\n"  # nothing stands beside a part of one page
+ALONE = {"index.md", "get-started.md", "networks.md", "decisions/index.md"}
+WIDE = "---\nhide: [navigation]\n---\n\n"  # nothing stands beside them, or the same
 _PERCENT = re.compile(r"(?<=\d) %(?= \||\))")  # in a table's cell, which it would break
 _LINK = re.compile(r"\[([^\]]*)\]\(([^()#\s:]+)(#[^)]*)?\)")
 
