@@ -3,7 +3,7 @@
     python benchmarks/accuracy.py FOLDER [MODEL]
 
 The name of each photo, or of its folder, begins with its class's WordNet id: `n01440764_tench.JPEG`
-or `n01440764/1.jpg`. The figures in the README are for the 1000 photos, one a class, of
+or `n01440764/1.jpg`. The figures in docs/benchmarks are for the 1000 photos, one a class, of
 https://github.com/EliSchwartz/imagenet-sample-images.
 """
 

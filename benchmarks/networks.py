@@ -11,8 +11,8 @@ Speed is that of the network alone, without reading and preparing images: batche
 them, on all cores, the median after a first run that doesn't count.
 
 Prints rows of a Markdown table as they come. With a pattern such as 'mobilenet_v1*', those of the
-networks that match; with --write, all rows that have an error also replace the table in README.md,
-and all speeds src/penult/nets/speed.tsv, which `penult models` shows.
+networks that match; with --write, all rows that have an error also replace the table in
+docs/networks.md, and all speeds src/penult/nets/speed.tsv, which `penult models` shows.
 """
 
 import json
@@ -40,7 +40,7 @@ from penult.onnx.writer import to_onnx
 from penult.util.machine import cores
 
 ROOT = Path(__file__).parents[1]
-README, REFERENCE = ROOT / "README.md", ROOT / "tests/reference"
+PAGE, REFERENCE = ROOT / "docs/networks.md", ROOT / "tests/reference"
 BEGIN, END = "<!-- networks: benchmarks/networks.py -->\n", "<!-- end -->"
 COLUMNS = ["network", "input", "parameters", "layer", "features", "top-1", "error", "images/s"]
 HEAD = f"| {' | '.join(COLUMNS)} |\n{'| --- ' * len(COLUMNS)}|"
@@ -147,19 +147,19 @@ def processor() -> str:
     return names[0] if names else platform.processor()
 
 
-def replaced(readme: str, table: str) -> str:
+def replaced(page: str, table: str) -> str:
     """Put a table between the two comments that mark its place."""
-    before, begin, rest = readme.partition(BEGIN)
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        sys.exit(f"{README} has no place for the table: {BEGIN.strip()} and then {END}")
+        sys.exit(f"{PAGE} has no place for the table: {BEGIN.strip()} and then {END}")
     return f"{before}{begin}\n{table}\n\n{end}{after}"
 
 
 def write(rows: list[Measured]) -> None:
-    """Put the table into the README, and the speeds where `penult models` finds them."""
+    """Put the table into its page, and the speeds where `penult models` finds them."""
     table = "\n".join([HEAD, *(str(row) for row in rows if row.error)])
-    README.write_text(replaced(README.read_text(encoding="utf-8"), table), encoding="utf-8")
+    PAGE.write_text(replaced(PAGE.read_text(encoding="utf-8"), table), encoding="utf-8")
     lines = [conditions(), *(f"{row.network}\t{row.rate:g}" for row in rows)]
     speed.TABLE.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -168,7 +168,7 @@ def main(argument: str = "*") -> None:
     """Measure all networks, or those that match a pattern."""
     to_be_written = argument == "--write"
     if to_be_written:
-        replaced(README.read_text(encoding="utf-8"), "")  # refuse now rather than at the end
+        replaced(PAGE.read_text(encoding="utf-8"), "")  # refuse now rather than at the end
     rows = []
     print(HEAD)
     for spec in nets.find("*" if to_be_written else argument):

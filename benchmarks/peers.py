@@ -14,7 +14,8 @@ counted once (PSS), sampled all the while.
 the network's authors did, and so does TensorFlow; peers that preprocess as torchvision does are
 compared with Penult under `--preprocess torchvision`.
 
---share takes a part of the photos, for a try; --write puts the tables into README.md.
+--share takes a part of the photos, for a try; --write puts the tables into
+docs/benchmarks/peers.md.
 """
 
 import argparse
@@ -47,7 +48,7 @@ import penult
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = ROOT / "benchmarks/peers"
-README = ROOT / "README.md"
+PAGE = ROOT / "docs/benchmarks/peers.md"
 BEGIN, END = "<!-- peers: benchmarks/peers.py -->\n", "<!-- end peers -->"
 PHOTOS = run_path(str(SCRIPTS / "inputs.py"))["PHOTOS"]  # kind: (size, how many)
 
@@ -213,7 +214,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--share", type=float, default=1, help="of the photos")
     parser.add_argument("--network", default="*", help="pattern, such as 'resnet*'")
-    parser.add_argument("--write", action="store_true", help="put the tables into README.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into the page")
     return parser.parse_args()
 
 
@@ -235,15 +236,15 @@ def main() -> None:
     print(f"\n{tail}")
     if chosen.write:
         text = "\n".join([HEAD, *rows, "", tail])
-        README.write_text(replaced(text), encoding="utf-8")
+        PAGE.write_text(replaced(text), encoding="utf-8")
 
 
 def replaced(tables: str) -> str:
-    """Put the tables between the two comments that mark their place in README.md."""
-    before, begin, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    """Put the tables between the two comments that mark their place in the page."""
+    before, begin, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        sys.exit(f"{README} has no place for the tables: {BEGIN.strip()} and then {END}")
+        sys.exit(f"{PAGE} has no place for the tables: {BEGIN.strip()} and then {END}")
     return f"{before}{begin}\n{tables}\n\n{end}{after}"
 
 

@@ -4,6 +4,7 @@ Run it as `python examples/demo.py TABLE FOLDER`, or let `make demo` do so.
 """
 
 import sys
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from rich.table import Table
 import penult
 
 table, folder = sys.argv[1:]
+command = f"{Path(sys.executable).parent.parent.name}/bin/penult"
 features = penult.open(table)
 classes = {c.key: c.classes for c in penult.classify(folder, k=3)}
 
@@ -35,8 +37,8 @@ console.print(
     "Load them with\n\n"
     f'    features = penult.open("{table}")\n'
     "    features.keys, features.numpy()\n\n"
-    f"write them for other tools:     .venv/bin/penult export {table} features.npz\n"
-    f"look at them in the browser:     .venv/bin/penult view {table}",
+    f"write them for other tools:     {command} export {table} features.npz\n"
+    f"look at them in the browser:     {command} view {table}",
     highlight=False,
     soft_wrap=True,  # commands stay whole
 )

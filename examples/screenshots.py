@@ -1,4 +1,4 @@
-"""Make the README's pictures of `penult view`: docs/view-grid.webp and docs/view-map.webp.
+"""Make the pictures of `penult view` in docs/pictures: view-grid.webp and view-map.webp.
 
     python examples/screenshots.py [TABLE or FOLDER OF PHOTOS [OUT]]
 
@@ -55,4 +55,4 @@ def _save(screenshot: bytes, path: Path) -> None:
 
 if __name__ == "__main__":
     given = [Path(argument) for argument in sys.argv[1:]]
-    main(*(given + [Path("examples/photos"), Path("docs")][len(given) :]))
+    main(*(given + [Path("examples/photos"), Path("docs/pictures")][len(given) :]))

@@ -78,7 +78,7 @@ def test_an_image_is_refused_by_the_reason(image, reason, table):
 
 
 def test_that_12_bits_come_out_dark_is_documented():
-    text = (TESTS.parent / "README.md").read_text(encoding="utf-8")
+    text = (TESTS.parent / "docs/guides/extract.md").read_text(encoding="utf-8")
     assert "scale what has only 12 of them, or it comes out almost black" in text
 
 

@@ -23,7 +23,7 @@ from penult.images.preprocess import PREPROCESSING, Grey, PerImage, Scaled, Tran
 from penult.images.preprocess_text import _FORMS, parse
 from penult.images.resampling import PILLOW, Kernel
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "preprocessing.md").read_text("utf-8")
+DOCUMENT = (Path(__file__).parents[2] / "docs/concepts/preprocessing.md").read_text("utf-8")
 LEVELS = ("scale", "mean", "std", "bgr", "grey", "standardise")
 MEAN, STD = (0.48, 0.46, 0.41), (0.27, 0.26, 0.28)
 SQUASH = Squash(28, "box")

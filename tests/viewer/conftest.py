@@ -21,10 +21,6 @@ KEYS = [
     "b/changed.png",
     "b/plain.png",
 ]
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-OPTIONS = ["--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-           "--disable-component-update", "--disable-sync", "--use-gl=angle",
-           "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -66,17 +62,6 @@ def photographed(photos, tmp_path_factory):
     features = penult.extract(folder, out=folder / "t.lance")
     with penult.view(features) as viewer:
         yield viewer
-
-
-@pytest.fixture(scope="session")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright isn't installed")
-    if not CHROMIUM:
-        pytest.skip("there is no Chromium")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=OPTIONS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ def search(  # noqa: PLR0913 -- each is an option of the command
 
     Args:
         table: A table, open or by its path.
-        queries: One or as_list: a key of the table, an http(s) address, or whatever
+        queries: One or several: a key of the table, an http(s) address, or whatever
             `Model.features` takes; or a vector. Several are averaged, for cosine after each was
             made of length 1.
         k: How many to find.

@@ -31,8 +31,8 @@ def load_model(model: str | None = None, **options: Unpack[ModelOptions]) -> Mod
         size: Pixels of the network's square input; by default those it was trained with.
         preprocess: How to make the network's input; by default what it was trained with. A name
             (`raw` is what scripts without normalisation feed: squashed pixels from 0 to 255), words
-            ('resize 256 bicubic, crop 224, mean 0.5, std 0.5'; docs/preprocessing.md has them all),
-            the `preprocessor_config.json` beside published weights, or a `Transform`.
+            ('resize 256 bicubic, crop 224, mean 0.5, std 0.5'; docs/concepts/preprocessing.md has
+            them all), the `preprocessor_config.json` beside published weights, or a `Transform`.
         decode: `fast` decodes large JPEGs to 1/2, 1/4 or 1/8 of their size, the smallest that
             leaves at least twice the pixels a side that the network's input is made of.
         ema: Take the moving averages that a training kept of the variables.
