@@ -4,7 +4,7 @@
 
 Each way runs on two numbers of images, copies of those in PHOTOS; the difference is what an image
 costs, the rest is fixed: starting Ray, its processes while they run, the extractors and their
-models. It is the CPU of all processes, counted by the kernel as they end. Ray runs in a network
+models. It is the CPU of all processes, sampled. Ray runs in a network
 namespace of its own (`unshare`, `ip`), where nobody can reach it.
 
 Ways: the plain command; Ray on one machine of two cores, with an extractor a core and with one for
@@ -15,16 +15,19 @@ import argparse
 import ctypes
 import json
 import os
-import resource
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from statistics import median
 
+import psutil
+
 SHUT_IN = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "-"]
+EVERY = 0.1  # seconds between samples
 SUBREAPER = 36  # of prctl(2): who gets the processes that others leave behind
 WAYS = {  # machines beside the head, cores of each, cores of an extractor; nothing is no cluster
     "plain": None,
@@ -42,17 +45,31 @@ main()
 
 
 def counted(command: list[str]) -> float:
-    """CPU seconds of a command and of all that it starts, until the last of them has ended."""
+    """CPU seconds of a command and of all that it starts, until the last of them has ended.
+
+    They are sampled: the kernel forgets the time of children that Ray's processes don't wait for.
+    """
     ctypes.CDLL(None).prctl(SUBREAPER, 1, 0, 0, 0)
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            break
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    seen: dict[psutil.Process, float] = {}
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None:
+            sample(seen)
+            time.sleep(EVERY)
+    if process.returncode:
+        raise SystemExit(f"exit code {process.returncode}: {command}")
+    while psutil.Process().children():
+        sample(seen)
+        with suppress(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+    return sum(seen.values())
+
+
+def sample(seen: dict[psutil.Process, float]) -> None:
+    """Note what each process below this one has taken so far."""
+    for each in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            times = each.cpu_times()
+            seen[each] = times.user + times.system
 
 
 def on_cluster(machines: int, cores: int, each: int, arguments: list[str]) -> None:
