@@ -50,7 +50,8 @@ def adopt(
                 fragments.append(taken)
             else:
                 fragments += _copied(fragment, dataset, rows)
-    return durable.add(path, dataset, fragments)
+    append = lance.Transaction(dataset.version, lance.LanceOperation.Append(fragments))
+    return durable.committed(path, dataset, append, fragments)
 
 
 def _numbers(table: "LanceDataset", other: "LanceDataset") -> dict[int, int]:

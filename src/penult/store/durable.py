@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from penult.errors import StoreError
 from penult.store.layout import DOCUMENT
-from penult.store.messages import DamageError, wrap_errors
-from penult.store.versions import files, manifest, require_whole, uri
+from penult.store.messages import wrap_errors
+from penult.store.versions import files, manifest, uri
 from penult.util.files import sync, sync_one
 from penult.util.machine import return_memory
-from penult.util.text import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,25 +60,16 @@ def commit(
         transaction, fragments = _replacement(dataset, batch, remove)
     else:
         transaction, fragments = _addition(dataset, batch)
-    return _committed(path, dataset, transaction, fragments)
+    return committed(path, dataset, transaction, fragments)
 
 
-def add(
-    path: Path, dataset: "LanceDataset", fragments: "Sequence[FragmentMetadata]"
-) -> "LanceDataset":
-    """Add fragments whose files are there, in one version, on disk when this returns."""
-    import lance
-
-    append = lance.LanceOperation.Append(fragments)
-    return _committed(path, dataset, lance.Transaction(dataset.version, append), fragments)
-
-
-def _committed(
+def committed(
     path: Path,
     dataset: "LanceDataset",
     transaction: "Transaction",
     fragments: "Iterable[FragmentMetadata]",
 ) -> "LanceDataset":
+    """Commit a version, on disk when this returns, once the files of its new fragments are."""
     import lance
 
     sync(file for fragment in fragments for file, _ in files(path, fragment))
@@ -111,64 +101,6 @@ def _replacement(dataset: "LanceDataset", batch: "pa.Table", remove: Collection[
     transaction, _ = merge.execute_uncommitted(batch)
     operation = cast("LanceOperation.Update", transaction.operation)
     return transaction, [*operation.new_fragments, *operation.updated_fragments]
-
-
-def adopt(
-    path: Path,
-    dataset: "LanceDataset",
-    fragments: "Sequence[FragmentMetadata]",
-    replaced: Collection[str],
-) -> "LanceDataset":
-    """Name fragments that lie there already in one version, on disk when this returns.
-
-    Args:
-        path: Folder of the table.
-        dataset: Its newest version.
-        fragments: Rows, each key once, in files that are on the disk.
-        replaced: Those of their keys that are in the table; the old rows go.
-    """
-    import lance
-
-    try:
-        for fragment in fragments:
-            for file, size in files(path, fragment):
-                require_whole(file, size)
-    except DamageError as exc:
-        where = "does each machine see the table in the same place?"
-        raise StoreError(f"{quoted(path)}: what another process wrote: {exc}: {where}") from exc
-    sync(path / "data" / str(data.path) for each in fragments for data in each.files)
-    operation: LanceOperation.BaseOperation = lance.LanceOperation.Append(list(fragments))
-    if replaced:
-        removed, updated = _without(dataset, replaced)
-        sync(file for fragment in updated for file, _ in files(path, fragment))
-        operation = lance.LanceOperation.Update(
-            removed_fragment_ids=removed,
-            updated_fragments=updated,
-            new_fragments=list(fragments),
-            update_mode="rewrite_rows",
-        )
-    after = lance.LanceDataset.commit(dataset, lance.Transaction(dataset.version, operation))
-    _sync_versions(path, dataset.version, after.version)
-    return after
-
-
-def _without(
-    dataset: "LanceDataset", keys: Collection[str]
-) -> "tuple[list[int], list[FragmentMetadata]]":
-    """The fragments that have nothing but rows of some keys, and others with marks on these."""
-    import pyarrow.compute as pc
-
-    condition = among(keys)
-    found = dataset.to_table(columns=[], filter=condition, with_row_address=True)["_rowaddr"]
-    removed, updated = [], []
-    for number in pc.unique(pc.shift_right(found, 32)).to_pylist():
-        fragment = dataset.get_fragment(number)
-        left = fragment.delete(condition) if fragment else None
-        if left is None:
-            removed.append(number)
-        else:
-            updated.append(left)
-    return removed, updated
 
 
 def refresh(

@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from penult.errors import StoreError
 from penult.store import columns as added
+from penult.store import durable
 from penult.store.layout import File, Kind, Row
-from penult.store.messages import wrap_errors
-from penult.store.versions import METADATA_BYTES, PROBE, files, uri
+from penult.store.messages import DamageError, wrap_errors
+from penult.store.versions import METADATA_BYTES, PROBE, files, require_whole, uri
 from penult.util.files import sync
 from penult.util.text import quoted
 
 if TYPE_CHECKING:
-    from lance import FragmentMetadata
+    from lance import FragmentMetadata, LanceDataset, LanceOperation
 
 _TRIAL = ".tmp-penult-"  # begins the name of a file that shows that a folder can be written to
 
@@ -94,6 +95,62 @@ class PartWriter:
             {place: row.error for place, row in enumerate(rows) if row.error is not None},
             [place for place, row in enumerate(rows) if row.sha256 is None],
         )
+
+
+def take_in(
+    path: Path,
+    dataset: "LanceDataset",
+    fragments: "Sequence[FragmentMetadata]",
+    replaced: Collection[str] = (),
+) -> "LanceDataset":
+    """Name fragments that lie there already in one version, on disk when this returns.
+
+    Args:
+        path: Folder of the table.
+        dataset: Its newest version.
+        fragments: Rows, each key once, in files that are on the disk.
+        replaced: Those of their keys that are in the table; the old rows go.
+    """
+    import lance
+
+    try:
+        for fragment in fragments:
+            for file, size in files(path, fragment):
+                require_whole(file, size)
+    except DamageError as exc:
+        where = "does each machine see the table in the same place?"
+        raise StoreError(f"{quoted(path)}: what another process wrote: {exc}: {where}") from exc
+    operation: LanceOperation.BaseOperation = lance.LanceOperation.Append(list(fragments))
+    updated: list[FragmentMetadata] = []
+    if replaced:
+        removed, updated = _without(dataset, replaced)
+        operation = lance.LanceOperation.Update(
+            removed_fragment_ids=removed,
+            updated_fragments=updated,
+            new_fragments=list(fragments),
+            update_mode="rewrite_rows",
+        )
+    transaction = lance.Transaction(dataset.version, operation)
+    return durable.committed(path, dataset, transaction, [*fragments, *updated])
+
+
+def _without(
+    dataset: "LanceDataset", keys: Collection[str]
+) -> "tuple[list[int], list[FragmentMetadata]]":
+    """The fragments that have nothing but rows of some keys, and others with marks on these."""
+    import pyarrow.compute as pc
+
+    condition = durable.among(keys)
+    found = dataset.to_table(columns=[], filter=condition, with_row_address=True)["_rowaddr"]
+    removed, updated = [], []
+    for number in pc.unique(pc.shift_right(found, 32)).to_pylist():
+        fragment = dataset.get_fragment(number)
+        left = fragment.delete(condition) if fragment else None
+        if left is None:
+            removed.append(number)
+        else:
+            updated.append(left)
+    return removed, updated
 
 
 @contextmanager

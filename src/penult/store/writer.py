@@ -16,7 +16,7 @@ from penult.store.known import Known, KnownRows, Renewed, code
 from penult.store.layout import DOCUMENT, File, Kind, Row, Shape, column, file_facts, with_files
 from penult.store.lock import Lock
 from penult.store.messages import wrap_errors
-from penult.store.parts import Part
+from penult.store.parts import Part, take_in
 from penult.store.versions import (
     LOCK,
     is_empty,
@@ -296,7 +296,7 @@ class TableWriter:
         fragments = [each for _, part in parts for each in part.metadata()]
         replaced = [file.key for files, _ in parts for file in files if file.key in self._known]
         with self._writing(f"can't take in {sum(part.rows for _, part in parts)} rows"):
-            self._dataset = durable.adopt(self.path, self._dataset, fragments, replaced)
+            self._dataset = take_in(self.path, self._dataset, fragments, replaced)
             for files, part in parts:
                 self._learn(part.as_written(files), part.reasons)
             if len(versions(self.path)) >= CLEAN_VERSIONS:
