@@ -22,7 +22,7 @@ from time import process_time
 
 import numpy as np
 
-from penult.extraction.changes import Changes
+from penult.extraction.plan import Plan
 from penult.extraction.run import COMMIT_SECONDS
 from penult.images import find_images
 from penult.runners.extractor import Done
@@ -133,10 +133,12 @@ def measure(photo: Path) -> None:
             shutil.copyfile(photo, folder / f"{number}.jpg") if not number else (
                 folder / f"{number}.jpg"
             ).hardlink_to(folder / "0.jpg")
-        began = process_time()
-        jobs = Changes(find_images(folder), {}).compute
-        print(f"--plan {1e6 * (process_time() - began) / len(jobs):.1f} µs an image")
         with TableWriter.open_or_create(table, {"pool": (4,)}, {"network": "none"}) as writer:
+            began = process_time()
+            how = {"retry_failed": False, "checksum": False, "prune": False}
+            with Plan(writer, find_images(folder), **how) as plan:
+                jobs = [*plan]
+            print(f"--plan {1e6 * (process_time() - began) / len(jobs):.1f} µs an image")
             parts = PartWriter(table, writer.kind)
             vectors = {"pool": np.zeros(4, np.float32)}
 

@@ -122,14 +122,17 @@ def test_pictures_come_from_buckets(source, bucket, model, tmp_path):
     content = Content(features)
     try:
         for row in range(len(features)):
-            assert Image.open(io.BytesIO(content.thumbnail(row))).size == (240, 180)
+            assert Image.open(io.BytesIO(content.thumbnail(content.edition, row))).size == (
+                240,
+                180,
+            )
     finally:
         content.close()
     found = features.duplicates()
     assert write_sheet(tmp_path / "d.html", "d", of_duplicates(features, found)).missing == 0
     assert write_sheet(tmp_path / "t.html", "t", of_table(features)).missing == 0
     with pytest.raises(SourceError, match="is in a bucket: nothing was done"):
-        filing.move(found, tmp_path / "out")
+        filing.move(found, tmp_path / "out", root=tmp_path)
     with pytest.raises(StoreError, match="isn't a file, and this format names files"):
         features.export(tmp_path / "b.parquet", program="spotlight")
     features.export(tmp_path / "a.parquet", program="atlas")

@@ -147,7 +147,7 @@ def test_numbers_of_the_guide_are_those_of_the_code():
 
 @pytest.mark.slow
 def test_the_page_on_scaling_is_what_the_simulation_prints():
-    page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/benchmarks/scaling.md").read_text(encoding="utf-8")
     command = [sys.executable, ROOT / "benchmarks/cluster_simulation.py"]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     assert printed in page
