@@ -13,7 +13,7 @@ import penult
 from penult.cli import _run
 
 PENULT = f"{sys.executable} -m penult"
-NUMBERS = ["ENOSPC", "EMFILE", "ENOMEM", "EIO", "ESTALE"]
+NUMBERS = ["ENOSPC", "EMFILE", "ENOMEM", "EIO", "ESTALE", "EPIPE"]
 POINTS = {
     "penult.store.reader.newest": ["info", "t.lance"],
     "penult.store.reader.TableReader.tables": ["export", "t.lance", "out.csv"],

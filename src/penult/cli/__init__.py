@@ -56,9 +56,9 @@ def _run() -> int:
             set_threads(taken.threads)
         code = _exit_code(taken.rest)
         sys.stdout.flush()
-    except BrokenPipeError:  # whoever read the output has seen enough
-        return 0
     except BaseException as error:  # whatever it is, the user gets one line
+        if isinstance(error, BrokenPipeError) and streams.is_unread():
+            return 0  # whoever read the output has seen enough
         if not isinstance(error, Exception) and type(error).__name__ != PANIC:
             raise
         if debug:
@@ -77,6 +77,9 @@ def _exit_code(arguments: list[str]) -> int:
             return _without_pictures(arguments)
         app(arguments)
     except SystemExit as end:
+        cause = end.__context__
+        if isinstance(cause, BrokenPipeError) and not streams.is_unread():
+            raise cause from None  # Typer takes it for the output's
         return end.code if isinstance(end.code, int) else 0
     return 0
 

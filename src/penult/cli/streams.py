@@ -1,6 +1,7 @@
 """What a command finds open when it starts: its streams, and room for files of its own."""
 
 import os
+import select
 import sys
 
 from penult.errors import UsageError
@@ -22,6 +23,15 @@ def keep_open() -> None:
                 os.dup2(taken, number)
                 os.close(taken)
             setattr(sys, name, os.fdopen(number, mode, closefd=False))
+
+
+def is_unread() -> bool:
+    """Whether standard output is a pipe whose reader has gone; Rich leaves the null device then."""
+    if not hasattr(select, "poll") or os.fstat(1).st_rdev == os.stat(os.devnull).st_rdev:  # noqa: PTH116
+        return True
+    poll = select.poll()
+    poll.register(1, 0)  # what is wrong is told anyhow
+    return bool(poll.poll(0))
 
 
 def require_files() -> None:
