@@ -68,13 +68,21 @@ def test_words_order_the_grid_as_they_are_typed(page, worded):
     assert page.locator(".tile .score").first.inner_text() == f"{best:.3f}"
 
 
+TYPED = """(box, words) => {  // in no time, whatever else the machine has to do
+  for (let end = 1; end <= words.length; end++) {
+    box.value = words.slice(0, end);
+    box.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  }
+}"""
+
+
 def test_one_search_is_made_of_many_keys(page):
     asked = []
     page.on(
         "request",
         lambda each: each.method == "POST" and "/text" in each.url and asked.append(each.post_data),
     )
-    page.get_by_label(BOX).press_sequentially("two cats", delay=20)
+    page.get_by_label(BOX).evaluate(TYPED, "two cats")
     _wait_for(page, "two cats")
     assert asked == ["two cats"]
 
