@@ -21,10 +21,10 @@ COMMANDS = {
     "index": ["index"],
     "search, by the index": ["search", "{key}"],
     "search, by the index, among half": ["search", "{key}", "--where", "key <= '{key}'"],
-    "duplicates, by features": ["duplicates", "--no-pixels", "-o", "{folder}/pairs.csv"],
     "20 clusters": ["cluster", "-k", "20"],
     "sample": ["sample", "-n", "100", "--diverse"],
     "export": ["export", "{folder}/out.parquet"],
+    "duplicates, by features": ["duplicates", "--no-pixels", "-o", "{folder}/pairs.csv"],
 }
 
 

@@ -48,17 +48,16 @@ def test_an_error_for_people_is_one_line(penult):
     assert len(done.stderr.splitlines()) == 1
 
 
-@pytest.mark.parametrize("stop", ["KeyboardInterrupt", "Terminated"])
-def test_a_stop_is_an_object_too(penult, photos, stop):
+@pytest.mark.parametrize(("stop", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_stop_is_an_object_too(penult, photos, stop, code):
     script = f"""
+import os, signal
 import penult, penult.cli
-from penult.util.signals import Terminated
-def stopped(*_, **__): raise {stop}
+def stopped(*_, **__): os.kill(os.getpid(), signal.{stop})
 penult.extract = stopped
 penult.cli.main()
 """
     done = penult("extract", photos, "--json", script=script)
-    code = 143 if stop == "Terminated" else 130
     told = json.loads(done.stderr)
     assert (done.returncode, told["error"], told["exit_code"]) == (code, "Interrupted", code)
     assert told["message"] == "stopped; run the same command again to continue"

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from penult.util.signals import Terminated, delay_stops, raise_on_sigterm
+from penult.util.signals import delay_stops, raise_on_sigterm, was_terminated
 
 
 @pytest.fixture(autouse=True)
@@ -19,9 +19,13 @@ def _handlers():
 
 def test_sigterm_is_a_kind_of_ctrl_c():
     raise_on_sigterm()
-    with pytest.raises(Terminated):
+    with pytest.raises(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGTERM)
-    assert issubclass(Terminated, KeyboardInterrupt)
+    assert was_terminated()
+    raise_on_sigterm()
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert not was_terminated()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -12,7 +12,7 @@ from penult.cli import show, show_networks
 from penult.cli.options import DECLARED, takes_options
 from penult.cli.progress import DownloadProgress, Progress
 from penult.errors import UsageError
-from penult.util.signals import Terminated, raise_on_sigterm
+from penult.util.signals import raise_on_sigterm, was_terminated
 from penult.util.text import plural
 
 if TYPE_CHECKING:
@@ -187,9 +187,9 @@ def extract(
                 progress=progress.show,
                 **options,
             )
-        except KeyboardInterrupt as stop:
+        except KeyboardInterrupt:
             progress.stop()
-            code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+            code = TERMINATED if was_terminated() else INTERRUPTED
             show.interrupted(progress.counts, code)
             raise typer.Exit(code) from None
     show.recovered(features)

@@ -23,8 +23,8 @@ STAFF_SECONDS = 5.0  # after which the cluster is looked at again
 WAIT_SECONDS = 1.0  # after which the pool looks up, if nothing is heard
 GATHER_SECONDS = 0.02  # that answers are gathered for: each look at all of them has its price
 SILENT_SECONDS = 60.0  # after which it is said that nothing has started yet
-QUIET_SECONDS = 8.0  # after which an extractor that is at work is asked whether it is there
-LOST_SECONDS = 24.0  # after which it is taken for lost; Ray itself may take 80 s to notice a cut
+QUIET_SECONDS = 6.0  # after which an extractor that is at work is asked whether it is there
+LOST_SECONDS = 18.0  # after which it is taken for lost; Ray itself may take 80 s to notice a cut
 TRIES = 5  # lost extractors that a shard, or a machine where none ever started, may cost
 _PINGS = "pings"  # which are answered while a shard is computed
 

@@ -10,17 +10,23 @@ from typing import NoReturn
 _STOPS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM came; it ends a run as Ctrl-C does."""
+_terminated = threading.Event()
 
 
 def raise_on_sigterm() -> None:
-    """Make SIGTERM raise `Terminated`, as Ctrl-C raises KeyboardInterrupt."""
+    """Make SIGTERM raise KeyboardInterrupt, as Ctrl-C does."""
+    _terminated.clear()
     signal.signal(signal.SIGTERM, _terminate)
 
 
+def was_terminated() -> bool:
+    """Whether it was SIGTERM: libraries may raise a KeyboardInterrupt of their own for either."""
+    return _terminated.is_set()
+
+
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
-    raise Terminated
+    _terminated.set()
+    raise KeyboardInterrupt
 
 
 @contextmanager
