@@ -43,7 +43,7 @@ class Result(Protocol):
     """What a chart shows of one result of a probe."""
 
     @property
-    def name(self) -> str: ...  # noqa: D102
+    def name(self) -> str: ...  # noqa: D102 -- as of the results in `probes`, here and below
     @property
     def method(self) -> str: ...  # noqa: D102
     @property
