@@ -3,8 +3,8 @@
     python benchmarks/cluster_simulation.py [--core-hour 0.04] [--bandwidth 10] …
     python benchmarks/cluster_simulation.py --measure PHOTO
 
-A run is simulated shard by shard: the driver lists and plans, then hands out shards, hears of them
-and commits, one thing at a time; cores compute shards, some slower than others, some lost with
+A run is simulated shard by shard: the driver lists and plans, hands out shards, hears of them and
+commits, one thing at a time; cores compute shards, some slower than others, some lost with
 their machine; all read from one store. `--measure` prints, for this machine, the CPU of what a
 driver does, to be given as options; the defaults were measured so.
 """
@@ -26,8 +26,8 @@ from penult.extraction.plan import Plan
 from penult.extraction.run import COMMIT_SECONDS
 from penult.images import find_images
 from penult.runners.extractor import Done
-from penult.runners.pool import LOST_SECONDS, WINDOW, Shard
-from penult.runners.ray import shard_rows
+from penult.runners.pool import LOST_SECONDS, WINDOW
+from penult.runners.shards import Shard, shard_rows
 from penult.store import PartWriter, Row, TableWriter
 from penult.util.progress import Timings
 
@@ -62,21 +62,18 @@ class Cluster:
 class Run:
     """What came of a run, in seconds."""
 
-    planning: float
-    wall: float
     driver: float
+    wall: float
     working: float
     reading: bool
 
     def bottleneck(self, cores: int) -> str:
         """What decides how long it takes."""
-        if self.planning > self.wall / 2:
-            return "listing and planning"
-        if self.driver > 0.8 * (self.wall - self.planning):
-            return "commits"
+        if self.driver > 0.8 * self.wall:
+            return "the driver"
         if self.reading:
             return "reading"
-        busy = self.working / (cores * (self.wall - self.planning))
+        busy = self.working / (cores * self.wall)
         return "cores" if busy > 0.8 else "too few images for so many cores"
 
 
@@ -89,11 +86,10 @@ def simulate(images: int, cores: int, cost: float, width: int, cluster: Cluster)
     shared = cluster.bytes * readers / cluster.bandwidth  # of an image's time
     carrying = cluster.shard * rows / MEASURED_ROWS
     each = max(cost, shared)
-    clock = planning = images * cluster.plan
     running: list[tuple[float, int]] = []
     finished: set[int] = set()
     handed = saved = 0
-    idle, driver, working, committed = cores, 0.0, 0.0, 0.0
+    clock, idle, driver, working, committed = 0.0, cores, 0.0, 0.0, 0.0
 
     def busy(seconds: float) -> None:
         nonlocal clock, driver
@@ -101,7 +97,10 @@ def simulate(images: int, cores: int, cost: float, width: int, cluster: Cluster)
         driver += seconds
 
     while saved < count:
-        while idle and handed < count and handed - saved < WINDOW * cores:
+        listed = min(images, (handed + 1) * rows) * cluster.plan + driver  # one core does both
+        is_open = idle and handed < count and handed - saved < WINDOW * cores
+        if is_open and (not running or listed <= max(clock, running[0][0])):
+            clock = max(clock, listed)
             busy(carrying / 2)
             seconds = min(rows, images - handed * rows) * each * chance.lognormvariate(0, SPREAD)
             working += seconds
@@ -109,6 +108,7 @@ def simulate(images: int, cores: int, cost: float, width: int, cluster: Cluster)
                 seconds += seconds * chance.random() + LOST_SECONDS
             heappush(running, (clock + seconds, handed))
             idle, handed = idle - 1, handed + 1
+            continue
         if running:
             when, shard = heappop(running)
             clock = max(clock, when)
@@ -121,7 +121,7 @@ def simulate(images: int, cores: int, cost: float, width: int, cluster: Cluster)
                 saved += 1
             busy(cluster.commit + cluster.fragment * saved)
             committed = clock
-    return Run(planning, clock, driver, working, shared > cost)
+    return Run(images * cluster.plan + driver, clock, working, shared > cost)
 
 
 def measure(photo: Path) -> None:
@@ -184,10 +184,10 @@ def options() -> argparse.Namespace:
     add("--rate", type=float, default=45.0, help="thousand million multiply-adds a second, a core")
     add("--bytes", type=float, default=107.0, help="kB of an image")
     add("--bandwidth", type=float, default=10.0, help="gigabits a second that the store gives")
-    add("--plan", type=float, default=11.0, help="µs to list an image and plan what to do")
-    add("--shard", type=float, default=33.0, help="ms to hand out 4000 images and hear of them")
-    add("--commit", type=float, default=2.0, help="ms of a commit")
-    add("--fragment", type=float, default=2.1, help="µs of a commit, for each fragment there is")
+    add("--plan", type=float, default=16.0, help="µs to list an image and plan what to do")
+    add("--shard", type=float, default=25.0, help="ms to hand out 4000 images and hear of them")
+    add("--commit", type=float, default=4.0, help="ms of a commit")
+    add("--fragment", type=float, default=1.5, help="µs of a commit, for each fragment there is")
     add("--lost-every", type=float, default=1000.0, help="hours that a core's machine lives")
     return parser.parse_args()
 

@@ -4,8 +4,8 @@
 
 Each way runs on two numbers of images, copies of those in PHOTOS; the difference is what an image
 costs, the rest is fixed: starting Ray, its processes while they run, the extractors and their
-models. It is the CPU of all processes, sampled. Ray runs in a network
-namespace of its own (`unshare`, `ip`), where nobody can reach it.
+models. It is the CPU of all processes, sampled, and of several runs the median, the ways in turn.
+Ray runs in a network namespace of its own (`unshare`, `ip`), where nobody can reach it.
 
 Ways: the plain command; Ray on one machine of two cores, with an extractor a core and with one for
 both; and on three machines (a head without cores, and two of one core).
@@ -20,7 +20,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import defaultdict
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -126,27 +128,26 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1, help="of which the median counts")
     arguments = parser.parse_args()
     few, many = sorted(arguments.images)
-    print(f"| way | CPU-s, {few} | CPU-s, {many} | ms an image | against plain | fixed CPU-s |")
-    print("| --- | --- | --- | --- | --- | --- |")
-    plain = 0.0
+    taken: dict[tuple[str, int], list[float]] = defaultdict(list)
     with tempfile.TemporaryDirectory() as scratch:
         for images in (few, many):
             copies(arguments.photos, Path(scratch, str(images)), images)
-        for way in WAYS:
-            small, large = (
-                median(
-                    measured(way, Path(scratch, str(images)), Path(scratch, "t.lance"))
-                    for _ in range(arguments.runs)
-                )
-                for images in (few, many)
-            )
-            each = (large - small) / (many - few)
-            plain = plain or each
-            print(
-                f"| {way} | {small:.1f} | {large:.1f} | {1000 * each:.1f} | "
-                f"{each / plain - 1:+.0%} | {small - few * each:.1f} |",
-                flush=True,
-            )
+        for _ in range(arguments.runs):
+            for way, images in product(WAYS, (few, many)):
+                seconds = measured(way, Path(scratch, str(images)), Path(scratch, "t.lance"))
+                taken[way, images].append(seconds)
+                print(f"{way}, {images} images: {seconds:.1f} CPU-s", file=sys.stderr, flush=True)
+    print(f"| way | CPU-s, {few} | CPU-s, {many} | ms an image | against plain | fixed CPU-s |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    plain = 0.0
+    for way in WAYS:
+        small, large = median(taken[way, few]), median(taken[way, many])
+        each = (large - small) / (many - few)
+        plain = plain or each
+        print(
+            f"| {way} | {small:.1f} | {large:.1f} | {1000 * each:.1f} | "
+            f"{each / plain - 1:+.0%} | {small - few * each:.1f} |"
+        )
 
 
 if __name__ == "__main__":

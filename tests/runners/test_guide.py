@@ -13,7 +13,7 @@ import yaml
 from typer.main import get_command
 
 from penult.cli import app
-from penult.runners import pool, ray
+from penult.runners import pool, ray, shards
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/guides/ray.md").read_text(encoding="utf-8")
@@ -139,7 +139,7 @@ def test_commands_are_understood(line):
 
 
 def test_numbers_of_the_guide_are_those_of_the_code():
-    assert f"{ray.LEAST_ROWS:,} to {ray.MOST_ROWS:,} of them" in GUIDE
+    assert f"{shards.LEAST_ROWS:,} to {shards.MOST_ROWS:,} of them" in GUIDE
     assert f"{ray.WORKER >> 20} MB and twice the weights" in GUIDE
     assert pool.LOST_SECONDS < 30
     assert pool.WINDOW == 2  # at most two for each extractor

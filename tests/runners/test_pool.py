@@ -8,9 +8,11 @@ import pytest
 from penult.errors import MachineError, UsageError
 from penult.runners import pool as pools
 from penult.runners.extractor import Done, Heard, Ready, Refusal
-from penult.runners.pool import Pool, Shard
+from penult.runners.pool import Pool
+from penult.runners.shards import Shards
 from penult.store import File, Part
 from penult.util.progress import Timings
+from runners.listing import Listing
 
 DONE = Done(Part([], 1, {}, []), Timings())
 
@@ -97,13 +99,15 @@ def quick(monkeypatch):
 
 
 def shards(count):
-    return [Shard(number, [File(f"{number}.jpg", 1, 1)]) for number in range(count)]
+    """So many shards of an image each."""
+    files = [File(f"{number}.jpg", 1, 1) for number in range(count)]
+    return Shards(Listing(files), cores=1, most=1)
 
 
 def done(pool, count):
     """The shards that come out, each saved at once if it's its turn."""
     out = []
-    for answer in pool.run(iter(shards(count))):
+    for answer in pool.run(shards(count)):
         if answer and isinstance(answer.said, Done):
             out.append(answer.shard.number)
             while pool.saved in out:
@@ -150,7 +154,7 @@ def test_no_shard_is_far_ahead_of_what_is_saved():
 
     cluster = Cluster(says, "a", "b")
     with make(cluster) as pool:
-        running = pool.run(iter(shards(50)))
+        running = pool.run(shards(50))
         for _ in range(40):
             next(running)
         assert max(given) == 2 * pools.WINDOW - 1
@@ -223,7 +227,7 @@ def test_one_that_is_silent_is_taken_for_lost(monkeypatch):
 
     cluster.nodes = tick
     with make(cluster) as pool:
-        running = pool.run(iter(shards(4)))
+        running = pool.run(shards(4))
         for _ in range(100):
             next(running)
             if "b" in cluster.killed:

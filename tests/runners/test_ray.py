@@ -6,18 +6,23 @@ The kills take minutes: `pytest -m slow -n 0 tests/runners`.
 import os
 import re
 import shutil
+import subprocess
 import tarfile
+import time
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import lance
 import numpy as np
 import pytest
+from PIL import Image
 
 import penult
 import tiny_clip
 from penult.errors import UsageError
-from penult.runners.ray import on_ray, shard_rows
+from penult.runners.ray import on_ray
+from penult.runners.shards import LEAST_ROWS
 from penult.store import annotate
 from penult.util.progress import Counts
 
@@ -56,6 +61,14 @@ def folder(photos, tmp_path):
     (target / "1/cut.jpg").write_bytes((photos / "hens.jpg").read_bytes()[:5000])
     (target / "2/text.jpg").write_text("<html>")
     return target
+
+
+def wait_for(condition, seconds=60):
+    """Wait until something is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def copies(photos, target, count):
@@ -117,6 +130,24 @@ def test_containers_changes_and_failures_are_done_as_on_one_machine(
     assert len(by_key(table)) - by_key(table)["mark"].null_count == len(features) - 3
 
 
+def test_images_are_computed_while_more_are_listed(cluster, options, tmp_path):
+    folder, table = tmp_path / "images", tmp_path / "t.lance"
+    folder.mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "0.png")
+    names = [f"{number}.png" for number in range(LEAST_ROWS + 100)]
+    for name in names[1:]:
+        os.link(folder / "0.png", folder / name)
+    arguments = ["extract", "--from-file", "-", *options, "-o", table, "--ray", cluster.address]
+    with cluster.start(*arguments, stdin=subprocess.PIPE) as process:
+        process.stdin.write("".join(f"{folder / name}\n" for name in names))
+        process.stdin.flush()
+        assert process.poll() is None
+        wait_for(lambda: table.exists() and len(penult.open(table)) >= LEAST_ROWS)
+        assert process.poll() is None
+        process.communicate(timeout=60)
+    assert [Path(key).name for key in rows(table)[0]["key"].to_pylist()] == names
+
+
 APART = 'mount -t tmpfs none "$1" && cp -rp "$2/." "$1" && shift 2 && exec "$@"'
 
 
@@ -175,20 +206,3 @@ def test_other_devices_are_refused(model):
     elsewhere = SimpleNamespace(recipe=replace(model.recipe, device="cuda"))
     with pytest.raises(UsageError, match="--device cuda and --ray"):
         on_ray("auto")(None, elsewhere, Listed(), Counts(), print)
-
-
-@pytest.mark.parametrize(
-    ("images", "cores", "most", "rows"),
-    [
-        (1, 2, 9999, 32),
-        (1000, 2, 9999, 62),
-        (20_000, 1000, 9999, 32),
-        (1_000_000, 8, 9999, 4000),
-        (1_000_000, 1000, 9999, 1000),
-        (10**9, 1000, 9999, 4000),
-        (10**9, 1000, 268, 268),
-        (10**9, 1000, 0, 1),
-    ],
-)
-def test_shards_are_neither_many_nor_long(images, cores, most, rows):
-    assert shard_rows(images, cores, most) == rows

@@ -81,12 +81,14 @@ class Backlog:
     """A queue of jobs from the thread that lists to the one that computes; nothing bounds it.
 
     Attributes:
+        count: How many jobs there were so far, those that are taken among them.
         is_closed: Whether no more will come from the thread that lists.
     """
 
     def __init__(self) -> None:
         self._names = Names()
         self._waiting: deque[Packed] = deque()
+        self.count = 0
         self._changed = Condition()
         self.is_closed = False
 
@@ -96,22 +98,21 @@ class Backlog:
             packed = Packed.of(self._names, jobs)
             with self._changed:
                 self._waiting.append(packed)
+                self.count += len(packed)
                 self._changed.notify()
 
     def extend(self, jobs: Iterable[Packed]) -> None:
         """Add jobs that are packed already."""
         with self._changed:
-            self._waiting.extend(jobs)
+            for packed in jobs:
+                self._waiting.append(packed)
+                self.count += len(packed)
 
     def close(self) -> None:
         """Say that no more will come from the thread that lists."""
         with self._changed:
             self.is_closed = True
             self._changed.notify()
-
-    def __len__(self) -> int:
-        with self._changed:
-            return sum(map(len, self._waiting))
 
     def take(self) -> Packed | None:
         """The next ones, once there are some; None if there are none and no more will come."""

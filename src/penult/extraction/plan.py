@@ -85,8 +85,8 @@ class Plan:
         return self._lister.is_alive()
 
     def __len__(self) -> int:
-        """How many images are listed and wait to be computed; all that do, after `update`."""
-        return len(self._backlog)
+        """How many images there are to compute, as far as they are listed."""
+        return self._backlog.count
 
     def update(self, counts: Counts) -> None:
         """Count what was listed; once all is, do what waited for that. Raises as `__iter__`."""

@@ -6,16 +6,16 @@ of a lost one goes first to the next that is free, as commits are in order and w
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from penult.errors import MachineError, UsageError
 from penult.runners.extractor import Done, Extractor, Heard, Ready, Refusal, Work
-from penult.store import File
+from penult.runners.shards import Shard, Shards
 from penult.util.text import one_line, plural, quoted
 
 WINDOW = 2  # shards an extractor that are handed out, at most, beyond the first that isn't saved
@@ -29,18 +29,6 @@ TRIES = 5  # lost extractors that a shard, or a machine where none ever started,
 _PINGS = "pings"  # which are answered while a shard is computed
 
 NOTHING = Heard(0, 0)
-
-
-class Shard(NamedTuple):
-    """Images that are computed together.
-
-    Attributes:
-        number: Its place, from 0.
-        files: The images as they were listed.
-    """
-
-    number: int
-    files: Sequence[File]
 
 
 class Answer(NamedTuple):
@@ -120,25 +108,29 @@ class Pool:
         """How far the shards are that are being computed."""
         return [member.heard for member in self._members if member.shard]
 
-    def run(self, shards: Iterator[Shard]) -> Iterator[Answer | None]:
+    def run(self, shards: Shards) -> Iterator[Answer | None]:
         """Have shards computed; yields what is heard of them in any order, and None now and then.
 
         Raises:
             MachineError: A machine that was there at the start, or all there are, can't do it; or
                 a shard has cost several extractors.
         """
-        following = next(shards, None)
-        while following or self._again or any(member.shard for member in self._members):
-            self._staff()
-            for member in [each for each in self._members if each.is_ready and not each.shard]:
-                if self._again:
-                    self._give(member, heappop(self._again)[1])
-                elif following and following.number - self.saved < WINDOW * len(self._members):
-                    self._give(member, following)
-                    following = next(shards, None)
+        self._staff()
+        while self._give_out(shards):
             yield from self._hear()
             self._miss()
             yield None
+            self._staff()
+
+    def _give_out(self, shards: Shards) -> bool:
+        """Give shards to extractors that are free; tell whether there is more to wait for."""
+        ahead = self.saved + WINDOW * len(self._members)
+        for member in [each for each in self._members if each.is_ready and not each.shard]:
+            if self._again:
+                self._give(member, heappop(self._again)[1])
+            elif shards.number < ahead and (shard := shards.take()):
+                self._give(member, shard)
+        return bool(self.heard() or self._again or not shards.is_over)
 
     def _staff(self) -> None:
         """Start extractors where there is room for more; machines come and go."""
@@ -197,6 +189,9 @@ class Pool:
     def _hear(self) -> Iterator[Answer]:
         """Wait for answers, if only for a moment, and yield those that are of shards."""
         asked = list(self._asked)
+        if not asked:
+            sleep(WAIT_SECONDS)
+            return
         ready, rest = self._ray.wait(asked, timeout=WAIT_SECONDS, fetch_local=False)
         if ready and rest:
             more, _ = self._ray.wait(

@@ -10,20 +10,19 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import islice
 from time import monotonic
 from typing import Any
 
 from penult.errors import MissingExtraError, UsageError
-from penult.extraction.backlog import Job
 from penult.extraction.plan import Plan
 from penult.extraction.run import COMMIT_SECONDS, Compute, Progress
 from penult.model.model import Model
 from penult.runners.extractor import Done, Heard, Work
-from penult.runners.pool import Answer, Pool, Shard
+from penult.runners.pool import Answer, Pool
+from penult.runners.shards import LEAST_ROWS, Shard, Shards
 from penult.store import TableWriter
 from penult.store.parts import probe
 from penult.util.machine import WORKER
@@ -31,10 +30,6 @@ from penult.util.progress import Counts
 from penult.util.signals import delay_stops
 from penult.util.text import one_line, quoted
 
-MOST_ROWS = 4000  # of a shard
-LEAST_ROWS = 1000  # of many: each is a fragment, which all later versions of the table name
-FEW = 32  # rows of a shard at least, however few images there are
-SHARES = 8  # shards that a core gets at least, so that none waits long for the last ones
 SHOW_SECONDS = 0.5  # after which it is told how much is listed
 CONNECT_SECONDS = 10.0  # that a cluster's head may take to answer
 CORES = 1  # that an extractor takes
@@ -69,7 +64,7 @@ def on_ray(address: str) -> Compute:
     def compute(
         table: TableWriter, model: Model, plan: Plan, counts: Counts, report: Progress
     ) -> None:
-        while plan.is_listing(SHOW_SECONDS):
+        while plan.is_listing(SHOW_SECONDS) and len(plan) < LEAST_ROWS:
             report(counts)
         report(counts)  # which settles what waited for the list's end
         if len(plan):
@@ -121,9 +116,9 @@ class _Run:
             )
             memory = CORES * WORKER + 2 * sum(self._recipe.weights_files.values())
             with Pool(ray, work, memory) as pool:
-                rows = shard_rows(len(plan), pool.slots * CORES, self._table.fragment_rows)
+                shards = Shards(plan, pool.slots * CORES, self._table.fragment_rows)
                 try:
-                    for answer in pool.run(_shards(plan, rows)):
+                    for answer in pool.run(shards):
                         self._take(pool, answer)
                 finally:
                     self._commit(pool)
@@ -169,25 +164,6 @@ class _Run:
 
 def _heard(done: Done) -> Heard:
     return Heard(done.part.rows - len(done.part.errors), len(done.part.errors))
-
-
-def shard_rows(images: int, cores: int, most: int) -> int:
-    """How many images a shard has.
-
-    Args:
-        images: How many there are to compute.
-        cores: On how many cores.
-        most: Rows that a fragment of the table may have.
-    """
-    least = min(LEAST_ROWS, max(FEW, images // LEAST_ROWS))
-    return max(1, min(MOST_ROWS, most, max(least, images // (SHARES * cores))))
-
-
-def _shards(jobs: Iterable[Job], rows: int) -> Iterator[Shard]:
-    left, number = iter(jobs), 0
-    while files := [job.file for job in islice(left, rows)]:
-        yield Shard(number, files)
-        number += 1
 
 
 @contextmanager
