@@ -3,11 +3,20 @@
 import numpy as np
 import pytest
 
-from penult.analysis import stars
+from penult.analysis import cells, kept, stars
 from penult.analysis.pixels import DIFFERENT, SAME, UNREAD
 from penult.analysis.stars import assign
 
 BLOCKS = pytest.mark.parametrize("block", [1, 7, 1024])
+
+
+@pytest.fixture(autouse=True, params=["each with each", "all in cells"])
+def way(request, monkeypatch):
+    """Where all cells are looked into they make no difference."""
+    if request.param == "all in cells":
+        monkeypatch.setattr(kept, "MANY", 0)
+        monkeypatch.setattr(cells, "PROBES", 1000)
+        monkeypatch.setattr(stars, "STRETCH", 16)
 
 
 class Seen:

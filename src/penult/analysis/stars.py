@@ -6,11 +6,13 @@ nearest few only, so that the pairs compared grow with the rows. Features of pag
 all about as near: of rows that have many near ones, those with the likest sketches are asked too.
 """
 
+from itertools import chain
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from penult.analysis.kept import Kept, Nearest, Places, places_of_largest
 from penult.analysis.pixels import DIFFERENT, SAME, UNREAD
 from penult.analysis.vectors import Floats
 from penult.util.progress import Steps, show_nothing
@@ -20,9 +22,9 @@ CANDIDATES = 10  # nearest kept rows whose pictures are compared, and as many of
 
 CROWDED = 0.85  # product of the last of these from which on sketches are looked at
 ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
-BLOCK = 1024  # rows that are compared with up to as many others in one product
+BLOCK = 1024  # rows that are judged together
+STRETCH = 8 * BLOCK  # rows that are compared together with what lies in cells
 
-Places = NDArray[np.int64]
 Booleans = NDArray[np.bool]
 
 
@@ -53,7 +55,7 @@ class Stars(NamedTuple):
     features_alone: NDArray[np.bool]
 
 
-class _Kept(NamedTuple):
+class _Earlier(NamedTuple):
     """The kept rows nearest to those of a block: (rows, candidates) each."""
 
     rows: Places
@@ -78,27 +80,29 @@ def assign(
     """
     rows = len(unit)
     stars = Stars(np.arange(rows), np.ones(rows, np.float32), np.zeros(rows, bool))
-    kept, count = np.zeros(rows, np.int64), 0  # the rows that the first of `unit` are
     limit = threshold - ROUNDING
+    kept = Kept(unit, limit)
     least = min(PIXELS_THRESHOLD, limit) if sight else limit
-    for start in range(0, rows, BLOCK):
-        block = unit[start : start + BLOCK].copy()
-        here = np.arange(start, start + len(block))
-        places, products = _nearest(block, unit[:count], CANDIDATES if sight else 1, least)
-        crowded = np.flatnonzero(products.min(axis=1) >= CROWDED) if sight else here[:0]
-        if sight and len(seen := sight.seen(start + crowded) - start):
-            likest = _likest(seen, here, block, kept[:count], unit[:count], sight)
-            products = np.hstack([products, _products_of_more(block, unit, likest, places)])
-            places = np.hstack([places, likest])
-        judge = _Judge(here, limit, least, sight)
-        earlier = judge.ask(here[:, None], kept[places], products)
-        judged = judge(earlier, _products_within(block))
-        stars.kept_for[here], stars.similarity[here], stars.features_alone[here] = judged
-        new = here[stars.kept_for[here] == here]
-        kept[count : count + len(new)] = new
-        unit[count : count + len(new)] = block[new - start]
-        count += len(new)
-        progress(start + len(block), rows)
+    for first in range(0, rows, STRETCH):
+        stretch = slice(first, min(first + STRETCH, rows))
+        kept.sort()
+        far = Nearest(stretch.stop - first, CANDIDATES if sight else 1, least)
+        far.compare(unit[stretch], kept.sorted_near(unit[stretch]))
+        for start in range(first, stretch.stop, BLOCK):
+            here = np.arange(start, min(start + BLOCK, stretch.stop))
+            block = unit[here]
+            near = far.part(slice(start - first, here[-1] + 1 - first))
+            near.compare(block, kept.unsorted())
+            places, products = near.places, near.values
+            if sight:
+                places, products = _with_likest(here, block, near, kept, unit, sight)
+            judge = _Judge(here, limit, least, sight)
+            earlier = judge.ask(here[:, None], kept.rows[places], products)
+            judged = judge(earlier, _products_within(block))
+            stars.kept_for[here], stars.similarity[here], stars.features_alone[here] = judged
+            new = here[stars.kept_for[here] == here]
+            kept.add(new, block[new - start])
+            progress(start + len(block), rows)
     return stars
 
 
@@ -115,7 +119,7 @@ class _Judge:
     def __init__(self, here: Places, limit: float, least: float, sight: Sight | None) -> None:
         self._here, self._limit, self._least, self._sight = here, limit, least, sight
 
-    def __call__(self, earlier: _Kept, within: Floats) -> Stars:
+    def __call__(self, earlier: _Earlier, within: Floats) -> Stars:
         """Judge all rows, given the products with those before them in the block.
 
         Which of these are kept shows only when all before are judged. So what is kept for all that
@@ -150,19 +154,19 @@ class _Judge:
             likeness[seen - self._here[0]] = sight.likeness(seen, self._here)
         return likeness
 
-    def ask(self, rows: Places, others: Places, products: Floats) -> _Kept:
+    def ask(self, rows: Places, others: Places, products: Floats) -> _Earlier:
         """Forget products of pairs that aren't alike."""
         if self._sight is None:
             near = np.where(products >= self._least, products, -np.inf)
-            return _Kept(others, near, np.broadcast_to(True, products.shape))
+            return _Earlier(others, near, np.broadcast_to(True, products.shape))
         verdicts = np.full(products.shape, DIFFERENT, np.int8)
         near = products >= self._least
         rows = np.broadcast_to(rows, others.shape)
         verdicts[near] = self._sight.compare(rows[near], others[near])
         alone = (verdicts == UNREAD) & (products >= self._limit)
-        return _Kept(others, np.where((verdicts == SAME) | alone, products, -np.inf), alone)
+        return _Earlier(others, np.where((verdicts == SAME) | alone, products, -np.inf), alone)
 
-    def _go(self, earlier: _Kept, like: Floats, alone: NDArray[np.bool]) -> Stars:
+    def _go(self, earlier: _Earlier, like: Floats, alone: NDArray[np.bool]) -> Stars:
         """Drop each row for the nearest kept one that it is like."""
         judged = Stars(self._here.copy(), np.ones(len(like), np.float32), np.zeros(len(like), bool))
         new: list[int] = []  # places in the block of the rows that are kept
@@ -184,7 +188,7 @@ class _Judge:
 def _largest(values: Floats) -> Booleans:
     """The largest finite few of each row."""
     found = np.zeros(values.shape, bool)
-    places = _places_of_largest(values, min(CANDIDATES, values.shape[1]))
+    places = places_of_largest(values, min(CANDIDATES, values.shape[1]))
     np.put_along_axis(found, places, values=True, axis=1)
     return found & np.isfinite(values)
 
@@ -196,26 +200,21 @@ def _products_within(block: Floats) -> Floats:
     return products
 
 
-def _nearest(
-    block: Floats, kept: Floats, number: int, least: float
-) -> tuple[NDArray[np.int64], Floats]:
-    """Places and products of so many nearest kept rows, for each of a block.
-
-    Where there are fewer with a product of at least so much, some may be less, or minus infinity.
-    """
-    places = np.zeros((len(block), number), np.int64)
-    best = np.full((len(block), number), -np.inf, np.float32)
-    for start in range(0, len(kept), BLOCK):
-        products = block @ kept[start : start + BLOCK].T
-        # most blocks have nothing near, and a maximum takes a tenth of a partition
-        rows = np.flatnonzero(products.max(axis=1) >= np.maximum(best.min(axis=1), least))
-        places[rows], best[rows] = _better(places[rows], best[rows], start, products[rows])
-    return places, best
+def _with_likest(
+    here: Places, block: Floats, near: Nearest, kept: Kept, unit: Floats, sight: Sight
+) -> tuple[Places, Floats]:
+    """Places and products of the nearest kept rows; where they are crowded, of the likest too."""
+    places, products = near.places, near.values
+    crowded = np.flatnonzero(products.min(axis=1) >= CROWDED)
+    seen = sight.seen(here[crowded]) - here[0]
+    if not len(seen):
+        return places, products
+    likest = _likest(seen, here, block, kept, sight)
+    more = _products_of_more(block, unit, likest, places)
+    return np.hstack([places, likest]), np.hstack([products, more])
 
 
-def _likest(
-    crowded: Places, here: Places, block: Floats, kept: Places, unit: Floats, sight: Sight
-) -> Places:
+def _likest(crowded: Places, here: Places, block: Floats, kept: Kept, sight: Sight) -> Places:
     """Places of the kept rows whose sketches are likest, for those of a block that are crowded.
 
     Of the others it is the first of the kept rows, as often as there is room.
@@ -225,20 +224,19 @@ def _likest(
         here: The rows of the block.
         block: Their vectors.
         kept: The kept rows.
-        unit: Their vectors.
         sight: The pictures.
     """
-    likest = np.zeros((len(block), CANDIDATES), np.int64)
-    places, best = likest[crowded], np.full((len(crowded), CANDIDATES), -np.inf, np.float32)
-    for start in range(0, len(kept), BLOCK):
-        near = block[crowded] @ unit[start : start + BLOCK].T >= PIXELS_THRESHOLD
+    vectors, rows = block[crowded], here[crowded]
+    found = Nearest(len(crowded), CANDIDATES, PIXELS_THRESHOLD - 2)
+    for group in chain(kept.sorted_near(vectors), kept.unsorted()):
+        near = vectors[group.rows] @ group.vectors.T >= PIXELS_THRESHOLD
         columns = np.flatnonzero(near.any(axis=0))
         values = np.full(near.shape, -np.inf, np.float32)
-        values[:, columns] = sight.likeness(here[crowded], kept[start + columns])
+        values[:, columns] = sight.likeness(rows[group.rows], kept.rows[group.places[columns]])
         values[~near] = -np.inf
-        rows = np.flatnonzero(values.max(axis=1) > best.min(axis=1))
-        places[rows], best[rows] = _better(places[rows], best[rows], start, values[rows])
-    likest[crowded] = places
+        found.see(group, values)
+    likest = np.zeros((len(block), CANDIDATES), np.int64)
+    likest[crowded] = found.places
     return likest
 
 
@@ -250,20 +248,3 @@ def _products_of_more(block: Floats, unit: Floats, more: Places, places: Places)
         new = np.flatnonzero(~known)
         products[new, column] = np.einsum("ij,ij->i", block[new], unit[more[new, column]])
     return products
-
-
-def _better(places: Places, best: Floats, start: int, values: Floats) -> tuple[Places, Floats]:
-    """The largest of those so far and of further values, whose places begin at `start`."""
-    number = places.shape[1]
-    found = _places_of_largest(values, min(number, values.shape[1]))
-    both = np.hstack([places, start + found])
-    values = np.hstack([best, np.take_along_axis(values, found, axis=1)])
-    top = _places_of_largest(values, number)
-    return np.take_along_axis(both, top, axis=1), np.take_along_axis(values, top, axis=1)
-
-
-def _places_of_largest(values: Floats, number: int) -> NDArray[np.int64]:
-    """Places of so many largest in each row, in any order."""
-    if number == 1:
-        return np.asarray(values.argmax(axis=1)[:, None], np.int64)
-    return np.asarray(np.argpartition(values, -number, axis=1)[:, -number:], np.int64)
