@@ -43,7 +43,6 @@ def test_added_columns_are_read_by_name_and_condition(labelled):
     assert features.info["columns"] == {"cluster": "int32"}
     assert features.facts(["cluster"])["cluster"].to_pylist() == [0, 10, 20, 40, 50]
     assert features.where("cluster >= 40").tolist() == [3, 4]
-    assert features.to_pandas()["cluster"].tolist() == [0, 10, 20, 40, 50]
 
 
 def test_keys_in_any_order_and_of_no_row(photos):

@@ -1,15 +1,13 @@
 """Reading tables: rows in the order of keys, failures apart, errors in one line."""
 
 import json
-import sys
 
 import lance
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pytest
 
-from penult.errors import MissingExtraError, StoreError
+from penult.errors import StoreError
 from penult.store import TableReader, TableWriter, open_table
 from penult.store.layout import Kind
 
@@ -92,23 +90,6 @@ def test_an_open_table_does_not_change(photos, make_row):
         table.append([make_row(9, key="000.jpg")])
     assert features.numpy()[0, 0] == 0
     assert open_table(photos).numpy()[0, 0] == 9
-
-
-def test_pandas_has_files_and_vectors_by_key(photos):
-    frame = open_table(photos).to_pandas()
-    assert list(frame.columns) == ["width", "height", "bytes", "mtime", "pool"]
-    assert frame.index.name == "key"
-    assert frame.loc["004.jpg", "bytes"] == 1004
-    assert frame.loc["004.jpg", "mtime"] == pd.Timestamp(1_700_000_000_123_456_793)
-    assert frame.loc["004.jpg", "pool"].tolist() == [4] * 4
-    assert frame["pool"].iloc[0].dtype == np.float32
-
-
-def test_without_pandas_the_extra_is_named(monkeypatch, photos):
-    features = open_table(photos)
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'penult\[pandas\]'"):
-        features.to_pandas()
 
 
 @pytest.mark.parametrize(

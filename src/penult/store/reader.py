@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from penult.errors import MissingExtraError, StoreError, UsageError
+from penult.errors import StoreError, UsageError
 from penult.store.columns import described, require_name
 from penult.store.layout import Kind, Shape, column
 from penult.store.messages import DamageError, wrap_errors
@@ -19,7 +19,6 @@ from penult.util.keys import Keys, asked_for
 from penult.util.text import matching, quoted
 
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     from lance import LanceDataset
 
@@ -306,24 +305,6 @@ class TableReader:
         with wrap_errors(f"{quoted(self.path)}: can't search", "make its index again"):
             found = self._dataset.to_table(columns=["key", "_distance"], nearest=wanted).drop_null()
         return list(zip(found["key"].to_pylist(), found["_distance"].to_pylist(), strict=True))
-
-    def to_pandas(self) -> "pd.DataFrame":
-        """One row an image, indexed by key: its file's columns, and a column of vectors a layer.
-
-        Raises:
-            MissingExtraError: If pandas isn't installed.
-        """
-        try:
-            import pandas as pd
-        except ImportError:
-            raise MissingExtraError("to_pandas", "pandas") from None
-        frame: pd.DataFrame = self.facts(
-            ["width", "height", "bytes", "mtime", *self.columns]
-        ).to_pandas()
-        frame.index = pd.Index(self.keys, name="key")
-        for name in self.layers:
-            frame[name] = pd.Series(list(self.numpy(name)), index=frame.index, dtype=object)
-        return frame
 
     @property
     def _batch_rows(self) -> int:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         sampling,
     )
     from penult.exports import export as exports
+    from penult.exports import frames
     from penult.viewer import server
 
 
@@ -76,6 +77,7 @@ class Features(Rows):
         probe = probes.probe
         sample = sampling.sample
         search = neighbours.search
+        to_pandas = frames.to_pandas
         view = server.view
     else:
         cluster = _Method("penult.analysis.clusters")
@@ -88,6 +90,7 @@ class Features(Rows):
         probe = _Method("penult.analysis.probes")
         sample = _Method("penult.analysis.sampling")
         search = _Method("penult.analysis.neighbours")
+        to_pandas = _Method("penult.exports.frames")
         view = _Method("penult.viewer.server")
 
 
