@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from penult.exports.export import export
     from penult.extraction.classification import classify
     from penult.extraction.verification import Verification, verify
+    from penult.images.stores import allow_remote
     from penult.model.description import OnnxDescription, describe
     from penult.model.inspection import Inspection, inspect
     from penult.model.loading import load_model
@@ -93,6 +94,7 @@ __all__ = [
     "UsageError",
     "Verification",
     "Viewer",
+    "allow_remote",
     "classify",
     "cluster",
     "compare",
@@ -134,6 +136,7 @@ _LAZY = {
     "ProbeReport": ("penult.analysis.probes", "ProbeReport"),
     "Verification": ("penult.extraction.verification", "Verification"),
     "Viewer": ("penult.viewer.server", "Viewer"),
+    "allow_remote": ("penult.images.stores", "allow_remote"),
     "classify": ("penult.extraction.classification", "classify"),
     "cluster": ("penult.analysis.clusters", "cluster"),
     "compare": ("penult.analysis.comparison", "compare"),

@@ -93,8 +93,10 @@ def test_a_bug_is_an_object_too(penult):
 
 def test_options_stand_anywhere_but_not_behind_a_double_dash():
     taken = Anywhere.take(["--threads", "2", "info", "--quiet", "t", "--debug", "--", "--quiet"])
-    assert taken == Anywhere(True, True, 2, ["info", "t", "--", "--quiet"])
-    assert Anywhere.take(["info", "--threads=3"]) == Anywhere(False, False, 3, ["info"])
+    assert taken == Anywhere(True, True, 2, [], ["info", "t", "--", "--quiet"])
+    assert Anywhere.take(["info", "--threads=3"]) == Anywhere(False, False, 3, [], ["info"])
+    taken = Anywhere.take(["--remote", "s3://a", "view", "t", "--remote=gs://b"])
+    assert taken == Anywhere(False, False, None, ["s3://a", "gs://b"], ["view", "t"])
     with pytest.raises(UsageError, match="--threads needs a number, not 'two'"):
         Anywhere.take(["--threads", "two"])
 

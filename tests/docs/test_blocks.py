@@ -25,6 +25,7 @@ from typer.testing import CliRunner
 import penult
 import tiny_clip
 from penult.cli import app
+from penult.cli.voice import Anywhere
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -84,7 +85,7 @@ def arguments(line):
 
 
 def parse(line):
-    name, *rest = shlex.split(line)[1:]
+    name, *rest = Anywhere.take(shlex.split(line)[1:]).rest
     if name.startswith("-"):
         return
     command = get_command(app).commands[name]

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import traceback
+from contextlib import closing
 
 import fsspec
 import numpy as np
@@ -21,8 +22,10 @@ from typer.testing import CliRunner
 import penult
 from penult.analysis import filing
 from penult.cli import app
-from penult.errors import SourceError, StoreError
-from penult.images import object_stores
+from penult.errors import ImageError, SourceError, StoreError
+from penult.exports.copying import copies
+from penult.extraction import row_files
+from penult.images import object_stores, stores
 from penult.viewer.content import Content
 from penult.viewer.findings import of_duplicates, of_table
 from penult.viewer.sheet import write_sheet
@@ -137,6 +140,76 @@ def test_pictures_come_from_buckets(source, bucket, model, tmp_path):
         features.export(tmp_path / "b.parquet", program="spotlight")
     features.export(tmp_path / "a.parquet", program="atlas")
     assert pq.read_table(tmp_path / "a.parquet")["image"].null_count == 0
+
+
+@pytest.fixture
+def sent(bucket, model, tmp_path, monkeypatch):
+    """A table as one gets it from others: its buckets were named in no command of this process."""
+    features = penult.extract(["s3://b/in", "gs://b/s.zip"], model, out=tmp_path / "t.lance")
+    monkeypatch.setattr(stores, "_allowed", set())
+    bucket.asked.clear()
+    return features
+
+
+def test_a_table_has_no_bucket_contacted(sent, bucket, model, tmp_path):
+    out = tmp_path / "out"
+    assert sent.duplicates().unread == len(sent)
+    verified = penult.verify(sent.path, n="all")
+    assert verified.failures.keys() == {*sent.keys}
+    assert not verified.ok
+    sent.export(tmp_path / "a.parquet", program="atlas")
+    assert pq.read_table(tmp_path / "a.parquet")["image"].null_count == len(sent)
+    sent.export(tmp_path / "board", program="tensorboard")
+    assert write_sheet(tmp_path / "t.html", "t", of_table(sent)).missing == len(sent)
+    assert "--remote gs://b (in Python: allow_remote)" in sent._repr_html_()
+    with closing(Content(sent)) as content:
+        for row in range(len(sent)):
+            with pytest.raises(ImageError, match="is contacted only if you name it"):
+                content.image(content.edition, row)
+        files = content.edition.files(np.arange(len(sent)))
+        assert not any(each.path for each in copies(files, out))
+        assert content.edition.meta()["out_of_reach"].startswith("out of reach: 14 images in '")
+    with pytest.raises(StoreError, match=r"of 14 of its images no .*--remote (s3|gs)://b "):
+        penult.extract("examples/photos/hens.jpg", out=sent.path, layer="stem")
+    assert bucket.asked == []
+
+
+def test_a_bucket_that_is_named_is_contacted(sent, bucket):
+    penult.allow_remote("s3://b")
+    said = row_files.out_of_reach(sent.facts(["path"])["path"])
+    assert said == (
+        "out of reach: 7 images in 'gs://b', which is contacted only if you name it: "
+        "--remote gs://b (in Python: allow_remote)"
+    )
+    assert penult.verify(sent.path, n="all").compared == 7
+    penult.allow_remote("gs://b")
+    assert row_files.out_of_reach(sent.facts(["path"])["path"]) == ""
+    assert penult.verify(sent.path, n="all").compared == 14
+
+
+def test_a_command_says_which_buckets_to_name(sent, bucket):
+    def run(*options):
+        command = [sys.executable, "-m", "penult", "duplicates", sent.path, *options]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stderr.splitlines()
+
+    line = (
+        "penult: out of reach: 14 images in 'gs://b' (7), 's3://b' (7), which are contacted only "
+        "if you name them: --remote ADDRESS (in Python: allow_remote)"
+    )
+    assert run()[0] == line
+    assert bucket.asked == []
+    assert not any("--remote" in said for said in run("--remote", "s3://b", "--remote=gs://b"))
+    assert bucket.asked != []
+
+
+def test_of_many_buckets_some_are_named():
+    places = [f"s3://b{n}/{k}.jpg" for n in range(6) for k in range(n + 1)]
+    places += ["/a.jpg", None, "a://b", "http:/c.jpg", "s3://b5/x.tar#a\n.jpg"]
+    said = row_files.out_of_reach(pa.chunked_array([places]))
+    assert "23 images in 's3://b5' (7), 's3://b4' (5), 's3://b3' (4), 4 others, which are" in said
+    one = pa.chunked_array([["https://host/a.jpg"]])
+    assert row_files.out_of_reach(one).endswith("a web address, which no table has contacted")
 
 
 def test_what_has_changed_is_done_again(bucket, images, model, tmp_path):

@@ -150,6 +150,18 @@ def test_what_is_no_table_is_refused(kind):
         find_images(f"t{kind}")
 
 
+def test_a_lance_table_of_which_files_lie_elsewhere_is_refused():
+    """Else a stranger's could have any bucket contacted, as Lance opens what its manifest names."""
+    base = lance.DatasetBasePath(f"file://{Path.cwd()}/elsewhere", name="elsewhere")
+    lance.write_dataset(
+        pa.table({"image": [b"1"]}), "t.lance", initial_bases=[base], target_bases=["elsewhere"]
+    )
+    with pytest.raises(SourceError, match="files of it lie outside of it: 'file://"):
+        find_images("t.lance")
+    with pytest.raises(ImageError, match="files of it lie outside of it"):
+        item_at("t.lance#image/0")
+
+
 def test_a_folder_that_is_no_lance_table_is_refused():
     Path("t.lance").mkdir()
     with pytest.raises(SourceError, match=r"can't read 't\.lance': No such file"):

@@ -4,10 +4,11 @@ import os
 import tarfile
 from dataclasses import replace
 
+import fsspec
 import pytest
 
 from penult.extraction.backlog import look
-from penult.images import find_images
+from penult.images import find_images, stores
 from penult.runners import extractor as extractors
 from penult.runners.extractor import Done, Extractor, Heard, Ready, Refusal, Work
 from penult.store import TableWriter
@@ -109,3 +110,12 @@ def test_other_versions_of_libraries_are_refused(work):
     said = Extractor(replace(work, versions=versions)).start()
     assert isinstance(said, Refusal)
     assert "onnxruntime is" in said.reason
+
+
+def test_what_the_driver_has_listed_in_a_bucket_may_be_read(work, photos, monkeypatch):
+    fsspec.filesystem("memory").pipe("/driver/hens.jpg", (photos / "hens.jpg").read_bytes())
+    files = listed("memory://driver/hens.jpg")
+    monkeypatch.setattr(stores, "_allowed", set())  # as in a process of another machine
+    [done] = started(work).extract(files)
+    assert isinstance(done, Done)
+    assert not done.part.errors

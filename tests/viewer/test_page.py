@@ -6,6 +6,9 @@ from base64 import b64encode
 import numpy as np
 import pytest
 
+import penult
+from penult.store import Row, TableWriter
+
 from .conftest import KEYS, opened
 
 
@@ -16,6 +19,29 @@ def test_the_token_leaves_the_address(page):
 def test_pictures_come_and_missing_ones_say_so(page):
     page.wait_for_selector(".tile.loaded >> nth=5")
     assert page.locator(".tile.broken").count() == 2
+
+
+def test_pictures_in_a_bucket_that_nobody_has_named_are_told_of(browser, tmp_path):
+    vectors = {"pool": np.ones(2, np.float32)}
+    with TableWriter.open_or_create(tmp_path / "t.lance", {"pool": (2,)}, {}) as table:
+        table.append(
+            Row(place, 1, 1, place, width=4, height=3, vectors=vectors)
+            for place in ("s3://photos/<b>a</b>.jpg", "s3://photos/b.tar#c.jpg")
+        )
+    with penult.view(tmp_path / "t.lance") as viewer, opened(browser, viewer.url) as page:
+        assert page.locator("#out-of-reach").inner_text() == (
+            "out of reach: 2 images in 's3://photos', which is contacted only if you name it: "
+            "--remote s3://photos (in Python: allow_remote)"
+        )
+        page.wait_for_selector(".tile.broken >> nth=1")
+        page.locator(".tile").first.click()
+        why = page.locator("#detail figcaption")
+        why.wait_for()
+        assert why.inner_text().startswith("unreadable: it is in 's3://photos', which is contacted")
+
+
+def test_a_page_whose_pictures_are_here_has_no_such_line(page):
+    assert page.locator("#out-of-reach").is_hidden()
 
 
 def test_keys_are_text(page):

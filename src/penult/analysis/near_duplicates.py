@@ -89,7 +89,7 @@ class Duplicates(Result):
         neighbours: The median cosine of images with their third nearest, if the threshold was set
             by it.
         unread: How many should have been compared by their pixels too, but their files are gone,
-            changed or unreadable.
+            changed, unreadable, or in a bucket that nobody has named.
     """
 
     images: int

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import typer
 
+import penult
 from penult.cli import (  # noqa: F401 -- they add their commands
     analysis,
     groups,
@@ -54,6 +55,8 @@ def _run() -> int:
         speak(quiet=taken.quiet, as_json="--json" in taken.rest)
         if taken.threads is not None:
             set_threads(taken.threads)
+        if taken.remote:
+            penult.allow_remote(*taken.remote)
         code = _exit_code(taken.rest)
         sys.stdout.flush()
     except BaseException as error:  # whatever it is, the user gets one line

@@ -65,7 +65,7 @@ def search(
     Example: penult search photos.lance -t "a red bicycle" -k 5
     """
     require(out, html)
-    features = opened(table)
+    features = opened(table, pictures=bool(html))
     start = perf_counter()
     matches = features.search(
         queries or (),
@@ -168,7 +168,7 @@ def duplicates(
             "a table may name any file: name the folder that its images are in (--root)"
         )
     require(out, html)
-    features = opened(table)
+    features = opened(table, pictures=pixels or bool(html))
     with StepProgress() as bar:
         duplicates = features.duplicates(threshold, layer=layer, pixels=pixels, progress=bar.show)
     if out:

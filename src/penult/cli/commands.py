@@ -113,12 +113,20 @@ def penult_command(
     threads: Annotated[
         int | None, typer.Option(help="Cores to take; by default all that there are.")
     ] = None,
+    remote: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Bucket or host (s3://photos) that may be asked for the images of a table's rows; "
+            "repeatable.",
+        ),
+    ] = None,
 ) -> None:
     """Turn images into features with pretrained networks.
 
     Start with: penult extract photos/
 
-    --debug, --quiet and --threads may stand anywhere on a line.
+    --debug, --quiet, --threads and --remote may stand anywhere on a line.
     """
     if version:
         typer.echo(penult.__version__)
@@ -329,7 +337,8 @@ def export(
     """
     from penult.exports.export import chosen, opening
 
-    features = chosen(opened(table), where, keys)
+    pictures = program in {"atlas", "tensorboard"}
+    features = chosen(opened(table, pictures=pictures), where, keys)
     features.export(out, layer=layer, program=program)
     words = opening(features, out, layer, program)
     images = plural(len(features), "image")
@@ -378,8 +387,10 @@ def fetched(model: str | None, weights: "str | Path | None") -> None:
             resolve(model, keep=True, progress=progress.show, tell=show.say)
 
 
-def opened(table: Path) -> "Features":
-    """Open a table, and say so if its newest version was unreadable."""
+def opened(table: Path, *, pictures: bool = False) -> "Features":
+    """Open a table; say if its newest version was unreadable, or pictures are out of reach."""
     features = penult.open(table)
     show.recovered(features)
+    if pictures:
+        show.out_of_reach(features)
     return features

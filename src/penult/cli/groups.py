@@ -64,7 +64,7 @@ def cluster(
     from penult.analysis.clusters import COLUMN
 
     require(out, html)
-    features = opened(table)
+    features = opened(table, pictures=bool(html))
     with StepProgress() as bar:
         clusters = features.cluster(
             number(k),
@@ -144,7 +144,7 @@ def outliers(
     Example: penult outliers photos.lance -n 20
     """
     require(out, html)
-    features = opened(table)
+    features = opened(table, pictures=bool(html))
     outliers = features.outliers(n, layer=layer)
     if as_json:
         print_json([each._asdict() for each in outliers])
@@ -179,7 +179,7 @@ def sample(
     Example: penult sample photos.lance -n 100 --diverse
     """
     require(out, html)
-    features = opened(table)
+    features = opened(table, pictures=bool(html))
     chosen = features.sample(n, diverse=diverse, where=where, keys=keys, seed=seed, layer=layer)
     if as_json:
         print_json(chosen)

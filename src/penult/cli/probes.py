@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import penult
+from penult.cli import show
 from penult.cli.commands import AsJson, app
 from penult.cli.outputs import OutList, require, write_list, write_sheet
 from penult.cli.progress import StepProgress
@@ -76,6 +77,7 @@ def probe(
     if out:
         write_list(list(report.rows()), probes.COLUMNS, out)
     if html:
+        show.out_of_reach(penult.open(report.linear.table))
         title = f"Probe of {', '.join(dict.fromkeys(each.table.name for each in report.results))}"
         write_sheet(html, title, reports.of_probe(report), report.notes[0])
 

@@ -35,6 +35,14 @@ def recovered(features: "Features") -> None:
         say(features.recovered)
 
 
+def out_of_reach(features: "Features") -> None:
+    """Say how many images are in buckets that nobody has named."""
+    from penult.extraction.row_files import out_of_reach
+
+    if said := out_of_reach(features.facts(["path"])["path"]):
+        say(said)
+
+
 def extracted(features: "Features", counts: Counts, *, as_json: bool) -> None:
     """Sum up a finished run."""
     failures = features.failures
@@ -236,7 +244,7 @@ def duplicates(table: "Path", duplicates: "Duplicates", *, as_json: bool) -> Non
             f"image is at {duplicates.neighbours:g} (--threshold says another)"
         )
     if duplicates.unread:
-        unread = f"{duplicates.unread} files are gone, changed or unreadable"
+        unread = f"{duplicates.unread} files are gone, changed, unreadable or out of reach"
         say(f"{unread}: their features alone decided")
     dropped, by_pixels = duplicates.dropped, duplicates.by_pixels
     alone = duplicates.by_features_alone

@@ -41,7 +41,7 @@ def view(
 
     Example: penult view photos.lance
     """
-    features = opened(table)
+    features = opened(table, pictures=True)
     if html:
         from penult.viewer.findings import of_table
 

@@ -33,12 +33,14 @@ class Anywhere:
         debug: Whether to show where an error comes from.
         quiet: Whether to leave notes and bars out.
         threads: How many cores to take at most.
+        remote: Buckets and hosts that tables may have contacted.
         rest: All other arguments.
     """
 
     debug: bool
     quiet: bool
     threads: int | None
+    remote: list[str]
     rest: list[str]
 
     @classmethod
@@ -49,19 +51,22 @@ class Anywhere:
             UsageError: `--threads` has no number.
         """
         end = arguments.index("--") if "--" in arguments else len(arguments)
-        debug, quiet, threads, rest = False, False, None, []
+        debug, quiet, threads = False, False, None
+        remote, rest = list[str](), list[str]()
         words = iter(arguments[:end])
         for word in words:
             name, _, value = word.partition("=")
             if name == "--threads":
                 threads = _number(value or next(words, ""))
+            elif name == "--remote":
+                remote.append(value or next(words, ""))
             elif word == "--debug":
                 debug = True
             elif word == "--quiet":
                 quiet = True
             else:
                 rest.append(word)
-        return cls(debug, quiet, threads, [*rest, *arguments[end:]])
+        return cls(debug, quiet, threads, remote, [*rest, *arguments[end:]])
 
 
 def _number(text: str) -> int:

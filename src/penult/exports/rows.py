@@ -37,8 +37,9 @@ def atlas(features: TableReader, layers: Sequence[str], out: Path) -> None:
     """Thumbnails as `image`, `path`, vectors, columns (`x` and `y` are the map), `neighbors`.
 
     Format: packages/docs/data-formats.md and tool.md of github.com/apple/embedding-atlas. An
-    `image` is stored as Hugging Face's datasets store one; it is null where the file has gone,
-    has changed or can't be read. `ids` of neighbours are rows, counted from 0.
+    `image` is stored as Hugging Face's datasets store one; it is null where the file has gone, has
+    changed, can't be read, or is in a bucket that nobody has named. `ids` of neighbours are rows,
+    counted from 0.
     """
     import pyarrow as pa
 

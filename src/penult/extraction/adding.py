@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from penult.errors import ImageError, StoreError
-from penult.extraction.row_files import same
+from penult.extraction.row_files import RowFile, same
 from penult.extraction.run import Compute, Progress, fill
 from penult.images import Item, Version
 from penult.images.containers import item_at
@@ -115,7 +115,8 @@ def _require_all(table: TableWriter, beside: TableWriter) -> None:
     ]
     if lacking:
         some = ", ".join(map(quoted, lacking[:_NAMED])) + ", …" * (len(lacking) > _NAMED)
-        reason = _reason(there.get(lacking[0]))
+        first = RowFile(table.known()[lacking[0]].path or "", 0, 0)
+        reason = first.refusal or _reason(there.get(lacking[0]))
         raise StoreError(
             f"{quoted(table.path)} can't get {quoted(', '.join(beside.kind.layers))}: of "
             f"{len(lacking):,} of its images no features can be computed any more, {some} "

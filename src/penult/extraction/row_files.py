@@ -1,18 +1,22 @@
 """Whether a row's image is still the one that its features are of; nothing else answers this.
 
 A table may come from others, who mustn't choose what a page shows or an export carries on: only a
-file that is what the table says of it is.
+file that is what the table says of it is. Nor whom this machine contacts: see `images.stores`.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from penult.errors import ImageError
 from penult.images import Item, Readable, Version
+from penult.images.addresses import parse
 from penult.images.containers import is_gone, item_at
 from penult.images.names import from_key, within
+from penult.images.stores import on_condition, refusal
+from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
 
 COLUMNS = {"path": "string", "bytes": "int64", "mtime": "int64", "sha256": "string"}
 DIGESTS = 1 << 16  # that are remembered, each some 300 bytes
+NAMED = 3  # buckets that a message names
+
+_AFTER_BUCKET = r"(?s)^([^/]*//[^/]*).*"
 
 State = Literal["same", "changed", "gone"]
 
@@ -64,6 +71,11 @@ class RowFile(NamedTuple):
     def shown(self) -> str | None:
         """What a list says of where it is: a file's path, or that and the name in it."""
         return (self.place if self.is_within else self.path) or None
+
+    @property
+    def refusal(self) -> str:
+        """Why it isn't asked for: nobody has named its bucket; nothing if it may be."""
+        return refusal(self.path)
 
     def image(self) -> Readable | None:
         """What is decoded, if it is still the same."""
@@ -121,6 +133,30 @@ def row_files(facts: "pa.Table") -> list[RowFile]:
     """The files of rows, of which a table has `COLUMNS`."""
     columns = (facts[name].cast(kind).to_pylist() for name, kind in COLUMNS.items())
     return [RowFile(place or "", *rest) for place, *rest in zip(*columns, strict=True)]
+
+
+def out_of_reach(places: "pa.ChunkedArray") -> str:
+    """Say how many images are in buckets and on hosts that nobody has named; nothing if none is.
+
+    Args:
+        places: Where a table says that its images are, the column `path`.
+    """
+    import pyarrow.compute as pc
+
+    far = places.filter(pc.match_substring(places, "://"))
+    starts = pc.replace_substring_regex(far, pattern=_AFTER_BUCKET, replacement=r"\1")
+    counts = Counter[str]()
+    for start in starts.value_counts().to_pylist():
+        path = RowFile(start["values"], 0, 0).path
+        if refusal(path):
+            counts[parse(path).store] += start["counts"]
+    if not counts:
+        return ""
+    most = counts.most_common(NAMED)
+    named = [f"{quoted(store)} ({count:,})" for store, count in most]
+    others = [f"{len(counts) - NAMED:,} others"] if len(counts) > NAMED else []
+    where = quoted(most[0][0]) if len(counts) == 1 else ", ".join([*named, *others])
+    return f"out of reach: {plural(counts.total(), 'image')} in {where}, {on_condition(*counts)}"
 
 
 def files_of(features: "TableReader", keys: Sequence[str]) -> list[RowFile]:

@@ -37,7 +37,8 @@ class Verification(Result):
         key: The image that has it.
         changed: Images whose file is another one now; they aren't compared.
         vanished: Images whose file has gone; they aren't either.
-        failures: Reasons of images that can't be computed now, although their file is the same.
+        failures: Reasons of images that can't be computed now, although their file is the same, or
+            that are in a bucket that nobody has named.
         made_on: The device that made the table.
         device: The one that computed its rows again.
     """
@@ -115,7 +116,8 @@ def verify(
         for outcome in outcomes:
             _compare(waiting.popleft(), outcome, result)
             counts.count(ok=outcome.error is None)
-            counts.skipped = len(result.changed) + len(result.vanished)
+            left_out = len(result.failures) - counts.failures
+            counts.skipped = len(result.changed) + len(result.vanished) + left_out
             report(counts)
     return result
 
@@ -146,7 +148,9 @@ def _select_unchanged(
         files = zip(piece["key"].to_pylist(), row_files(piece), strict=True)
         for index, (key, file) in enumerate(files):
             image = file.image()
-            if image is not None:
+            if file.refusal:
+                result.failures[key] = file.refusal
+            elif image is not None:
                 yield _Row(key, file, image, {name: block[index] for name, block in blocks.items()})
             else:
                 (result.vanished if is_gone(file.place) else result.changed).append(key)

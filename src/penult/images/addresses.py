@@ -11,7 +11,7 @@ from penult.errors import SourceError
 from penult.util.text import quoted
 
 BUCKETS = ("s3", "gs", "az")  # which obstore reads
-KNOWN_HOSTS = (*BUCKETS, "hf", "memory")  # whose addresses name no machine to be contacted
+WEB = ("http", "https")
 
 _ADDRESS = re.compile(r"([a-z][a-z0-9+.-]{0,30})://", re.IGNORECASE)
 _BUCKET = re.compile(r"[A-Za-z0-9$][A-Za-z0-9_.-]{0,254}")  # others crash obstore
@@ -69,7 +69,7 @@ def named(source: str) -> Address:
             f"{shown} goes on with ?…=: name the object alone, credentials are taken from the "
             "environment (docs/guides/buckets.md)"
         )
-    if address.scheme in {"http", "https"}:
+    if address.scheme in WEB:
         raise SourceError(f"{shown} is a web address: download it and name the file")
     if address.scheme in {"file", "local"}:
         raise SourceError(f"{shown}: name the path alone, without {address.scheme}://")

@@ -1,6 +1,5 @@
 """Files of many images, opened by what they are; and the image at any place."""
 
-import errno
 import os
 import re
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from typing import NamedTuple, Self
 from zlib import crc32
 
 from penult.errors import ImageError, SourceError, UsageError
-from penult.images.addresses import KNOWN_HOSTS, is_address, parse
+from penult.images.addresses import is_address
 from penult.images.blobs import CHANGED, opened, version_of
 from penult.images.items import ImageFile, Item, Readable, Stored, Version
 from penult.images.members import Container
@@ -230,14 +229,13 @@ def item_at(place: str) -> Item:
         place: Written like a key.
 
     Raises:
-        OSError: Its container has no such member, or its bucket no such object.
+        OSError: Its container has no such member, its bucket no such object, or nobody has named
+            its bucket.
         ImageError: Its container can't be opened.
         SourceError: Its bucket can't be reached or read.
     """
     inside = within(place)
     path = from_key(inside.container if inside else place)
-    if is_address(path):
-        _require_known_host(path)
     if inside is None and is_address(path):
         return ObjectItem(path, look(path))
     if inside is None:
@@ -272,16 +270,7 @@ def holder_of(place: str) -> Container | None:
         return None
 
 
-def _require_known_host(path: str) -> None:
-    """Refuse what names a machine: a table may come from others, who mustn't have it contacted."""
-    scheme = parse(path).scheme
-    if scheme not in KNOWN_HOSTS:
-        raise OSError(errno.EPERM, f"only extract reads from {scheme}://")
-
-
 def _container_of(inside: Within) -> Container:
-    if is_address(from_key(inside.container)):
-        _require_known_host(from_key(inside.container))
     column, slash, _ = inside.name.rpartition("/")
     return open_container(from_key(inside.container), from_key(column) if slash else None)
 
@@ -292,7 +281,6 @@ def is_gone(place: str) -> bool:
     path = from_key(inside.container if inside else place)
     try:
         if is_address(path):
-            _require_known_host(path)
             version_of(path) if inside else look(path)
         else:
             os.lstat(path)

@@ -17,7 +17,7 @@ from penult.images.limits import DEFAULT
 from penult.images.members import IMAGE_SUFFIXES
 from penult.images.names import as_key, from_key, is_container, reason
 from penult.images.patterns import ALL_BELOW, MAGIC, fits, is_series, parts, series
-from penult.images.stores import look, store_of, store_to_read
+from penult.images.stores import allow, look, store_of, store_to_read
 from penult.util.text import quoted
 
 LOOKED_AT = 256  # objects of a list that are looked at together
@@ -130,6 +130,7 @@ def find_objects(source: str) -> Objects:
         SourceError: There is none, its bucket can't be read, or the address is of no kind that is.
     """
     address = named(source)
+    allow(address)
     if is_series(source):
         start, rest = series(address.name)
         every = (str(address._replace(name=start + name)) for name in rest)
@@ -199,7 +200,9 @@ def _looked_at(path: str) -> ObjectFile:
     if not is_address(path):
         return ObjectFile(path, None)
     try:
-        path = str(named(path))
+        address = named(path)
+        allow(address)
+        path = str(address)
         version = None if is_container(path) else look(path)
     except OSError:
         version = None

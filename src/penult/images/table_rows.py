@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from penult.images.blobs import arrow_file
 from penult.images.items import Version
+from penult.util.text import quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -110,6 +111,8 @@ class LanceRows(Rows):
         import lance
 
         self._dataset = lance.dataset(path)
+        for base in self._dataset.base_paths().values():  # which may be in anybody's bucket
+            raise ValueError(f"files of it lie outside of it: {quoted(base.path)}")
         self.schema = self._dataset.schema
         count = self._dataset.count_rows()
         self.starts = [*range(0, count, PIECE_ROWS), count]

@@ -15,9 +15,11 @@ from penult.errors import PenultError
 from penult.extraction.backlog import decoded
 from penult.extraction.run import row_of
 from penult.images import Version
+from penult.images.addresses import is_address, parse
 from penult.images.blobs import version_of
 from penult.images.containers import item_at, listed_at
 from penult.images.names import from_key, within
+from penult.images.stores import allow
 from penult.model.model import rebuild
 from penult.model.recipe import Recipe
 from penult.store import File, Part, PartWriter, Row
@@ -113,6 +115,9 @@ class Extractor:
         Args:
             files: The images as the driver has listed them.
         """
+        for file in files:
+            if is_address(file.path or ""):  # which the driver was told to read
+                allow(parse(file.path or ""))
         if reason := _unseen(files):
             yield self._refusal(reason)
             return

@@ -161,6 +161,8 @@ def _whole(path: Path, version: int) -> "LanceDataset":
         dataset = lance.dataset(
             uri(path), version=version, metadata_cache_size_bytes=METADATA_BYTES
         )
+        for base in dataset.base_paths().values():  # which may be in anybody's bucket
+            raise StoreError(f"files of it lie outside of the table: {quoted(base.path)}")
         fragments = [fragment.metadata for fragment in dataset.get_fragments()]
     for fragment in fragments:
         for file, size in files(path, fragment):

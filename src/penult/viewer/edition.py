@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from penult.errors import ImageError
-from penult.extraction.row_files import COLUMNS, RowFile, row_files
+from penult.extraction.row_files import COLUMNS, RowFile, out_of_reach, row_files
 from penult.images import Readable
 from penult.images.containers import is_gone
 from penult.store import TableReader
@@ -51,6 +51,7 @@ class Edition:
             "table": features.path.name,
             "rows": len(features),
             "failed": len(features.failures),
+            "out_of_reach": out_of_reach(self._facts["path"]),
             "layer": self._layer,
             "layers": {name: list(shape) for name, shape in features.layers.items()},
             "columns": [
@@ -83,6 +84,8 @@ class Edition:
         A table may come from others, and must not name files to look at.
         """
         (file,) = row_files(self._facts.slice(row, 1))
+        if file.refusal:
+            raise ImageError("unreadable", file.refusal)
         image = file.image()
         if image is None and is_gone(file.place):
             raise ImageError("unreadable", "the file is gone from where it was")

@@ -19,10 +19,11 @@ _NAME = "overflow:hidden;text-overflow:ellipsis;white-space:nowrap;font-size:11p
 def thumbnails(features: TableReader, count: int = SHOWN) -> str:
     """What the table is, and its first images with their keys, as HTML.
 
-    A file that has gone or changed has no picture.
+    A file that has gone or changed, or is in a bucket that nobody has named, has no picture.
     """
     keys = features.keys[:count]
-    images = same_images(files_of(features, keys))
+    files = files_of(features, keys)
+    images = same_images(files)
     with closing(Thumbnails(PICTURE_SIDE, cache_bytes=0)) as made:
         pictures = made.each(image for image in images if image)
         tiles = [
@@ -31,7 +32,9 @@ def thumbnails(features: TableReader, count: int = SHOWN) -> str:
         ]
     more = len(features) - len(keys)
     rest = f"<p>and {more:,} more: <code>view()</code> shows them all</p>" if more else ""
-    return f"<div><p><code>{markup(repr(features))}</code></p>{''.join(tiles)}{rest}</div>"
+    refused = next(filter(None, (file.refusal for file in files)), "")
+    why = f"<p>{markup(f'No picture: {refused}')}</p>" if refused else ""
+    return f"<div><p><code>{markup(repr(features))}</code></p>{''.join(tiles)}{rest}{why}</div>"
 
 
 def _tile(key: str, picture: bytes | ImageError | None) -> str:

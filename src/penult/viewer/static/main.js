@@ -49,11 +49,13 @@ function begin() {
 }
 
 function name() {
-  const { table, provenance } = state.meta;
+  const { table, provenance, out_of_reach } = state.meta;
   document.title = `${shown(table)} – penult`;
   $("#table-name").textContent = shown(table);
   const made = Object.entries(provenance).map(([fact, value]) => shown(`${fact}: ${value}`));
   $("#table-name").title = made.join("\n");
+  $("#out-of-reach").textContent = shown(out_of_reach);
+  $("#out-of-reach").hidden = !out_of_reach;
 }
 
 function wireBar() {
