@@ -88,7 +88,8 @@ def bucket(root: Path) -> Iterator[dict[str, str]]:
 
 def serve(root: str) -> None:
     """Be the server, until standard input ends."""
-    sys.path.append(str(Path(__file__).parents[1] / "tests/images"))
+    tests = Path(__file__).parents[1] / "tests"
+    sys.path += [str(tests), str(tests / "images")]
     from bucket import Bucket
 
     objects = {f"folder/{path.name}": path.read_bytes() for path in Path(root, "folder").iterdir()}

@@ -1,18 +1,16 @@
 """The commands around weights files, as people run them."""
 
-import http.server
 import json
 import os
 import re
 import subprocess
 import sys
-import threading
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 import onnx
+from loopback import serve_files
 
 CHECKPOINT = Path(__file__).parents[1] / "reference/checkpoints/mobilenet_v1_025_v2"
 
@@ -37,17 +35,9 @@ def run(tmp_path):
 @pytest.fixture
 def mirror(tmp_path):
     """The address of a server for files that lie in `served`."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            pass
-
     (tmp_path / "served").mkdir()
-    handler = partial(Quiet, directory=tmp_path / "served")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+    with serve_files(tmp_path / "served") as server:
+        yield server.url
 
 
 def test_inspect_prints_facts_and_variables(run):

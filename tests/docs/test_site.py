@@ -3,30 +3,21 @@
 import re
 import subprocess
 import sys
-from functools import partial
 from html.parser import HTMLParser
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from posixpath import normpath
-from threading import Thread
 from urllib.parse import unquote, urlsplit
 
 import pytest
 
 import build_site
 import penult
+from loopback import serve_files
 from penult.cli.panels import PANELS
 
 ROOT = Path(__file__).parents[2]
 LOADED = {"script": "src", "img": "src", "iframe": "src", "source": "src", "link": "href"}
 NOT_LOADED = {"canonical", "prev", "next"}  # of <link rel=…>
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files, and says nothing of it."""
-
-    def log_message(self, *_):
-        pass
 
 
 class Links(HTMLParser):
@@ -97,17 +88,15 @@ def test_links_between_pages_lead_to_what_is_there(pages):
 def test_a_browser_asks_nobody_else(site, browser):
     """Scripts could, whatever the HTML says; the search finds a page meanwhile."""
     asked = []
-    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site)) as server:
-        Thread(target=server.serve_forever, daemon=True).start()
+    with serve_files(site) as server:
         page = browser.new_page()
         page.on("request", lambda request: asked.append(urlsplit(request.url)))
         for name in ("index", "reference/python", "guides/words"):
-            page.goto(f"http://127.0.0.1:{server.server_port}/{name}.html")
+            page.goto(f"{server.url}/{name}.html")
         page.keyboard.press("Control+k")
         page.keyboard.type("near-duplicates")
         page.get_by_role("link", name="Find near-duplicates").first.wait_for()
         page.close()
-        server.shutdown()
     assert {url.hostname for url in asked if url.scheme.startswith(("http", "ws"))} == {"127.0.0.1"}
 
 

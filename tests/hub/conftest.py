@@ -29,7 +29,6 @@ FILES = {
 def hub():
     with Hub() as hub:
         yield hub
-        hub.shutdown()
 
 
 @pytest.fixture(autouse=True)

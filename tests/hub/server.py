@@ -6,9 +6,9 @@ same server under the name "localhost", where no token may arrive.
 
 import hashlib
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import unquote, urlsplit
+
+from loopback import Handler, Server
 
 LARGE = (".safetensors", ".bin", ".pth")
 
@@ -25,7 +25,7 @@ def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-class Hub(ThreadingHTTPServer):
+class Hub(Server):
     """Repositories that tests fill; what was asked is in `asked`, whatever it was.
 
     Attributes:
@@ -41,14 +41,10 @@ class Hub(ThreadingHTTPServer):
         excuse: Headers of these answers.
     """
 
-    daemon_threads = True
-
     def __init__(self):
-        super().__init__(("127.0.0.1", 0), _Handler)
+        super().__init__(_Handler)
         self.repositories, self.asked, self.seen, self.agents = {}, [], [], set()
         self.cuts, self.lies, self.lost, self.broken, self.excuse = {}, {}, set(), None, {}
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def publish(self, name, files, branch="main", **facts):
         """Add a commit to a repository, at the head of the branch."""
@@ -63,26 +59,15 @@ class Hub(ThreadingHTTPServer):
         return commit
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def do_HEAD(self):
-        self._answer()
-
-    def do_GET(self):
-        self._answer()
-
-    def log_message(self, *_):
-        pass
-
-    def _answer(self):
+class _Handler(Handler):
+    def answer(self):
         hub, headers = self.server, self.headers
         hub.asked.append(f"{self.command} {self.path}")
         hub.seen.append((headers["Host"], headers["Authorization"], headers["Range"]))
         hub.agents.add(headers["User-Agent"])
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         if hub.broken:
-            self._send(hub.broken, **hub.excuse)
+            self.send(hub.broken, **hub.excuse)
         elif parts[:2] == ["api", "models"]:
             self._send_info("/".join(parts[2:4]), "/".join(parts[5:]))
         elif parts[0] == "cdn":
@@ -90,7 +75,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif len(parts) > 4 and parts[2] == "resolve":
             self._send_file("/".join(parts[:2]), parts[3], "/".join(parts[4:]))
         else:
-            self._send(404)
+            self.send(404)
 
     def _send_info(self, name, revision):
         repository, commit = self._find(name, revision)
@@ -99,7 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
         files = repository["commits"][commit]
         info = {"id": name, "sha": commit, "cardData": repository.get("card"), "tags": []}
         info["siblings"] = [_sibling(file, content) for file, content in files.items()]
-        self._send(200, json.dumps(info | repository.get("info", {})).encode())
+        self.send(200, json.dumps(info | repository.get("info", {})).encode())
 
     def _send_file(self, name, revision, file):
         repository, commit = self._find(name, revision)
@@ -107,11 +92,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         content = repository["commits"][commit].get(file)
         if content is None or file in self.server.lost:
-            self._send(404, X_Error_Code="EntryNotFound", X_Repo_Commit=commit)
+            self.send(404, X_Error_Code="EntryNotFound", X_Repo_Commit=commit)
         elif repository.get("gated") and not self.headers["Authorization"]:
-            self._send(401, X_Error_Code="GatedRepo")
+            self.send(401, X_Error_Code="GatedRepo")
         elif file.endswith(LARGE):
-            self._send(
+            self.send(
                 302,
                 X_Repo_Commit=commit,
                 X_Linked_Etag=f'"{sha256(content)}"',
@@ -121,7 +106,7 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             content = self.server.lies.get(file, content)
             etag = git_sha1(repository["commits"][commit][file])
-            self._send(200, content, X_Repo_Commit=commit, ETag=f'"{etag}"')
+            self.send(200, content, X_Repo_Commit=commit, ETag=f'"{etag}"')
 
     def _send_large(self, owner, name, commit, file):
         content = self.server.repositories[f"{owner}/{name}"]["commits"][commit][file]
@@ -129,29 +114,19 @@ class _Handler(BaseHTTPRequestHandler):
         start = int((self.headers["Range"] or "bytes=0-").removeprefix("bytes=").split("-")[0])
         extent = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
         cut = self.server.cuts.pop(file, None)
-        self._send(206 if start else 200, content[start:], cut=cut, **extent)
+        self.send(206 if start else 200, content[start:], cut=cut, **extent)
 
     def _find(self, name, revision):
         """The repository and the commit, or an answer that says which isn't there."""
         repository = self.server.repositories.get(name)
         if not repository:
-            self._send(401, X_Error_Code="RepoNotFound")
+            self.send(401, X_Error_Code="RepoNotFound")
             return None, None
         commit = repository["refs"].get(revision, revision)
         if commit not in repository["commits"]:
-            self._send(404, X_Error_Code="RevisionNotFound")
+            self.send(404, X_Error_Code="RevisionNotFound")
             return None, None
         return repository, commit
-
-    def _send(self, status, body=b"", cut=None, **headers):
-        self.send_response(status)
-        for name, value in ({"Content_Length": len(body)} | headers).items():
-            self.send_header(name.replace("_", "-"), str(value))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body[:cut])
-        if cut is not None:
-            self.close_connection = True
 
 
 def _sibling(file, content):

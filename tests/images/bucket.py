@@ -1,15 +1,18 @@
 """Object stores on 127.0.0.1, which misbehave on demand: S3's and Google's way, and Azure's."""
 
+import gc
 import hashlib
+import os
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from html import escape
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import psutil
+
+from loopback import Handler, Server
 
 PAGE = 1000  # objects that a list has at most, as S3's
 SECRETS = {
@@ -19,7 +22,7 @@ SECRETS = {
 }
 
 
-class Bucket(ThreadingHTTPServer):
+class Bucket(Server):
     """One bucket, of any name.
 
     Attributes:
@@ -33,19 +36,13 @@ class Bucket(ThreadingHTTPServer):
         delay: Seconds before each answer.
     """
 
-    daemon_threads = True
-    request_queue_size = 128
-
     def __init__(self, objects=None):
-        super().__init__(("127.0.0.1", 0), _Handler)
         self.objects = dict(objects or {})
         self.asked, self.signed = [], []
         self.troubles, self.refusal, self.delay = {}, None, 0
         self.stopped = threading.Event()
         self.connections = set()
-        self.url = f"http://127.0.0.1:{self.server_port}"
-        self.host = f"127.0.0.1:{self.server_port}"
-        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+        super().__init__(_Handler)
 
     def environment(self):
         """What leads each library here."""
@@ -63,13 +60,13 @@ class Bucket(ThreadingHTTPServer):
     def close(self):
         """Stop, and wait until no connection is left: other tests count open files."""
         self.stopped.set()
-        self.shutdown()
+        super().close()
         for connection in [*self.connections]:
             with suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
-        self.server_close()
         deadline = time.monotonic() + 10
         while self._is_connected() and time.monotonic() < deadline:
+            gc.collect()  # errors whose frames know an answer that wasn't read
             time.sleep(0.01)
 
     def _is_connected(self):
@@ -86,28 +83,25 @@ class Bucket(ThreadingHTTPServer):
         self.connections.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, *_):
-        """Clients that went away are no matter."""
+
+@contextmanager
+def served(objects, monkeypatch):
+    """A bucket to which the environment leads, and nothing else of the machine."""
+    for name in [*os.environ]:
+        if name.startswith(("AWS_", "GOOGLE_", "AZURE_")):
+            monkeypatch.delenv(name)
+    with Bucket(objects) as bucket:
+        for name, value in bucket.environment().items():
+            monkeypatch.setenv(name, value)
+        yield bucket
 
 
 def etag(data):
     return hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_HEAD(self):
-        self._answer()
-
-    def do_GET(self):
-        self._answer()
-
-    def log_message(self, *_):
-        pass
-
-    def _answer(self):
+class _Handler(Handler):
+    def answer(self):
         address = urlsplit(self.path)
         parts = unquote(address.path).lstrip("/").split("/", 1)
         self.azure = parts[0] == "azure"
@@ -141,7 +135,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _refuse(self, status, code):
         token = self.headers["X-Amz-Security-Token"]  # as S3 does, where a signature is wrong
         body = f"<Error><Code>{code}</Code><CanonicalRequest>{token}</CanonicalRequest></Error>"
-        self._send(status, body.encode(), Content_Type="application/xml")
+        self.send(status, body.encode(), Content_Type="application/xml")
 
     def _object(self, data, what, value):
         tag = value if what == "etag" else etag(data)
@@ -163,17 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             data, status = data[start:end], 206
             headers["Content_Range"] = f"bytes {start}-{end - 1}/{size}"
         more = value if what == "size" else 0
-        return self._send(status, data, cut=value if what == "cut" else None, more=more, **headers)
-
-    def _send(self, status, body, *, cut=None, more=0, **headers):
-        self.send_response(status)
-        for name, value in ({"Content_Length": len(body) + more} | headers).items():
-            self.send_header(name.replace("_", "-"), str(value))
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body[:cut])
-        if cut is not None or more:
-            self.close_connection = True
+        return self.send(status, data, cut=value if what == "cut" else None, more=more, **headers)
 
     def _list(self, query):
         prefix, after = query.get("prefix", ""), query.get("start-after", "")
@@ -181,7 +165,7 @@ class _Handler(BaseHTTPRequestHandler):
         keys = sorted(k for k in self.server.objects if k.startswith(prefix) and k > after)
         page, entries = keys[:PAGE], self._entries_azure if self.azure else self._entries
         token = page[-1] if len(keys) > PAGE else ""
-        self._send(200, entries(page, token).encode(), Content_Type="application/xml")
+        self.send(200, entries(page, token).encode(), Content_Type="application/xml")
 
     def _entries(self, keys, token):
         entries = "".join(

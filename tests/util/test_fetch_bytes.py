@@ -1,43 +1,31 @@
 """An address as a query: bounded, and no way for a server into the local network."""
 
 import socket
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 import penult.util.connections
 import penult.util.http
+from loopback import Handler, Server
 from penult.errors import DownloadError
 from penult.util.http import fetch_bytes
 
 
-class _Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+class _Handler(Handler):
+    def answer(self):
         self.server.asked.append(self.path)
         status, headers, body = self.server.answers[self.path]
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
+        self.send(status, body, **headers)
 
 
 @pytest.fixture
 def server():
     """Answers by path; `server.at` makes addresses, `server.asked` has the requests."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as http:
-        http.answers = {"/image": (200, {}, b"12345")}
-        http.asked = []
-        http.at = lambda path: f"http://127.0.0.1:{http.server_port}{path}"
-        thread = threading.Thread(target=http.serve_forever, args=(0.01,))
-        thread.start()
-        yield http
-        http.shutdown()
-        thread.join()
+    with Server(_Handler) as server:
+        server.answers = {"/image": (200, {}, b"12345")}
+        server.asked = []
+        server.at = lambda path: f"{server.url}{path}"
+        yield server
 
 
 def test_what_is_there(server):
@@ -127,8 +115,7 @@ def test_connections_are_judged_by_their_address_and_not_by_the_name(server, mon
 
 
 def test_a_server_that_is_not_there(server):
-    server.shutdown()
-    server.server_close()
+    server.close()
     with pytest.raises(DownloadError, match="connection refused"):
         fetch_bytes(server.at("/image"), limit=5)
 

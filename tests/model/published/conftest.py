@@ -1,6 +1,5 @@
 """What the tests of downloads share."""
 
-import threading
 from dataclasses import replace
 
 import pytest
@@ -9,17 +8,13 @@ from penult.nets import get, inception_v3
 from penult.nets.spec import PublishedWeights
 from penult.util import http
 
-from .weights_server import GOOD, NAME, PLACE, SHA256, Handler, Server, serve
+from .weights_server import GOOD, NAME, PLACE, SHA256, Server
 
 
 @pytest.fixture
 def server():
-    with Server(("127.0.0.1", 0), Handler) as server:
-        server.script, server.always, server.asked = [], serve(), []
-        server.url = f"http://127.0.0.1:{server.server_port}"
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+    with Server() as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture(autouse=True)

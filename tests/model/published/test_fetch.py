@@ -95,7 +95,7 @@ def test_a_server_that_never_answers_is_given_up(publish, monkeypatch):
 def other_rest(**facts):
     """The rest of another version, as if it were that of the one asked for."""
     said = {"ETag": '"one"', "Content_Range": f"bytes 2000-{len(GOOD) - 1}/{len(GOOD)}"} | facts
-    return lambda handler: handler.answer(206, OTHER[2000 : len(GOOD)], **said)
+    return lambda handler: handler.send(206, OTHER[2000 : len(GOOD)], **said)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_only_what_was_begun_is_continued(facts, publish, server, cache):
 
 def test_without_a_length_nothing_is_continued(publish, server):
     server.script = [
-        lambda handler: handler.answer(200, GOOD[:500], ETag='"one"', Content_Length=None)
+        lambda handler: handler.send(200, GOOD[:500], ETag='"one"', Content_Length=None)
     ]
     download(NAME)
     assert server.asked[-1] == (PLACE, None, None)
@@ -172,7 +172,7 @@ def test_a_slow_file_comes_if_each_piece_does(publish, server, cache, monkeypatc
     monkeypatch.setattr(http, "PATIENCE", 0.4)
 
     def behave(handler):
-        handler.answer(200, ETag='"one"', Content_Length=len(GOOD))
+        handler.send(200, ETag='"one"', Content_Length=len(GOOD))
         for start in range(0, len(GOOD), 1000):
             handler.wfile.write(GOOD[start : start + 1000])
             time.sleep(0.1)
@@ -227,7 +227,7 @@ def test_another_size_than_was_published_is_refused(length, publish, server):
 
 
 def test_a_body_without_a_length_is_as_long_as_was_published(publish, server):
-    server.always = lambda handler: handler.answer(200, GOOD[:1000], Content_Length=None)
+    server.always = lambda handler: handler.send(200, GOOD[:1000], Content_Length=None)
     with pytest.raises(DownloadError, match=f"ended after 1000 of {len(GOOD)} bytes, 3 times"):
         download(NAME)
 
@@ -302,7 +302,7 @@ def test_the_body_of_a_redirect_is_not_awaited(publish, server, cache):
     done = threading.Event()
 
     def redirect(handler):
-        handler.answer(302, Location=f"{server.url}/elsewhere", Content_Length=1000)
+        handler.send(302, Location=f"{server.url}/elsewhere", Content_Length=1000)
         done.wait(5)
 
     server.script = [redirect]

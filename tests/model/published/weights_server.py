@@ -4,8 +4,9 @@ import gzip
 import hashlib
 import io
 import tarfile
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+import loopback
 
 NAME = "inception_v3"
 FILE = "inception_v3_2016_08_28.tar.gz"
@@ -28,24 +29,15 @@ SHA256 = f"sha256:{hashlib.sha256(GOOD).hexdigest()}"
 SHA384 = f"sha384:{hashlib.sha384(GOOD).hexdigest()}"
 
 
-class Handler(BaseHTTPRequestHandler):
-    def do_GET(self):
+class Handler(loopback.Handler):
+    protocol_version = "HTTP/1.0"
+
+    def answer(self):
         server = self.server
         asked = self.headers.get("Range"), self.headers.get("If-Range")
         server.asked.append((self.path, *asked))
         behaviour = server.script.pop(0) if server.script else server.always
         behaviour(self)
-
-    def answer(self, status, body=b"", **headers):
-        self.send_response(status)
-        for name, value in ({"Content_Length": len(body)} | headers).items():
-            if value is not None:
-                self.send_header(name.replace("_", "-"), str(value))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
 
 
 def serve(content=GOOD, tag='"one"', ranges=True, cut=None, length=None, wait=None, coding=None):
@@ -58,7 +50,7 @@ def serve(content=GOOD, tag='"one"', ranges=True, cut=None, length=None, wait=No
             start, status = int(asked.removeprefix("bytes=").removesuffix("-")), 206
             extent = {"Content_Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
         body = content[start:] if cut is None else content[start : start + cut]
-        handler.answer(
+        handler.send(
             status,
             body,
             **extent,
@@ -74,11 +66,11 @@ def serve(content=GOOD, tag='"one"', ranges=True, cut=None, length=None, wait=No
 
 
 def status(number, **headers):
-    return lambda handler: handler.answer(number, b"", **headers)
+    return lambda handler: handler.send(number, b"", **headers)
 
 
 def endless(handler):
-    handler.answer(200, Content_Length=None)
+    handler.send(200, Content_Length=None)
     try:
         while True:
             handler.wfile.write(bytes(1 << 16))
@@ -86,12 +78,12 @@ def endless(handler):
         pass
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
+class Server(loopback.Server):
+    """Weights that are served as `script` says, then as `always` does; `asked` has the requests."""
 
-    def handle_error(self, request, client_address):
-        pass  # clients may go away
+    def __init__(self):
+        self.script, self.always, self.asked = [], serve(), []
+        super().__init__(Handler)
 
 
 def files(folder):
