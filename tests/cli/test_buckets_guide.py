@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from archives import tar
-from bucket import Bucket
+from bucket import served
 from typer.testing import CliRunner
 
 import penult
@@ -31,11 +31,8 @@ def data(photos, tmp_path, monkeypatch):
         objects[f"shards-{n:04}.tar"] = tar(tmp_path / "s.tar", files.items()).read_bytes()
     (tmp_path / "list.txt").write_text("s3://photos/b.jpg\nphoto.jpg\n")
     (tmp_path / "photo.jpg").write_bytes(files["espresso.jpg"])
-    bucket = Bucket(objects)
-    for name, value in bucket.environment().items():
-        monkeypatch.setenv(name, value)
-    yield bucket
-    bucket.close()
+    with served(objects, monkeypatch) as bucket:
+        yield bucket
 
 
 def test_each_command_of_the_guide_does_what_it_says(data, request):

@@ -7,14 +7,11 @@ import subprocess
 import sys
 import tarfile
 
-import lance
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from archives import tar, zipped
+from archives import TABLES, pack
 from PIL import Image
-from pyarrow import feather
 
 import penult
 from penult.analysis import filing
@@ -24,44 +21,6 @@ from penult.viewer.findings import of_duplicates, of_table
 from penult.viewer.sheet import write_sheet
 
 KINDS = ["s.tar", "s.tar.gz", "s.tar.zst", "s.zip", "s.parquet", "s.arrow", "s.lance"]
-TABLES = (".parquet", ".arrow", ".lance")
-
-
-@pytest.fixture(scope="module")
-def images():
-    """Files by name: pictures of several formats, a copy among them, and one that is none."""
-    noise = np.random.default_rng(0)
-    files = {}
-    for n, kind in enumerate(["JPEG", "PNG", "BMP", "JPEG", "PNG", "JPEG"]):
-        raw = io.BytesIO()
-        pixels = noise.integers(0, 255, (9, 12, 3), np.uint8).repeat(20, 0).repeat(20, 1)
-        Image.fromarray(pixels).save(raw, kind)
-        files[f"{n % 2}/{n}.{kind.lower()}"] = raw.getvalue()
-    files["copy.jpg"] = files["0/0.jpeg"]
-    files["broken.jpg"] = b"\xff\xd8\xff broken"
-    return files
-
-
-@pytest.fixture(scope="module")
-def folder(images, model, tmp_path_factory):
-    root = tmp_path_factory.mktemp("folder")
-    for name, data in images.items():
-        (root / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / "in" / name).write_bytes(data)
-    return penult.extract(root / "in", model, out=root / "t.lance")
-
-
-def pack(path, files):
-    if path.suffix not in TABLES:
-        return (zipped if path.suffix == ".zip" else tar)(path, files.items())
-    table = pa.table({"name": [*files], "image": [{"bytes": each} for each in files.values()]})
-    if path.suffix == ".parquet":
-        pq.write_table(table, path, row_group_size=3)
-    elif path.suffix == ".arrow":
-        feather.write_feather(table, str(path), chunksize=3)
-    else:
-        lance.write_dataset(table, path)
-    return path
 
 
 def extract(archive, model, **options):
@@ -76,14 +35,14 @@ def reduced(key):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_archive_gives_what_its_folder_does(kind, images, folder, model, tmp_path):
+def test_an_archive_gives_what_its_folder_does(kind, images, whole, model, tmp_path):
     archive = pack(tmp_path / kind, images)
     features = extract(archive, model)
-    assert [reduced(key) for key in features.keys] == folder.keys
-    assert features.numpy().tobytes() == folder.numpy().tobytes()
+    assert [reduced(key) for key in features.keys] == whole.keys
+    assert features.numpy().tobytes() == whole.numpy().tobytes()
     failures = {reduced(key): why for key, why in features.failures.items()}
-    assert failures == folder.failures != {}
-    assert penult.verify(tmp_path / "t.lance", n=None).compared == len(folder)
+    assert failures == whole.failures != {}
+    assert penult.verify(tmp_path / "t.lance", n=None).compared == len(whole)
     assert reduced(features.search(features.keys[0], 2)[0].key) == "copy.jpg"
 
 
@@ -124,7 +83,7 @@ def test_exports_carry_pictures_or_refuse(images, model, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_run_that_stopped_goes_on(kind, images, folder, model, tmp_path):
+def test_a_run_that_stopped_goes_on(kind, images, whole, model, tmp_path):
     archive = pack(tmp_path / kind, images)
 
     def stop(counts):
@@ -134,11 +93,11 @@ def test_a_run_that_stopped_goes_on(kind, images, folder, model, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         extract(archive, model, progress=stop)
     begun = len(penult.open(tmp_path / "t.lance"))
-    assert 0 < begun < len(folder)
+    assert 0 < begun < len(whole)
     counts = []
     features = extract(archive, model, progress=counts.append)
     assert counts[-1].skipped == begun
-    assert features.numpy().tobytes() == folder.numpy().tobytes()
+    assert features.numpy().tobytes() == whole.numpy().tobytes()
 
 
 def test_an_archive_that_was_written_anew_is_done_again(images, model, tmp_path):
@@ -198,7 +157,7 @@ def test_classify_and_features_read_archives(images, model, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS[1:5])
-def test_a_run_that_was_killed_goes_on(kind, images, folder, tmp_path):
+def test_a_run_that_was_killed_goes_on(kind, images, whole, tmp_path):
     archive = pack(tmp_path / kind, images)
     options = {"key": "name"} if archive.suffix in TABLES else {}
     script = (
@@ -214,9 +173,9 @@ def test_a_run_that_was_killed_goes_on(kind, images, folder, tmp_path):
     )
     assert done.returncode == -signal.SIGKILL
     begun = len(penult.open(table))
-    assert 0 < begun < len(folder)
+    assert 0 < begun < len(whole)
     counts = []
     features = penult.extract(archive, out=table, progress=counts.append, **options)
     assert counts[-1].skipped == begun
-    assert [reduced(key) for key in features.keys] == folder.keys
-    assert features.numpy().tobytes() == folder.numpy().tobytes()
+    assert [reduced(key) for key in features.keys] == whole.keys
+    assert features.numpy().tobytes() == whole.numpy().tobytes()

@@ -10,12 +10,10 @@ import traceback
 from contextlib import closing
 
 import fsspec
-import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from archives import tar, zipped
-from bucket import SECRETS, Bucket
+from archives import pack
+from bucket import SECRETS, Bucket, served
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -44,52 +42,21 @@ KINDS = {  # what is named -> where the images are in it
 
 
 @pytest.fixture(scope="module")
-def images():
-    """Files by name: pictures of several formats, a copy among them, and one that is none."""
-    noise = np.random.default_rng(0)
-    files = {}
-    for n, kind in enumerate(["JPEG", "PNG", "BMP", "JPEG", "PNG", "JPEG"]):
-        raw = io.BytesIO()
-        pixels = noise.integers(0, 255, (9, 12, 3), np.uint8).repeat(20, 0).repeat(20, 1)
-        Image.fromarray(pixels).save(raw, kind)
-        files[f"{n % 2}/{n}.{kind.lower()}"] = raw.getvalue()
-    files["copy.jpg"] = files["0/0.jpeg"]
-    files["broken.jpg"] = b"\xff\xd8\xff broken"
-    return files
-
-
-@pytest.fixture(scope="module")
-def folder(images, model, tmp_path_factory):
-    root = tmp_path_factory.mktemp("folder")
-    for name, data in images.items():
-        (root / "in" / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / "in" / name).write_bytes(data)
-    return penult.extract(root / "in", model, out=root / "t.lance")
-
-
-@pytest.fixture(scope="module")
 def objects(images, tmp_path_factory):
     root = tmp_path_factory.mktemp("archives")
-    tar(root / "s.tar", images.items())
-    tar(root / "s.tar.gz", images.items())
-    zipped(root / "s.zip", images.items())
-    table = pa.table({"name": [*images], "image": [{"bytes": each} for each in images.values()]})
-    pq.write_table(table, root / "s.parquet", row_group_size=3)
-    files = {path.name: path.read_bytes() for path in root.iterdir()}
+    packed = [pack(root / f"s.{kind}", images) for kind in ("tar", "tar.gz", "zip", "parquet")]
+    files = {path.name: path.read_bytes() for path in packed}
     return files | {f"in/{name}": data for name, data in images.items()}
 
 
 @pytest.fixture
 def bucket(objects, monkeypatch):
-    bucket = Bucket(objects)
-    for name, value in bucket.environment().items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(object_stores, "RETRIES", 1)
     memory = fsspec.filesystem("memory")
     for name, data in objects.items():
         memory.pipe(f"/b/{name}", data)
-    yield bucket
-    bucket.close()
+    with served(objects, monkeypatch) as bucket:
+        yield bucket
     memory.store.clear()
     memory.pseudo_dirs[:] = [""]
 
@@ -101,18 +68,18 @@ def extract(source, model, table, **options):
 
 
 @pytest.mark.parametrize("source", KINDS)
-def test_a_bucket_gives_what_its_folder_does(source, bucket, folder, model, tmp_path):
+def test_a_bucket_gives_what_its_folder_does(source, bucket, whole, model, tmp_path):
     start, table = KINDS[source], tmp_path / "t.lance"
     features = extract(source, model, table)
-    assert [key.removeprefix(start) for key in features.keys] == folder.keys
-    assert features.numpy().tobytes() == folder.numpy().tobytes()
+    assert [key.removeprefix(start) for key in features.keys] == whole.keys
+    assert features.numpy().tobytes() == whole.numpy().tobytes()
     failures = {key.removeprefix(start): why for key, why in features.failures.items()}
-    assert failures == folder.failures != {}
-    assert penult.verify(table, n="all").compared == len(folder)
+    assert failures == whole.failures != {}
+    assert penult.verify(table, n="all").compared == len(whole)
     assert features.search(features.keys[0], 2)[0].key == f"{start}copy.jpg"
     counts = []
     extract(source, model, table, progress=counts.append)
-    assert (counts[-1].ok, counts[-1].skipped) == (0, len(folder))
+    assert (counts[-1].ok, counts[-1].skipped) == (0, len(whole))
     found = features.duplicates()
     [group] = found.groups
     assert group.drop[0].exact
@@ -242,7 +209,7 @@ def test_objects_with_trouble_are_rows_and_are_tried_again(bucket, model, tmp_pa
     assert len(penult.extract("s3://b/in", model, **options)) == 7
 
 
-def test_expired_credentials_end_the_run_and_lose_nothing(bucket, folder, model, tmp_path):
+def test_expired_credentials_end_the_run_and_lose_nothing(bucket, whole, model, tmp_path):
     options = {"out": tmp_path / "t.lance"}
     bucket.troubles["in/1/5.jpeg"] = [("status", (400, "ExpiredToken"))]
     with pytest.raises(SourceError, match=r"refuses the credentials \(400 ExpiredToken\): renew"):
@@ -250,7 +217,7 @@ def test_expired_credentials_end_the_run_and_lose_nothing(bucket, folder, model,
     bucket.troubles.clear()
     counts = []
     features = penult.extract("s3://b/in", model, progress=counts.append, **options)
-    assert features.numpy().tobytes() == folder.numpy().tobytes()
+    assert features.numpy().tobytes() == whole.numpy().tobytes()
 
 
 def test_verify_says_what_it_cannot_reach(bucket, model, tmp_path):
@@ -260,12 +227,12 @@ def test_verify_says_what_it_cannot_reach(bucket, model, tmp_path):
         penult.verify(tmp_path / "t.lance", n="all")
 
 
-def test_shards_of_a_bucket_are_merged(bucket, folder, model, tmp_path):
+def test_shards_of_a_bucket_are_merged(bucket, whole, model, tmp_path):
     parts = [tmp_path / f"{n}.lance" for n in (1, 2)]
     for n, part in enumerate(parts, 1):
         penult.extract(["s3://b/s.tar", "s3://b/in"], model, out=part, shard=f"{n}/2")
     merged = penult.merge(tmp_path / "all.lance", parts)
-    assert len(merged) == 2 * len(folder)
+    assert len(merged) == 2 * len(whole)
 
 
 def test_a_list_names_objects_and_files(bucket, photos, model, tmp_path):
@@ -287,7 +254,7 @@ def test_a_table_is_named_after_an_address(bucket, tmp_path, monkeypatch):
         assert (tmp_path / f"{name}.lance").is_dir()
 
 
-def test_a_run_that_was_killed_goes_on(bucket, folder, tmp_path):
+def test_a_run_that_was_killed_goes_on(bucket, whole, tmp_path):
     script = (
         "import os, signal, sys, penult\n"
         "from penult.extraction import run\n"
@@ -299,13 +266,13 @@ def test_a_run_that_was_killed_goes_on(bucket, folder, tmp_path):
     done = subprocess.run([sys.executable, "-c", script, table], check=False)
     assert done.returncode == -signal.SIGKILL
     begun = len(penult.open(table))
-    assert 0 < begun < len(folder)
+    assert 0 < begun < len(whole)
     counts = []
     bucket.asked.clear()
     features = penult.extract("s3://b/in", out=table, progress=counts.append)
     assert counts[-1].skipped == begun
-    assert len([each for each in bucket.asked if each[0] == "GET"]) == 1 + len(folder) + 1 - begun
-    assert features.numpy().tobytes() == folder.numpy().tobytes()
+    assert len([each for each in bucket.asked if each[0] == "GET"]) == 1 + len(whole) + 1 - begun
+    assert features.numpy().tobytes() == whole.numpy().tobytes()
 
 
 def command(*arguments):
@@ -366,7 +333,6 @@ def test_memory_is_flat_over_100_000_objects(tmp_path):
             capture_output=True,
             check=True,
         )
-        bucket.close()
     count, early, late = json.loads(done.stdout)
     assert count == 100_000
     assert late - early < 20, (early, late)

@@ -4,8 +4,8 @@ import io
 import tarfile
 
 import pytest
-from archives import tar, zipped
-from bucket import Bucket
+from archives import pack, zipped
+from bucket import served
 from PIL import Image
 
 import penult
@@ -37,10 +37,6 @@ def samples():
     }
 
 
-def pack(path, files):
-    return (zipped if path.suffix == ".zip" else tar)(path, files.items())
-
-
 def kept(features, *names):
     facts = features.facts([*names])
     return dict(
@@ -63,16 +59,12 @@ def test_sidecars_become_columns(kind, model, tmp_path):
 
 def test_sidecars_are_found_in_buckets_and_shards(model, tmp_path, monkeypatch):
     path = pack(tmp_path / "s.tar", samples())
-    bucket = Bucket({"s.tar": path.read_bytes()})
-    for name, value in bucket.environment().items():
-        monkeypatch.setenv(name, value)
+    options = {"model": model, "keep": ["cls"]}
     found = {}
-    for n in (1, 2):
-        out = tmp_path / f"{n}"
-        found |= kept(
-            penult.extract("s3://b/s.tar", model, out=out, keep=["cls"], shard=f"{n}/2"), "cls"
-        )
-    bucket.close()
+    with served({"s.tar": path.read_bytes()}, monkeypatch):
+        for n in (1, 2):
+            part = penult.extract("s3://b/s.tar", out=tmp_path / f"{n}", shard=f"{n}/2", **options)
+            found |= kept(part, "cls")
     assert sorted(found.values()) == [(-3,), (-3,), (0,), (7,)]
 
 

@@ -1,10 +1,15 @@
-"""Archives that tests write, by Python's own modules."""
+"""Archives and tables of images that tests write."""
 
 import io
 import tarfile
 import zipfile
 
+import lance
 import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import feather
+
+TABLES = (".parquet", ".arrow", ".lance")
 
 
 def tar(path, members, form=tarfile.PAX_FORMAT):
@@ -37,4 +42,18 @@ def zipped(path, members, how=zipfile.ZIP_DEFLATED):
     with zipfile.ZipFile(path, "w", how) as archive:
         for name, data in members:
             archive.writestr(name, data)
+    return path
+
+
+def pack(path, files):
+    """Write files (name -> bytes) as the kind that the path names, tables three rows a group."""
+    if path.suffix not in TABLES:
+        return (zipped if path.suffix == ".zip" else tar)(path, files.items())
+    table = pa.table({"name": [*files], "image": [{"bytes": each} for each in files.values()]})
+    if path.suffix == ".parquet":
+        pq.write_table(table, path, row_group_size=3)
+    elif path.suffix == ".arrow":
+        feather.write_feather(table, str(path), chunksize=3)
+    else:
+        lance.write_dataset(table, path)
     return path

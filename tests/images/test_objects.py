@@ -1,6 +1,5 @@
 """Buckets as sources: what is found, what may go wrong, and that no secret is told."""
 
-import os
 import threading
 import traceback
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -8,8 +7,8 @@ from itertools import chain
 
 import fsspec
 import pytest
-from archives import tar, zipped
-from bucket import SECRETS, Bucket
+from archives import pack, tar
+from bucket import SECRETS, served
 
 from penult.errors import ImageError, MissingExtraError, SourceError, UsageError
 from penult.images import find_images, object_stores, store, stores
@@ -37,17 +36,11 @@ OBJECTS = {
 
 @pytest.fixture
 def bucket(monkeypatch):
-    for name in [*os.environ]:
-        if name.startswith(("AWS_", "GOOGLE_", "AZURE_")):
-            monkeypatch.delenv(name)
-    bucket = Bucket(OBJECTS)
-    for name, value in bucket.environment().items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setattr(object_stores, "RETRIES", 1)
     monkeypatch.setattr(object_stores, "STALL", "700ms")
     monkeypatch.setattr(stores, "_allowed", {(scheme, "b") for scheme in SCHEMES})
-    yield bucket
-    bucket.close()
+    with served(OBJECTS, monkeypatch) as bucket:
+        yield bucket
 
 
 def keys(*args, **kwargs):
@@ -145,7 +138,7 @@ def test_shards_share_the_objects(bucket):
 @pytest.mark.parametrize("kind", ["s.tar", "s.tar.gz", "s.zip"])
 def test_archives_are_read_where_they_are(kind, bucket, tmp_path):
     files = {f"{n}/{n}.jpg": bytes([n]) * 5000 for n in range(30)}
-    path = (zipped if kind == "s.zip" else tar)(tmp_path / kind, files.items())
+    path = pack(tmp_path / kind, files)
     bucket.objects = {kind: path.read_bytes(), "other.tar": path.read_bytes()[:1000]}
     items = [*find_images(f"s3://b/{kind}")]
     assert [item.key for item in items] == [f"s3://b/{kind}#{name}" for name in files]
