@@ -5,18 +5,17 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 import penult
-from penult.cli import app
+
+from .conftest import PENULT
 
 
 @pytest.fixture(scope="module")
-def workplace(model, photos, tmp_path_factory):
+def place(model, photos, tmp_path_factory):
     """A folder with the two castles, a cat, a copy of it in another format, and their table."""
     place = tmp_path_factory.mktemp("analysis")
     (place / "few").mkdir()
@@ -25,26 +24,6 @@ def workplace(model, photos, tmp_path_factory):
     shutil.copy(photos / "cat_chelsea.jpg", place / "few/copy.jpg")
     penult.extract(place / "few", model, out=place / "few.lance")
     return place
-
-
-@pytest.fixture
-def run(workplace):
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "penult", *map(str, arguments)],
-            cwd=workplace,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
-
-
-@pytest.fixture
-def run_here():
-    """Run a command in this process, where limits can be lowered."""
-    return lambda *arguments: CliRunner().invoke(app, [*map(str, arguments)])
 
 
 def test_search_prints_rank_score_and_key(run):
@@ -74,24 +53,24 @@ def test_a_search_that_finds_nothing_says_so(run):
     assert result.stderr == "penult: no image found\n"
 
 
-def test_search_is_listed_and_shown(run, workplace):
+def test_search_is_listed_and_shown(run, place):
     result = run(
         "search", "few.lance", "castle_bavaria.jpg", "-k", 2, "-o", "found.json", "--html", "f.html"
     )
-    rows = json.loads((workplace / "found.json").read_text())
+    rows = json.loads((place / "found.json").read_text())
     assert rows[0] == {
         "key": "castle_chambord.jpg",
         "score": pytest.approx(0.673, abs=1e-3),
-        "path": str((workplace / "few/castle_chambord.jpg").resolve()),
+        "path": str((place / "few/castle_chambord.jpg").resolve()),
     }
     assert result.stderr == "penult: found.json: written\npenult: f.html: 3 images\n"
-    assert (workplace / "f.html").read_text("utf-8").count("<img ") == 3
+    assert (place / "f.html").read_text("utf-8").count("<img ") == 3
 
 
-def test_duplicates_are_shown(run, workplace):
+def test_duplicates_are_shown(run, place):
     result = run("duplicates", "few.lance", "--html", "d.html")
     assert result.stderr.endswith("penult: d.html: 2 images\n")
-    page = (workplace / "d.html").read_text("utf-8")
+    page = (place / "d.html").read_text("utf-8")
     assert page.index(">keep<") < page.index("copy.jpg")
     assert "300×300 · 28,744 bytes · the same file" in page
 
@@ -103,17 +82,17 @@ def test_a_wrong_condition_is_one_line(run):
     assert result.stderr.count("\n") == 1
 
 
-def test_a_large_table_without_the_index_is_told_of_it(run_here, workplace, monkeypatch):
+def test_a_large_table_without_the_index_is_told_of_it(run, place, monkeypatch):
     monkeypatch.setattr("penult.analysis.neighbours.EXACT_BELOW", 4)
-    table = workplace / "few.lance"
-    result = run_here("search", table, "copy.jpg", "--metric", "l2")
+    table = place / "few.lance"
+    result = run("search", table, "copy.jpg", "--metric", "l2")
     assert re.fullmatch(
         r"penult: 4 rows were compared one by one, \d\.\d s in all; faster with an index: "
         rf"penult index {re.escape(str(table))} --metric l2\n",
         result.stderr,
     )
     monkeypatch.setattr("penult.analysis.neighbours.EXACT_BELOW", 5)
-    assert run_here("search", table, "copy.jpg", "--metric", "l2").stderr == ""
+    assert run("search", table, "copy.jpg", "--metric", "l2").stderr == ""
 
 
 def test_small_tables_get_no_index(run):
@@ -136,7 +115,7 @@ def test_duplicates_prints_groups_and_a_sum(run):
     )
 
 
-def test_duplicates_are_listed_and_linked(run, workplace):
+def test_duplicates_are_listed_and_linked(run, place):
     result = run(
         "duplicates",
         "few.lance",
@@ -150,11 +129,11 @@ def test_duplicates_are_listed_and_linked(run, workplace):
     )
     assert json.loads(result.stdout)["images"][1]["key"] == "copy.jpg"
     assert "dropped: 1 image linked here" in result.stderr
-    assert (workplace / "dropped/copy.jpg").exists()
-    assert len((workplace / "list.csv").read_text().splitlines()) == 3
+    assert (place / "dropped/copy.jpg").exists()
+    assert len((place / "list.csv").read_text().splitlines()) == 3
 
 
-def test_what_features_alone_decide_is_marked_and_left_out(run, workplace):
+def test_what_features_alone_decide_is_marked_and_left_out(run, place):
     options = ("few.lance", "--no-pixels", "--threshold", 0.6)
     result = run(
         "duplicates", *options, "--hard-link", "some", "--root", ".", "--html", "alone.html"
@@ -168,7 +147,7 @@ def test_what_features_alone_decide_is_marked_and_left_out(run, workplace):
     assert "0 by pixels; 1 by features alone), 1 of them to the byte" in result.stderr
     assert "some: 1 image linked here" in result.stderr
     assert "1 image left out, by features alone: --features-alone takes all" in result.stderr
-    assert "0.673 · by features alone" in (workplace / "alone.html").read_text("utf-8")
+    assert "0.673 · by features alone" in (place / "alone.html").read_text("utf-8")
     result = run(
         "duplicates", *options, "--hard-link", "all", "--root", ".", "--features-alone", "--json"
     )
@@ -186,23 +165,23 @@ def test_what_to_move_without_anything_to_move(run, option):
 
 
 @pytest.mark.parametrize("option", ["--move", "--hard-link"])
-def test_nothing_is_moved_out_of_a_folder_that_was_not_named(run, option, workplace):
+def test_nothing_is_moved_out_of_a_folder_that_was_not_named(run, option, place):
     result = run("duplicates", "few.lance", option, "away")
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr == (
         "penult: a table may name any file: name the folder that its images are in (--root)\n"
     )
-    assert not (workplace / "away").exists()
+    assert not (place / "away").exists()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full device")
-def test_the_list_is_written_though_nothing_can_be_printed(workplace):
-    name = workplace / "named.csv"
+def test_the_list_is_written_though_nothing_can_be_printed(place):
+    name = place / "named.csv"
     with Path("/dev/full").open("w") as full:
         subprocess.run(
-            [sys.executable, "-m", "penult", "duplicates", "few.lance", "-o", name],
-            cwd=workplace,
+            [*PENULT, "duplicates", "few.lance", "-o", name],
+            cwd=place,
             env=os.environ | {"PYTHONUNBUFFERED": "1"},  # what is printed fails at once
             stdout=full,
             stderr=subprocess.DEVNULL,

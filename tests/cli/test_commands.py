@@ -1,4 +1,4 @@
-"""The command line as people run it: a process of its own, its output and its exit code."""
+"""The command line as people run it: its output and its exit code."""
 
 import json
 import os
@@ -17,24 +17,7 @@ import pytest
 import penult
 from penult.cli import commands
 
-PENULT = [sys.executable, "-m", "penult"]
-
-
-@pytest.fixture
-def run(tmp_path):
-    """Run `penult ARGUMENTS` in an empty folder."""
-
-    def penult_process(*arguments: object, **options: object) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [*PENULT, *map(str, arguments)],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            **options,
-        )
-
-    return penult_process
+from .conftest import PENULT
 
 
 @pytest.fixture
@@ -46,8 +29,8 @@ def folder(photos, tmp_path):
     return target
 
 
-def test_version(run):
-    assert run("--version").stdout == f"{penult.__version__}\n"
+def test_version(process):
+    assert process("--version").stdout == f"{penult.__version__}\n"
 
 
 @pytest.mark.parametrize(
@@ -59,23 +42,23 @@ def test_every_command_has_help_with_an_example(run, command):
     assert f"Example: penult {command}" in result.stdout
 
 
-def test_extract_then_open_export_and_info(run, folder, tmp_path):
-    result = run("extract", folder)
+def test_extract_then_open_export_and_info(process, folder, tmp_path):
+    result = process("extract", folder)
     assert (result.returncode, result.stdout) == (0, "")
     assert "few.lance: 3 images: 3 computed, 0 failed, 0 already there, in " in result.stderr
 
     features = penult.open(tmp_path / "few.lance")
     assert features.numpy().shape == (3, 1280)
 
-    result = run("export", "few.lance", "few.npz")
+    result = process("export", "few.lance", "few.npz")
     assert (result.returncode, result.stderr) == (0, "penult: few.npz: 3 images\n")
     with np.load(tmp_path / "few.npz") as file:
         np.testing.assert_array_equal(file["pooled_features"], features.numpy())
 
-    facts = json.loads(run("info", "few.lance", "--json").stdout)
+    facts = json.loads(process("info", "few.lance", "--json").stdout)
     assert (facts["rows"], facts["failures"]) == (3, {})
     assert facts["provenance"]["network"] == "efficientnet_lite0"
-    assert "efficientnet_lite0" in run("info", "few.lance").stdout
+    assert "efficientnet_lite0" in process("info", "few.lance").stdout
 
 
 def test_a_damaged_table_is_continued_from_its_last_good_version(run, folder, tmp_path):
@@ -108,9 +91,9 @@ def test_extract_prints_json(run, folder):
     }
 
 
-def test_failed_images_are_named_and_set_the_exit_code(run, folder):
+def test_failed_images_are_named_and_set_the_exit_code(run, process, folder):
     (folder / "odd\x1b[31m.jpg").write_text("no image")
-    result = run("extract", folder)
+    result = process("extract", folder)
     assert result.returncode == 1
     assert "penult: odd\\x1b[31m.jpg: not_an_image: " in result.stderr
     assert "\x1b" not in result.stderr
@@ -145,7 +128,7 @@ def test_many_failures_are_not_all_printed(run, folder):
 
 
 def test_paths_from_standard_input(run, folder):
-    result = run("extract", "--from-file", "-", "-o", "t.lance", input="few/koala.jpg\n")
+    result = run("extract", "--from-file", "-", "-o", "t.lance", stdin="few/koala.jpg\n")
     assert (result.returncode, "1 computed" in result.stderr) == (0, True)
 
 
@@ -171,8 +154,8 @@ def test_errors_are_one_line_and_exit_with_2(run, folder, arguments, message):
 
 
 @pytest.mark.parametrize("arguments", [["--debug", "describe", "x"], ["describe", "x", "--debug"]])
-def test_debug_shows_the_traceback(run, arguments):
-    result = run(*arguments)
+def test_debug_shows_the_traceback(process, arguments):
+    result = process(*arguments)
     assert (result.returncode, "Traceback" in result.stderr) == (2, True)
 
 

@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -12,8 +10,8 @@ from penult.store import Row, TableWriter
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run a command beside `t.lance`, which has two folders of ten images and an odd one."""
+def place(tmp_path):
+    """A folder with `t.lance`, which has two folders of ten images and an odd one."""
     with TableWriter.open_or_create(tmp_path / "t.lance", {"pool": (3,)}, {}) as table:
         table.append(
             [
@@ -24,17 +22,7 @@ def run(tmp_path):
             ]
         )
         table.append([Row("b/odd.jpg", 1, 1, vectors={"pool": np.float32([0, 0, -1])})])
-
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "penult", *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
+    return tmp_path
 
 
 def test_cluster_prints_groups_and_stores_them(run, tmp_path):

@@ -5,9 +5,9 @@ import json
 import pandas as pd
 import pytest
 
-from .test_commands import folder, run
+from .test_commands import folder
 
-__all__ = ["folder", "run"]
+__all__ = ["folder"]
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def table(run, folder):
 def test_what_one_command_prints_another_takes(run, table):
     printed = run("sample", "t.lance", "-n", "3", "--where", "key < 'm'").stdout
     assert printed == "espresso.jpg\nko\\nala.jpg\n"
-    result = run("export", "t.lance", "some.csv", "--keys", "-", input=printed)
+    result = run("export", "t.lance", "some.csv", "--keys", "-", stdin=printed)
     assert (result.returncode, result.stderr) == (0, "penult: some.csv: 2 images\n")
     frame = pd.read_csv(table.parent / "some.csv")
     assert frame["key"].tolist() == ["espresso.jpg", "ko\nala.jpg"]
@@ -38,7 +38,7 @@ def test_a_search_and_a_sample_stay_among_the_keys(run, table, tmp_path):
 
 def test_extract_takes_the_images_of_a_list(run, table):
     lines = "ko\\nala.jpg\ntripod.jpg\n"
-    result = run("extract", "few", "-o", "some.lance", "--keys", "-", "--json", input=lines)
+    result = run("extract", "few", "-o", "some.lance", "--keys", "-", "--json", stdin=lines)
     assert json.loads(result.stdout)["ok"] == 2
     assert json.loads(run("sample", "some.lance", "--json").stdout) == ["ko\nala.jpg", "tripod.jpg"]
 
@@ -56,7 +56,7 @@ def test_extract_takes_the_images_of_a_list(run, table):
     ],
 )
 def test_what_cannot_be_done_is_one_line(run, table, tmp_path, arguments, message):
-    result = run(*arguments, "--keys", "-", input="tripod.jpg\nx.jpg\ny.jpg\n")
+    result = run(*arguments, "--keys", "-", stdin="tripod.jpg\nx.jpg\ny.jpg\n")
     assert result.returncode == 2
     assert message in result.stderr
     assert result.stderr.count("\n") == 1

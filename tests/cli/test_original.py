@@ -3,8 +3,6 @@
 import json
 import pickle
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,15 +16,10 @@ NETWORK = [f"--checkpoint_file={MOBILENET}", "--model=mobilenet_v1_025"]
 
 
 @pytest.fixture
-def run(tmp_path):
-    """Run `penult ARGUMENTS` in a folder with four photos in `imgs/`."""
+def place(tmp_path):
+    """A folder with four photos in `imgs/`."""
     shutil.copytree(REFERENCE / "images", tmp_path / "imgs")
-
-    def penult_process(*arguments: object) -> subprocess.CompletedProcess:
-        command = [sys.executable, "-m", "penult", *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return penult_process
+    return tmp_path
 
 
 @pytest.mark.parametrize("command", ["compute-features", "load-features"])

@@ -1,8 +1,6 @@
 """`--preprocess` on the command line: words, and the files of other libraries."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -13,21 +11,12 @@ SAID = "squash 32 bilinear, scale 1/255, mean 0.5 0.5 0.5, std 1 1 1"
 
 
 @pytest.fixture
-def extract(photos, tmp_path):
-    """Extract features of one photo of 32 pixels, in an empty folder."""
-
-    def process(preprocess):
-        photo = photos / "cat_chelsea.jpg"
-        options = ["-o", "t.lance", "--size", "32", "--preprocess", preprocess]
-        return subprocess.run(
-            [sys.executable, "-m", "penult", "extract", photo, *options],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return process
+def extract(run, photos):
+    """Extract features of one photo of 32 pixels."""
+    photo = photos / "cat_chelsea.jpg"
+    return lambda preprocess: run(
+        *("extract", photo, "-o", "t.lance", "--size", 32, "--preprocess", preprocess)
+    )
 
 
 @pytest.mark.parametrize(("asked", "said"), [(WORDS, WORDS), ("preprocessor_config.json", SAID)])

@@ -3,8 +3,6 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 
@@ -12,7 +10,7 @@ import penult
 
 
 @pytest.fixture(scope="module")
-def workplace(model, photos, tmp_path_factory):
+def place(model, photos, tmp_path_factory):
     """A folder with two classes of three photos each, and their table."""
     place = tmp_path_factory.mktemp("probes")
     classes = {
@@ -27,21 +25,7 @@ def workplace(model, photos, tmp_path_factory):
     return place
 
 
-@pytest.fixture
-def run(workplace):
-    def run(*arguments):
-        return subprocess.run(
-            [sys.executable, "-m", "penult", *map(str, arguments)],
-            cwd=workplace,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return run
-
-
-def test_probe_prints_a_table_and_writes_what_is_asked_for(run, workplace):
+def test_probe_prints_a_table_and_writes_what_is_asked_for(run, place):
     asked = ("--save", "p.safetensors", "--png", "p.png", "-o", "p.csv")
     result = run("probe", "two.lance", "--folds", 3, "-k", 1, *asked)
     assert result.returncode == 0, result.stderr
@@ -58,9 +42,9 @@ def test_probe_prints_a_table_and_writes_what_is_asked_for(run, workplace):
         "p",
     ]
     assert "6 images; 2 classes; 3 folds; chance 50.0%, balanced 50.0%\n" in result.stdout
-    with (workplace / "p.csv").open(newline="") as file:
+    with (place / "p.csv").open(newline="") as file:
         assert len(list(csv.DictReader(file))) == 6
-    assert (workplace / "p.png").read_bytes().startswith(b"\x89PNG")
+    assert (place / "p.png").read_bytes().startswith(b"\x89PNG")
     classified = run("classify", "two", "--probe", "p.safetensors", "-k", 1, "--json")
     first = json.loads(classified.stdout.splitlines()[0])
     assert first["classes"][0][0] in {"animal", "castle"}
@@ -97,8 +81,8 @@ def test_compare_of_one_layer_is_one_line(run):
     )
 
 
-def test_compare_prints_a_matrix_a_metric(run, workplace):
-    shutil.copytree(workplace / "two.lance", workplace / "again.lance", dirs_exist_ok=True)
+def test_compare_prints_a_matrix_a_metric(run, place):
+    shutil.copytree(place / "two.lance", place / "again.lance", dirs_exist_ok=True)
     result = run("compare", "two.lance", "again.lance", "--metric", "cka", "--permutations", 9)
     assert [line.split() for line in result.stdout.splitlines()[:3]] == [
         ["cka", "two", "again"],

@@ -4,21 +4,11 @@ import json
 import shutil
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 
-PENULT = [sys.executable, "-m", "penult"]
-
-
-@pytest.fixture
-def run(tmp_path):
-    def penult_process(*arguments):
-        command = [*PENULT, *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return penult_process
+from .conftest import PENULT
 
 
 @pytest.fixture

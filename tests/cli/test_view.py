@@ -4,7 +4,6 @@ import http.client
 import signal
 import socket
 import subprocess
-import sys
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -13,7 +12,9 @@ import pytest
 
 from penult.store import Row, TableWriter
 
-VIEW = [sys.executable, "-m", "penult", "view", "t.lance"]
+from .conftest import PENULT
+
+VIEW = ("view", "t.lance")
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def table(tmp_path):
 @pytest.fixture
 def running(table):
     with subprocess.Popen(
-        VIEW, cwd=table, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*PENULT, *VIEW], cwd=table, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         yield process
         process.kill()
@@ -46,12 +47,11 @@ def test_the_address_that_is_printed_is_answered_until_ctrl_c(running):
     assert running.returncode == 0
 
 
-def test_a_taken_port_is_one_line(table):
+@pytest.mark.usefixtures("table")
+def test_a_taken_port_is_one_line(run):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        result = subprocess.run(
-            [*VIEW, "--port", str(port)], cwd=table, capture_output=True, text=True, check=False
-        )
+        result = run(*VIEW, "--port", port)
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.startswith(f"penult: can't listen at port {port}: ")
@@ -59,10 +59,8 @@ def test_a_taken_port_is_one_line(table):
     assert result.stderr.count("\n") == 1
 
 
-def test_html_is_one_page_and_nothing_is_served(table):
-    result = subprocess.run(
-        [*VIEW, "--html", "t.html"], cwd=table, capture_output=True, text=True, check=False
-    )
+def test_html_is_one_page_and_nothing_is_served(run, table):
+    result = run(*VIEW, "--html", "t.html")
     assert result.returncode == 0
     assert result.stdout == ""
     assert result.stderr == "penult: t.html: 1 image, 1 of them without a picture\n"

@@ -1,23 +1,12 @@
 """What commands say on standard error: notes, errors for people and for programs, or nothing."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from penult.cli.voice import Anywhere
 from penult.errors import UsageError
 from penult.util import machine
-
-
-@pytest.fixture
-def penult(tmp_path):
-    def run(*arguments, script="from penult.cli import main; main()"):
-        command = [sys.executable, "-c", script, *map(str, arguments)]
-        return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-
-    return run
 
 
 @pytest.mark.parametrize(
@@ -32,8 +21,8 @@ def penult(tmp_path):
         (["info", "--threads"], "UsageError", "--threads needs a number, not '--json'"),
     ],
 )
-def test_an_error_is_one_object(penult, arguments, error, message):
-    done = penult(*arguments, "--json")
+def test_an_error_is_one_object(run, arguments, error, message):
+    done = run(*arguments, "--json")
     assert (done.returncode, done.stdout) == (2, "")
     told = json.loads(done.stderr)
     assert told.keys() == {"error", "message", "exit_code"}
@@ -41,15 +30,15 @@ def test_an_error_is_one_object(penult, arguments, error, message):
     assert message in told["message"]
 
 
-def test_an_error_for_people_is_one_line(penult):
-    done = penult("info", "nothing", "--quiet")
+def test_an_error_for_people_is_one_line(run):
+    done = run("info", "nothing", "--quiet")
     assert done.returncode == 2
     assert done.stderr.startswith("penult: ")
     assert len(done.stderr.splitlines()) == 1
 
 
 @pytest.mark.parametrize(("stop", "code"), [("SIGINT", 130), ("SIGTERM", 143)])
-def test_a_stop_is_an_object_too(penult, photos, stop, code):
+def test_a_stop_is_an_object_too(process, photos, stop, code):
     script = f"""
 import os, signal
 import penult, penult.cli
@@ -57,35 +46,35 @@ def stopped(*_, **__): os.kill(os.getpid(), signal.{stop})
 penult.extract = stopped
 penult.cli.main()
 """
-    done = penult("extract", photos, "--json", script=script)
+    done = process("extract", photos, "--json", script=script)
     told = json.loads(done.stderr)
     assert (done.returncode, told["error"], told["exit_code"]) == (code, "Interrupted", code)
     assert told["message"] == "stopped; run the same command again to continue"
 
 
-def test_a_stop_that_a_command_knows_nothing_of(penult):
+def test_a_stop_that_a_command_knows_nothing_of(process):
     script = """
 import penult, penult.cli
 def stopped(*_, **__): raise KeyboardInterrupt
 penult.open = stopped
 penult.cli.main()
 """
-    done = penult("info", "t", "--json", script=script)
+    done = process("info", "t", "--json", script=script)
     assert done.returncode == 130
     assert json.loads(done.stderr)["message"] == "stopped"
 
 
-def test_quiet_prints_results_only(penult, photos):
-    assert penult("extract", photos, "-o", "t.lance").stderr.startswith("penult: t.lance: ")
-    assert penult("--quiet", "extract", photos, "-o", "t.lance").stderr == ""
-    done = penult("cluster", "t.lance", "-k", 3, "--quiet", "--threads=1")
+def test_quiet_prints_results_only(process, photos):
+    assert process("extract", photos, "-o", "t.lance").stderr.startswith("penult: t.lance: ")
+    assert process("--quiet", "extract", photos, "-o", "t.lance").stderr == ""
+    done = process("cluster", "t.lance", "-k", 3, "--quiet", "--threads=1")
     assert len(done.stdout.splitlines()) == 3
     assert done.stderr == ""
 
 
-def test_a_bug_is_an_object_too(penult):
+def test_a_bug_is_an_object_too(process):
     script = "import penult, penult.cli; penult.open = None; penult.cli.main()"
-    done = penult("info", "t", "--json", script=script)
+    done = process("info", "t", "--json", script=script)
     told = json.loads(done.stderr)
     assert (done.returncode, told["error"]) == (2, "TypeError")
     assert "this is a bug" in told["message"]
@@ -112,7 +101,7 @@ def test_threads_limit_cores(monkeypatch):
         machine.set_threads(0)
 
 
-def test_a_run_with_one_thread_has_one_decoder(penult, photos):
+def test_a_run_with_one_thread_has_one_decoder(process, photos):
     script = """
 import sys, penult
 from penult.images import processes
@@ -120,4 +109,4 @@ penult.set_threads(1)
 penult.extract(sys.argv[1], out="one.lance")
 print(len(processes._pool.all))
 """
-    assert penult(photos, script=script).stdout == "1\n"
+    assert process(photos, script=script).stdout == "1\n"

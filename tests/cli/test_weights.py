@@ -1,10 +1,7 @@
 """The commands around weights files, as people run them."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,21 +12,9 @@ from loopback import serve_files
 CHECKPOINT = Path(__file__).parents[1] / "reference/checkpoints/mobilenet_v1_025_v2"
 
 
-@pytest.fixture
-def run(tmp_path):
-    """Run `penult ARGUMENTS` in an empty folder, with an empty cache."""
-
-    def penult_process(*arguments: object, **environment: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            [sys.executable, "-m", "penult", *map(str, arguments)],
-            cwd=tmp_path,
-            env=os.environ | {"PENULT_CACHE": str(tmp_path / "cache")} | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    return penult_process
+@pytest.fixture(autouse=True)
+def _empty_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("PENULT_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture
@@ -137,9 +122,9 @@ def test_models_fit_the_terminal(run, columns):
     assert ("left out for want of room: paper, top-5" in done.stderr) == (columns < 200)
 
 
-def test_models_are_installed_where_their_files_are(run, tmp_path):
+def test_models_are_installed_where_their_files_are(process, tmp_path):
     def installed(pattern, **environment):
-        rows = json.loads(run("models", pattern, "--json", **environment).stdout)
+        rows = json.loads(process("models", pattern, "--json", **environment).stdout)
         return {row["network"]: row["installed"] for row in rows}
 
     assert installed("efficientnet_lite[04]") == {
