@@ -1,19 +1,16 @@
-"""Repositories fetched from a hub: what is asked, what is kept, and what is said when it fails."""
+"""Repositories fetched from a hub: what is asked, what is kept, and what is told."""
 
 import json
-import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import huggingface_hub.constants
 import pytest
-from filelock import FileLock
 
-from penult.errors import CheckpointError, DownloadError, UsageError
+from penult.errors import DownloadError
 from penult.hub import fetch, parse, resolve
-from penult.hub.resuming import Part
 
 from .conftest import CONFIG, FILES, LICENCE, NAME, WEIGHTS, both, info
-from .server import commit_of, sha256
+from .server import sha256
 
 pytestmark = LICENCE
 
@@ -91,130 +88,6 @@ def test_a_commit_and_a_tag_are_others_than_the_branch(hub):
     assert hub.asked[-7] == info("refs%2Fpr%2F3", "a/b")
 
 
-def test_a_cut_download_is_continued(hub, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1000)
-    commit = hub.publish(NAME, FILES)
-    hub.cuts["model.safetensors"] = 2000
-    told = []
-    fetched = fetch(parse(NAME), progress=lambda done, total: told.append((done, total)))
-    assert (fetched.folder / "model.safetensors").read_bytes() == WEIGHTS
-    assert [each[2] for each in hub.seen[-2:]] == [None, "bytes=2000-"]
-    assert hub.asked[-2:] == both("model.safetensors", commit)[1:] * 2
-    assert told[0] == (1000, len(WEIGHTS))
-    assert told[-1] == (len(WEIGHTS), len(WEIGHTS))
-
-
-@pytest.fixture
-def ended(hub, monkeypatch):
-    """Begins to fetch, and is stopped by Ctrl-C when 3000 bytes of the weights have come."""
-    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1000)
-    commit = hub.publish(NAME, FILES)
-
-    def stop(done, total):
-        if done > 3000:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fetch(parse(NAME), progress=stop)
-    hub.asked.clear()
-    hub.seen.clear()
-    return commit
-
-
-def _left(cache):
-    """What is there of files that aren't whole."""
-    return [*cache.glob("*/blobs/*.incomplete")]
-
-
-def _requests_of_a_rest(commit):
-    first, second = both("model.safetensors", commit)
-    return [info(), first, second, first]
-
-
-def test_a_download_that_was_stopped_goes_on_in_the_next_run(ended, hub, cache):
-    (part,) = _left(cache)
-    assert part.stat().st_size == 3000
-    told = []
-    fetched = fetch(parse(NAME), progress=lambda done, total: told.append((done, total)))
-    assert (fetched.folder / "model.safetensors").read_bytes() == WEIGHTS
-    assert hub.asked == _requests_of_a_rest(ended)
-    assert hub.seen[2][2] == "bytes=3000-"
-    assert (told[0], told[-1]) == ((4000, 6000), (6000, 6000))
-    assert _left(cache) == []
-
-
-def test_a_download_that_was_killed_goes_on_in_the_next_run(ended, hub, cache, monkeypatch):
-    (part,) = _left(cache)
-    part.rename(part.with_name(f"{part.stem}.12345678.incomplete"))  # as huggingface_hub calls it
-    part.with_name(f"{part.stem}.87654321.incomplete").write_bytes(WEIGHTS[:100])  # another's
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    fetched = fetch(parse(NAME))
-    assert (fetched.folder / "model.safetensors").read_bytes() == WEIGHTS
-    assert hub.asked == _requests_of_a_rest(ended)
-    assert hub.seen[2][1:] == (None, "bytes=3000-")  # the token is for the hub alone
-    assert _left(cache) == []
-
-
-def test_a_part_that_is_whole_needs_no_more_of_it(ended, hub, cache):
-    (part,) = _left(cache)
-    part.write_bytes(WEIGHTS)
-    fetched = fetch(parse(NAME))
-    assert (fetched.folder / "model.safetensors").read_bytes() == WEIGHTS
-    assert hub.asked == [info(), both("model.safetensors", ended)[0]]
-
-
-@pytest.mark.parametrize("content", [b"", b"x" * 6001])
-def test_what_is_no_part_is_fetched_anew(content, ended, hub, cache):
-    (part,) = _left(cache)
-    part.write_bytes(content)
-    fetch(parse(NAME))
-    assert hub.asked == [info(), *both("model.safetensors", ended)]
-    assert _left(cache) == []
-
-
-def test_a_part_of_another_file_is_found_out(ended, hub, cache):
-    (part,) = _left(cache)
-    part.write_bytes(b"x" * 3000)
-    with pytest.raises(DownloadError, match=r"model\.safetensors has .*, expected .*: try again"):
-        fetch(parse(NAME))
-    assert _left(cache) == []
-    fetched = fetch(parse(NAME))
-    assert (fetched.folder / "model.safetensors").read_bytes() == WEIGHTS
-
-
-def test_a_part_that_another_process_is_fetching_is_left_alone(ended, hub, cache):
-    (part,) = _left(cache)
-    digest = sha256(WEIGHTS)
-    (lock,) = cache.glob(f".locks/*/{digest}.lock")
-    with FileLock(lock):
-        found = Part(part.parent, lock.parent, digest, len(WEIGHTS))
-        found.resume(parse(NAME), "model.safetensors", ended, object, 1)
-    assert (_left(cache), hub.asked) == ([part], [])
-
-
-def test_what_a_rest_brought_stays_when_it_is_cut(ended, hub, cache):
-    (part,) = _left(cache)
-
-    def stop(done, total):
-        if done > 5000:
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        fetch(parse(NAME), progress=stop)
-    assert part.read_bytes() == WEIGHTS[:5000]
-
-
-def test_files_that_arrived_before_a_failure_are_not_fetched_again(hub):
-    commit = hub.publish(NAME, FILES)
-    hub.lies["model.safetensors"] = WEIGHTS[:-1] + b"!"
-    with pytest.raises(DownloadError):
-        fetch(parse(NAME))
-    hub.asked.clear()
-    hub.lies.clear()
-    fetch(parse(NAME))
-    assert hub.asked == [info(), *both("model.safetensors", commit)]
-
-
 @pytest.mark.parametrize(
     ("file", "lie", "message"),
     [
@@ -268,20 +141,6 @@ def test_shards_are_fetched_with_their_index(hub):
     assert hub.asked == [info(commit), *both(lost.name, commit)]
 
 
-def test_shards_that_are_not_listed_are_said_to_be_missing(hub):
-    index = {"weight_map": {"a": "model-1-of-1.safetensors"}}
-    hub.publish(NAME, {"config.json": CONFIG, "model.safetensors.index.json": index})
-    with pytest.raises(DownloadError, match=r"has no model-1-of-1.safetensors, which its index na"):
-        fetch(parse(NAME))
-
-
-def test_damaged_settings_are_said_before_the_download(hub):
-    hub.publish(NAME, FILES | {"config.json": {"model_type": 3}})
-    with pytest.raises(CheckpointError, match=r"config.json': model_type is a JSON number"):
-        fetch(parse(NAME))
-    assert not any("model.safetensors" in each for each in hub.asked)
-
-
 def test_the_whole_clip_is_fetched_where_its_text_tower_is_wanted(hub):
     files = {
         "config.json": {"architecture": "vit_base_patch16_clip_224"},
@@ -328,15 +187,6 @@ def test_a_damaged_note_of_the_commit_is_none(hub, cache, monkeypatch):
         fetch(parse(NAME))
 
 
-def test_a_hub_that_never_answers_is_given_up(hub, monkeypatch):
-    monkeypatch.setattr("penult.hub.download.TIMEOUT", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
-        with pytest.raises(DownloadError, match=r"can't be reached \(timed out\): try again"):
-            fetch(parse(NAME))
-
-
 def test_the_licence_is_told_once(hub):
     hub.publish(NAME, FILES, card={"license": "other", "license_name": "gemma"})
     told = []
@@ -379,129 +229,3 @@ def test_weights_of_another_program_are_not_enough(hub, cache, monkeypatch):
     assert "pytorch_model.bin" not in fetch(parse(NAME)).files
     needed = ["preprocessor_config.json", "model.safetensors"]
     assert hub.asked == [info(), *(each for file in needed for each in both(file, commit))]
-
-
-@pytest.mark.parametrize("how", ["down", 503])
-def test_a_hub_that_does_not_answer_is_told_and_the_cache_used(how, hub, monkeypatch):
-    hub.publish(NAME, FILES)
-    first = fetch(parse(NAME))
-    if how == "down":
-        with socket.create_server(("127.0.0.1", 0)) as closed:
-            endpoint = f"http://127.0.0.1:{closed.getsockname()[1]}"
-        monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", endpoint)
-    else:
-        hub.broken = how
-    told = []
-    assert fetch(parse(NAME), tell=told.append) == first
-    (line,) = told
-    assert line.startswith(f"{NAME}: no answer (")
-    assert line.endswith(f"so it is {first.commit} in the cache")
-    with pytest.raises(DownloadError, match=r"a/b: http://.*(can't be reached|answers 503).*: try"):
-        fetch(parse("a/b"))
-
-
-def test_a_gated_repository_is_explained(hub):
-    hub.publish(NAME, FILES, gated=True)
-    with pytest.raises(DownloadError) as caught:
-        fetch(parse(NAME))
-    assert str(caught.value) == (
-        f"{NAME}: is gated: accept its conditions at {hub.url}/{NAME}, then set HF_TOKEN to a"
-        " token of yours that may read it"
-    )
-
-
-def test_a_missing_repository_and_revision_are_explained(hub):
-    hub.publish(NAME, FILES)
-    with pytest.raises(DownloadError, match=r"nor a repository at .*did you mean facebook/dinov2"):
-        fetch(parse("facebook/dinov2"))
-    with pytest.raises(DownloadError, match=r"has no revision 'v9': http://.*/tree/main lists"):
-        fetch(parse(f"{NAME}@v9"))
-    with pytest.raises(DownloadError, match=r"has no revision"):
-        fetch(parse(f"{NAME}@{commit_of(9)}"))
-
-
-@pytest.mark.parametrize(
-    ("status", "message"),
-    [
-        (401, r"doesn't accept the token: set HF_TOKEN to a valid one, or unset it"),
-        (403, r"refuses access \(403\): set HF_TOKEN"),
-        (429, "answers 429: try again later"),
-        (418, "answers 418: try again later"),
-    ],
-)
-def test_other_refusals_are_explained(status, message, hub):
-    hub.broken = status
-    hub.excuse = {"X_Error_Message": "Invalid credentials in Authorization header"}
-    with pytest.raises(DownloadError, match=message):
-        fetch(parse(NAME))
-
-
-def test_a_file_that_is_listed_and_lost_is_explained(hub):
-    hub.publish(NAME, FILES)
-    hub.lost.add("model.safetensors")
-    with pytest.raises(DownloadError, match=r"lists a file that isn't there \(404\): try again"):
-        fetch(parse(NAME))
-
-
-def test_no_usable_weights_are_said_with_what_there_is(hub):
-    hub.publish(NAME, {"config.json": CONFIG, "tf_model.h5": b"", "onnx/model.onnx": b""})
-    for _ in range(2):
-        with pytest.raises(DownloadError, match=r"fetch one of onnx/model.onnx, tf_model.h5 by ha"):
-            fetch(parse(NAME))
-    hub.publish(NAME, {"config.json": CONFIG})
-    with pytest.raises(DownloadError, match=r"no others either, see http://.*siglip2"):
-        fetch(parse(NAME))
-
-
-@pytest.mark.parametrize(
-    "facts",
-    [
-        {"sha": None},
-        {"sha": "../../x"},
-        {"siblings": None},
-        {"siblings": [{"rfilename": "config.json"}]},
-        {"siblings": [{"rfilename": "config.json", "size": -1}]},
-        {"siblings": [{"size": 5}]},
-        {"siblings": 5},
-        {"tags": 5},
-    ],
-)
-def test_an_answer_of_something_else_is_explained(facts, hub):
-    hub.publish(NAME, FILES, info=facts)
-    with pytest.raises(DownloadError, match=r"doesn't answer as a hub does: HF_ENDPOINT names"):
-        fetch(parse(NAME))
-
-
-def test_an_endpoint_that_is_none_is_explained(monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", "nonsense")
-    with pytest.raises(DownloadError, match=r"nonsense can't be reached \(.*protocol"):
-        fetch(parse(NAME))
-
-
-def test_settings_have_a_size(hub):
-    hub.publish(NAME, FILES | {"config.json": b" " * 10_000_001})
-    with pytest.raises(DownloadError, match=r"config.json has 10000001 bytes, at most 10000000"):
-        fetch(parse(NAME))
-    assert hub.asked == [info()]
-
-
-def test_a_full_disk_is_said_before_the_download(hub, monkeypatch):
-    commit = hub.publish(NAME, FILES)
-    free = type("Usage", (), {"free": 5999})
-    monkeypatch.setattr("penult.hub.download.shutil.disk_usage", lambda _: free)
-    with pytest.raises(DownloadError, match=r"0 MB to fetch, 0 MB free in '.*hub'.*HF_HOME names?"):
-        fetch(parse(NAME))
-    assert hub.asked[-1] == both("preprocessor_config.json", commit)[1]
-
-
-def test_a_place_that_cannot_be_written_is_said(hub, cache):
-    hub.publish(NAME, FILES)
-    cache.write_text("a file")
-    with pytest.raises(DownloadError, match=r"HF_HOME names another place"):
-        fetch(parse(NAME))
-
-
-@pytest.mark.parametrize("name", ["dino", "a/b/c", "a/b--c", "weights/model.safetensors"])
-def test_other_names_are_refused_with_the_form(name):
-    with pytest.raises(UsageError, match=r"which is owner/name\[@revision\]; short names like it"):
-        resolve(name)
