@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
+from designs import shapes_of
 
 from penult.errors import NetworkError
-from penult.graph import Variable, images, plain, variables
+from penult.graph import Variable, plain
 from penult.nets.bit import Bit, standardised
 from penult.nets.design import Card, design_of, document
 from penult.nets.registry import DESIGNS, read_designs
@@ -26,17 +28,7 @@ BIT = Bit(
     is_standardised=True,
     has_pooled_shortcuts=False,
 )
-
-
-def changed(**changes: object) -> Bit:
-    return Bit(**{**{name: getattr(BIT, name) for name in BIT.__dataclass_fields__}, **changes})
-
-
-def shapes_of(design: Bit) -> dict[str, tuple[int, ...]]:
-    graph = design.architecture().build(images(64), design.classes)
-    return {v.name: v.shape for v in variables(graph.values())}
-
-
+changed = partial(replace, BIT)
 DEEP = {"stem": (32, 32, 64), "has_pooled_shortcuts": True, "is_standardised": False}
 DESIGN_BY_NAME = {
     "timm/resnetv2_50x1_bit": BIT,

@@ -1,6 +1,8 @@
 """What is particular to CLIP's ResNets: their settings, and the one size that they take."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -39,8 +41,7 @@ def test_the_image_tower_may_stand_alone():
     assert found.base == ""
 
 
-def changed(**changes: object) -> ClipResNet:
-    return ClipResNet(**{**{n: getattr(TINY, n) for n in TINY.__dataclass_fields__}, **changes})
+changed = partial(replace, TINY)
 
 
 def shapes_of(design: ClipResNet) -> dict[str, tuple[int, ...]]:

@@ -1,11 +1,13 @@
 """What is particular to RegNets: three libraries' names, and what settings can contradict."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import pytest
+from designs import shapes_of
 
 from penult.errors import NetworkError
-from penult.graph import images, variables
 from penult.nets.design import Card, design_of, document
 from penult.nets.registry import DESIGNS, read_designs
 from penult.nets.regnet import RegNet
@@ -22,17 +24,7 @@ Y = RegNet(
     squeezed=((2, 2), (2, 4), (4, 4)),
     first_stride=2,
 )
-
-
-def changed(**changes: object) -> RegNet:
-    return RegNet(**{**{name: getattr(Y, name) for name in Y.__dataclass_fields__}, **changes})
-
-
-def shapes_of(design: RegNet) -> dict[str, tuple[int, ...]]:
-    graph = design.architecture().build(images(64), design.classes)
-    return {v.name: v.shape for v in variables(graph.values())}
-
-
+changed = partial(replace, Y)
 DESIGN_BY_NAME = {
     "torchvision/regnety_8-16-24": Y,
     "timm/regnetx_8-16-24": changed(library="timm", squeezed=(), classes=0),

@@ -1,11 +1,14 @@
 """What is particular to ResNets: what tensors tell of them, and what they don't."""
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import pytest
+from designs import shapes_of
 
 from penult.errors import NetworkError, UsageError
-from penult.graph import images, variables
+from penult.graph import images
 from penult.nets.design import Card, design_of, document
 from penult.nets.registry import DESIGNS, read_designs
 from penult.nets.resnet import ResNet, title
@@ -32,17 +35,7 @@ PLAIN = ResNet(
 DEEP = {"library": "timm", "stem": (32, 32, 64), "shortcut": "avg"}
 NARROW = tuple(((8, 8, 32),) * n for n in (3, 4, 6, 3))
 WIDE = tuple(((16, 16, 32),) * n for n in (3, 4, 6, 3))
-
-
-def changed(**changes: object) -> ResNet:
-    return ResNet(**{**{n: getattr(PLAIN, n) for n in PLAIN.__dataclass_fields__}, **changes})
-
-
-def shapes_of(design: ResNet) -> dict[str, tuple[int, ...]]:
-    graph = design.architecture().build(images(64), design.classes)
-    return {v.name: v.shape for v in variables(graph.values())}
-
-
+changed = partial(replace, PLAIN)
 DESIGN_BY_NAME = {
     "torchvision/resnet18": PLAIN,
     "torchvision/resnet50": changed(stages=NARROW, classes=0),
