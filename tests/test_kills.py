@@ -20,40 +20,23 @@ from penult.store import TableWriter
 
 from .means import Means
 
-IMAGES, COMMIT_ROWS = 40, 4
+IMAGES, COMMIT_ROWS, TOO_MANY_FRAGMENTS = 40, 4, 5
 
 RUN = """
-import importlib, itertools, os, signal, sys
-sys.path.insert(0, sys.argv[1])
-import penult
-from penult.extraction import run
-from penult.store import writer
-from means import Means
+import sys
 from pathlib import Path
 
-folder, out, log, point, when, count = sys.argv[2:8]
-run.COMMIT_ROWS, writer.TOO_MANY_FRAGMENTS = int(sys.argv[8]), 5
-calls = itertools.count(1)
+tests, folder, out, log, point, when, count, rows, fragments = sys.argv[1:]
+sys.path.insert(0, tests)
+import penult
+from killing import kill_at
+from means import Means
+from penult.extraction import run
+from penult.store import writer
 
-def killing(function):
-    def call(*args, **kwargs):
-        last = next(calls) == int(count)
-        if last and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = function(*args, **kwargs)
-        if last:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-    return call
-
+run.COMMIT_ROWS, writer.TOO_MANY_FRAGMENTS = int(rows), int(fragments)
 if point:
-    module, _, path = point.partition(":")
-    owner = importlib.import_module(module)
-    *owners, name = path.split(".")
-    for each in owners:
-        owner = getattr(owner, each)
-    function = getattr(owner, name)
-    setattr(owner, name, killing(function))
+    kill_at(point, when, int(count))
 print("ready", flush=True)
 penult.extract(folder, Means(Path(log)), out=out)
 """
@@ -83,7 +66,8 @@ def folder(tmp_path):
 def run(folder, point="", when="", count=0, after_seconds=None):
     """Run in a process of its own until it is killed or has ended; say whether it was killed."""
     table, log = folder.parent / "t.lance", folder.parent / "log"
-    arguments = [Path(__file__).parent, folder, table, log, point, when, count, COMMIT_ROWS]
+    limits = COMMIT_ROWS, TOO_MANY_FRAGMENTS
+    arguments = [Path(__file__).parent, folder, table, log, point, when, count, *limits]
     command = [sys.executable, "-c", RUN, *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
         process.stdout.readline()
@@ -169,14 +153,17 @@ def test_a_kill_at_each_named_point(folder, point, when):
         "lance:LanceDataset.commit",
     ],
 )
-def test_a_rerun_on_a_moved_folder_may_be_killed(folder, point, when):
-    run(folder)
+def test_a_rerun_on_a_moved_folder_may_be_killed(folder, point, when, monkeypatch):
+    monkeypatch.setattr("penult.extraction.run.COMMIT_ROWS", COMMIT_ROWS)
+    monkeypatch.setattr("penult.store.writer.TOO_MANY_FRAGMENTS", TOO_MANY_FRAGMENTS)
+    model, out = Means(folder.parent / "log"), folder.parent / "t.lance"
+    penult.extract(folder, model, out=out)
     vectors = penult.open(folder.parent / "t.lance").numpy()
     moved = folder.rename(folder.parent / "moved")
     assert run(moved, point, when, count=1)
     known = saved(folder.parent / "t.lance")
     assert len({Path(row.path).parent for row in known.values()}) == 1  # all of them or none
-    assert not run(moved)
+    penult.extract(moved, model, out=out)
     known = saved(folder.parent / "t.lance")
     assert {key: row.path for key, row in known.items()} == {key: f"{moved}/{key}" for key in known}
     np.testing.assert_array_equal(penult.open(folder.parent / "t.lance").numpy(), vectors)

@@ -19,34 +19,18 @@ from ..means import Means
 
 IMAGES = 12
 RUN = """
-import itertools, os, signal, sys
-import penult
-from penult.extraction import run
+import sys
 from pathlib import Path
-from importlib import import_module
 
-folder, out, log, point, when, count = sys.argv[1:7]
-run.COMMIT_ROWS = 4
-calls = itertools.count(1)
-module, _, path = point.partition(":")
-owner = import_module(module)
-*owners, name = path.split(".")
-for each in owners:
-    owner = getattr(owner, each)
-function = getattr(owner, name)
-
-def killing(*args, **kwargs):
-    last = next(calls) == int(count)
-    if last and when == "before":
-        os.kill(os.getpid(), signal.SIGKILL)
-    result = function(*args, **kwargs)
-    if last:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return result
-
-setattr(owner, name, killing)
-sys.path.insert(0, sys.argv[7])
+folder, out, log, point, when, count, tests = sys.argv[1:]
+sys.path.insert(0, tests)
+import penult
+from killing import kill_at
 from means import Means
+from penult.extraction import run
+
+run.COMMIT_ROWS = 4
+kill_at(point, when, int(count))
 penult.extract(folder, Means(Path(log), layers=["max"]), out=out)
 """
 

@@ -4,6 +4,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import lance
 import numpy as np
@@ -210,30 +211,20 @@ def test_columns_that_others_added_are_passed_over(labelled):
     assert open_table(labelled).facts(["Alien"])["Alien"].to_pylist() == [[1.5]] * 5
 
 
+TESTS = str(Path(__file__).parents[1])
 LABELLER = """
-import os, pathlib, signal, sys
+import sys
 import numpy as np
+
+path, cut_at, label, tests = sys.argv[1:]
+sys.path.insert(0, tests)
+from killing import cut_power_at
 from penult.store import TableWriter
 
-path, cut_at = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-safe = {file.stat().st_ino for file in path.rglob("*")}
-fsync, calls = os.fsync, 0
-
-def recording(descriptor):
-    global calls
-    calls += 1
-    if calls == cut_at:
-        for file in path.rglob("*"):
-            if file.is_file() and file.stat().st_ino not in safe:
-                os.truncate(file, 0)
-        os.kill(os.getpid(), signal.SIGKILL)
-    fsync(descriptor)
-    safe.add(os.fstat(descriptor).st_ino)
-
-os.fsync = recording
+cut_power_at(int(cut_at), path)
 with TableWriter.open(path) as table:
     keys = sorted(table.known())
-    label = int(sys.argv[3])
+    label = int(label)
     while True:
         label += 1
         table.annotate(keys, {"cluster": np.full(len(keys), label, np.int32)})
@@ -245,7 +236,7 @@ with TableWriter.open(path) as table:
 def test_power_cuts_leave_the_labels_of_one_finished_call(labelled, cut_at):
     with TableWriter.open(labelled) as writer:
         writer.annotate(sorted(writer.known()), {"cluster": np.full(6, 100, np.int32)})
-    command = [sys.executable, "-c", LABELLER, str(labelled), str(cut_at), "100"]
+    command = [sys.executable, "-c", LABELLER, str(labelled), str(cut_at), "100", TESTS]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == -signal.SIGKILL
     reported = max(map(int, ended.stdout.split()), default=100)

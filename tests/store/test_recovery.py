@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import lance
 import pytest
@@ -14,27 +15,17 @@ from penult.errors import StoreError
 from penult.store import TableWriter, open_table
 from penult.store.versions import versions
 
+TESTS = str(Path(__file__).parents[1])
 WRITER = """
-import os, pathlib, signal, sys
+import sys
 import numpy as np
+
+path, cut_at, tests = sys.argv[1:]
+sys.path.insert(0, tests)
+from killing import cut_power_at
 from penult.store import Row, TableWriter, writer
 
-path, cut_at = pathlib.Path(sys.argv[1]), int(sys.argv[2])
-safe = {file.stat().st_ino for file in path.rglob("*")}
-fsync, calls = os.fsync, 0
-
-def recording(descriptor):
-    global calls
-    calls += 1
-    if calls == cut_at:
-        for file in path.rglob("*"):
-            if file.is_file() and file.stat().st_ino not in safe:
-                os.truncate(file, 0)
-        os.kill(os.getpid(), signal.SIGKILL)
-    fsync(descriptor)
-    safe.add(os.fstat(descriptor).st_ino)
-
-os.fsync = recording
+cut_power_at(int(cut_at), path)
 writer.TOO_MANY_FRAGMENTS = 7
 ones = {"pool": np.ones(4, np.float32)}
 with TableWriter.open_or_create(path, {"pool": (4,)}, {}) as table:
@@ -56,7 +47,7 @@ def write_until_stopped(path, *, cut_at=0, after_seconds=None):
         cut_at: The power goes at this call of `fsync`: all files not synced by then are empty.
         after_seconds: Killed after this time.
     """
-    command = [sys.executable, "-c", WRITER, str(path), str(cut_at)]
+    command = [sys.executable, "-c", WRITER, str(path), str(cut_at), TESTS]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         if after_seconds is not None:
             process.stdout.readline()
