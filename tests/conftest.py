@@ -12,7 +12,7 @@ import pytest
 import penult
 from penult.engine.devices import DEVICES, find
 from penult.errors import NetworkError
-from penult.images import processes
+from penult.images import processes, stores
 
 ROOT = Path(__file__).parents[1]
 
@@ -35,6 +35,12 @@ def pytest_collection_modifyitems(config, items):
     """Keep a share of the tests, the same ones each time."""
     share = config.getoption("--share")
     items[:] = [item for item in items if zlib.crc32(item.nodeid.encode()) % share == 0]
+
+
+@pytest.fixture(autouse=True)
+def nothing_remote(monkeypatch):
+    """Each test names the buckets that it has tables contact."""
+    monkeypatch.setattr(stores, "_allowed", set())
 
 
 @pytest.fixture

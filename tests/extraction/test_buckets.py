@@ -10,6 +10,8 @@ import traceback
 from contextlib import closing
 
 import fsspec
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from archives import pack
