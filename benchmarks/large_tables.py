@@ -4,8 +4,7 @@
 
 Makes a table of clustered vectors, 2,000,000 × 128, in a temporary folder here, of which no image
 exists. Memory is the peak of all processes of a command; that of files that the system may drop at
-any time, as of mapped vectors, is in it. The last one, duplicates, compares each image with all
-that are kept, which of 2,000,000 takes an hour: 200,000 show it sooner.
+any time, as of mapped vectors, is in it.
 """
 
 import sys

@@ -5,8 +5,7 @@
 Of each photo in FOLDER parts are cut at random (40), and of every tenth of them come altered
 versions, of each kind of `duplicates.py`; all are written to files here and extracted. Then they
 are compared, each with each and by cells from 5,000 kept images on. Printed are seconds, how many
-are dropped, the share of these that are dropped each with each, and how many versions are dropped
-for one of the same part.
+are dropped, and the share of what is dropped each with each.
 """
 
 import random
@@ -52,12 +51,6 @@ def write(photo: Path, folder: Path, count: int) -> None:
                 alter(part).save(folder / f"{photo.stem}-{number}-{kind}.png")
 
 
-def part_of(key: str) -> str:
-    """Which part a file is, or is a version of."""
-    name, _, last = Path(key).stem.rpartition("-")
-    return name if last in KINDS | OF_PHOTOS else Path(key).stem
-
-
 def compare(features: penult.Features, *, pixels: bool) -> None:
     """Print what is dropped each with each, and by cells."""
     exact: set[str] = set()
@@ -65,12 +58,10 @@ def compare(features: penult.Features, *, pixels: bool) -> None:
         kept.MANY, start = many, time.monotonic()
         groups = features.duplicates(pixels=pixels).groups
         seconds = time.monotonic() - start
-        pairs = [(drop.key, group.keep.key) for group in groups for drop in group.drop]
-        dropped = {key for key, _ in pairs}
+        dropped = {drop.key for group in groups for drop in group.drop}
         exact = exact or dropped
         same = len(dropped & exact) / len(exact)
-        right = sum(part_of(key) == part_of(keep) for key, keep in pairs)
-        print(f"| {name} | {seconds:.0f} s | {len(pairs):,} | {same:.2%} | {right:,} |", flush=True)
+        print(f"| {name} | {seconds:.0f} s | {len(dropped):,} | {same:.2%} |", flush=True)
 
 
 def main(folder: Path, count: int = 40) -> None:

@@ -141,7 +141,8 @@ def duplicates(
     there are none; what is proposed for that is marked as such.
 
     Kept is the image with the most pixels; of those with as many the sharpest, then the larger
-    file, which was compressed less, then the first by name.
+    file, which was compressed less, then the first by name. Once 100,000 are kept, others are
+    compared only with kept ones that lie near, which misses about one in a thousand.
 
     Args:
         table: A table, open or by its path.
