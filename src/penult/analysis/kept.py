@@ -10,13 +10,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.cells import Cells
+from penult.analysis.cells import Cells, Places
 from penult.analysis.vectors import Floats
 
 MANY = 100_000  # kept rows that each row is compared with
 PIECE = 1024  # rows that are compared with others in one product
-
-Places = NDArray[np.int64]
 
 
 class Group(NamedTuple):

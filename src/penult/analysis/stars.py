@@ -12,7 +12,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.kept import Kept, Nearest, Places, places_of_largest
+from penult.analysis.cells import Places
+from penult.analysis.kept import Kept, Nearest, places_of_largest
 from penult.analysis.pixels import DIFFERENT, SAME, UNREAD
 from penult.analysis.vectors import Floats
 from penult.util.progress import Steps, show_nothing
@@ -21,6 +22,7 @@ PIXELS_THRESHOLD = 0.5  # cosine from which on pictures are compared
 CANDIDATES = 10  # nearest kept rows whose pictures are compared, and as many of the block
 
 CROWDED = 0.85  # product of the last of these from which on sketches are looked at
+UNLIKE = -2.0  # below the likeness of any sketches
 ROUNDING = 1e-6  # a vector's product with itself may be as much below 1
 BLOCK = 1024  # rows that are judged together
 STRETCH = 8 * BLOCK  # rows that are compared together with what lies in cells
@@ -227,7 +229,7 @@ def _likest(crowded: Places, here: Places, block: Floats, kept: Kept, sight: Sig
         sight: The pictures.
     """
     vectors, rows = block[crowded], here[crowded]
-    found = Nearest(len(crowded), CANDIDATES, PIXELS_THRESHOLD - 2)
+    found = Nearest(len(crowded), CANDIDATES, UNLIKE)
     for group in chain(kept.sorted_near(vectors), kept.unsorted()):
         near = vectors[group.rows] @ group.vectors.T >= PIXELS_THRESHOLD
         columns = np.flatnonzero(near.any(axis=0))
