@@ -5,7 +5,6 @@ It takes lines: `add` starts a machine, `remove N` kills the Nth, an end of the 
 
 import json
 import os
-import shutil
 import sys
 import tempfile
 
@@ -19,11 +18,8 @@ SETTINGS = {"include_dashboard": False, "object_store_memory": 100 << 20}
 def main(machines: int) -> None:
     """Keep a head without cores, and some machines of one core each."""
     sys.stdout.reconfigure(line_buffering=True)
-    folder = tempfile.mkdtemp(prefix="ray")  # short, as it holds sockets
     settings = SETTINGS | {"node_ip_address": "127.0.0.1"}
-    cluster = Cluster(
-        initialize_head=True, head_node_args={"num_cpus": 0, "temp_dir": folder} | settings
-    )
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0} | settings)
     nodes = [cluster.add_node(num_cpus=1, **settings) for _ in range(machines)]
     print("READY", json.dumps(cluster.address))
     for line in sys.stdin:
@@ -34,8 +30,10 @@ def main(machines: int) -> None:
             cluster.remove_node(nodes[int(rest[0])], allow_graceful=False)
         print("READY", json.dumps(word))
     cluster.shutdown()
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    # Short, as it holds sockets; and not where a cluster of the user's would be looked for
+    with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as folder:
+        os.environ["RAY_TMPDIR"] = folder
+        main(int(sys.argv[1]))

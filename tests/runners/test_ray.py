@@ -24,6 +24,7 @@ from penult.errors import UsageError
 from penult.runners.ray import on_ray
 from penult.runners.shards import LEAST_ROWS
 from penult.store import annotate
+from penult.store.versions import versions
 from penult.util.progress import Counts
 
 PREPROCESS = "squash 32 bicubic, mean 0.5, std 0.5"
@@ -142,7 +143,7 @@ def test_images_are_computed_while_more_are_listed(cluster, options, tmp_path):
         process.stdin.write("".join(f"{folder / name}\n" for name in names))
         process.stdin.flush()
         assert process.poll() is None
-        wait_for(lambda: table.exists() and len(penult.open(table)) >= LEAST_ROWS)
+        wait_for(lambda: versions(table) and len(penult.open(table)) >= LEAST_ROWS)
         assert process.poll() is None
         process.communicate(timeout=60)
     assert [Path(key).name for key in rows(table)[0]["key"].to_pylist()] == names
