@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.alignment import Floats, move, place, reduce, refine
+from penult.analysis.alignment import Coarse, Floats, move, place, reduce, refine
 
 Booleans = NDArray[np.bool]
 
@@ -62,6 +62,24 @@ class Copies(NamedTuple):
         return Copies(greys, np.where(where, self.colours[..., ::-1], self.colours), self.shades)
 
 
+class Looks(NamedTuple):
+    """What a first look at pairs finds, (pairs, …).
+
+    Attributes:
+        likely: Which may be of the same picture.
+        turned: Which are like when the other is mirrored.
+        maps: Where the others lie, roughly.
+    """
+
+    likely: Booleans
+    turned: Booleans
+    maps: Floats
+
+    def select(self, which: NDArray[np.int64] | slice) -> "Looks":
+        """Some of them."""
+        return Looks(self.likely[which], self.turned[which], self.maps[which])
+
+
 class _Tiles(NamedTuple):
     """Sums over tiles, (pairs, 2, tiles), of differences down and across."""
 
@@ -70,26 +88,37 @@ class _Tiles(NamedTuple):
     both: Floats  # products
 
 
-def agree(some: Copies, others: Copies) -> Booleans:
+def first_look(some: Coarse, others: Coarse, shades: Floats) -> Looks:
+    """Tell pairs that may be of the same picture from coarse copies.
+
+    Args:
+        some: Copies.
+        others: As many.
+        shades: The lesser share of shaded pixels of each pair: what is drawn is another sign if it
+            is mirrored.
+    """
+    placed, maps = place(some, others)
+    placed_mirrored, maps_mirrored = place(some, others.mirror())
+    turned = (placed_mirrored > placed) & (shades >= DRAWN)
+    likely = np.where(turned, placed_mirrored, placed) >= PLACED
+    likely |= _flat(some.whole) & _flat(others.whole)
+    return Looks(likely, turned, np.where(turned[:, None, None], maps_mirrored, maps))
+
+
+def agree(some: Copies, others: Copies, looks: Looks) -> Booleans:
     """Whether pairs show the same picture, also mirrored or one a part of the other; (pairs,)."""
     found = np.zeros(len(some.greys), bool)
     for start in range(0, len(found), PAIRS):
         part = slice(start, start + PAIRS)
-        found[part] = _agree(some.select(part), others.select(part))
+        found[part] = _agree(some.select(part), others.select(part), looks.select(part))
     return found
 
 
-def _agree(one: Copies, other: Copies) -> Booleans:
-    found = _flat(one) & _flat(other) & _near_levels(one, other)
-    placed, maps = place(one.greys, other.greys)
-    placed_mirrored, maps_mirrored = place(one.greys, other.greys[..., ::-1])
-    drawn = np.minimum(one.shades, other.shades) < DRAWN
-    turned = (placed_mirrored > placed) & ~drawn
-    other = other.mirror(turned)
-    maps = np.where(turned[:, None, None], maps_mirrored, maps)
-    left = np.flatnonzero(np.where(turned, placed_mirrored, placed) >= PLACED)
-    found[left] |= _same(one.select(left), other.select(left), maps[left])
-    left = left[~found[left]]
+def _agree(one: Copies, other: Copies, looks: Looks) -> Booleans:
+    found = _flat(one.greys) & _flat(other.greys) & _near_levels(one, other)
+    other, maps = other.mirror(looks.turned), looks.maps.copy()
+    found |= _same(one, other, maps)
+    left = np.flatnonzero(~found)
     for side in (16, 32, 64):
         some, others = (reduce(copies.greys[left], side) for copies in (one, other))
         maps[left] = refine(some, others, maps[left])
@@ -205,9 +234,9 @@ def _same_colours(one: Floats, other: Floats, inside: Floats) -> Booleans:
     return np.asarray(pale | (similar & weaker))
 
 
-def _flat(copies: Copies) -> Booleans:
+def _flat(greys: Floats) -> Booleans:
     """Whether pictures have no edges."""
-    return np.asarray((np.ptp(copies.greys, axis=(2, 3)) <= FLAT_RANGE).all(axis=1))
+    return np.asarray((np.ptp(greys, axis=(2, 3)) <= FLAT_RANGE).all(axis=1))
 
 
 def _near_levels(one: Copies, other: Copies) -> Booleans:
@@ -220,11 +249,12 @@ def _near_levels(one: Copies, other: Copies) -> Booleans:
 
 
 def shades(greys: Floats) -> Floats:
-    """Share of pixels of a picture that are shaded, of the ground where it is least.
+    """Share of pixels of pictures that are shaded, of the ground where it is least; (images,).
 
     Args:
-        greys: (grounds, SIDE, SIDE), smoothed.
+        greys: (images, grounds, SIDE, SIDE), smoothed.
     """
-    difference = np.hypot(np.diff(greys, axis=1)[..., :-1], np.diff(greys, axis=2)[:, :-1])
+    down, across = np.diff(greys, axis=2)[..., :-1], np.diff(greys, axis=3)[:, :, :-1]
+    difference = np.hypot(down, across)
     shaded = (difference > SHADES[0]) & (difference < SHADES[1])
-    return np.asarray(shaded.mean(axis=(1, 2)).min(), np.float32)
+    return np.asarray(shaded.mean(axis=(2, 3)).min(axis=1), np.float32)

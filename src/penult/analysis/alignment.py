@@ -10,8 +10,10 @@ copies at first: Lucas & Kanade, An iterative image registration technique, IJCA
 """
 
 from collections.abc import Iterator
+from typing import NamedTuple, Self
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
@@ -22,20 +24,40 @@ _DAMPING = 1e-3
 _WHOLE_MAP = np.array([[1, 0], [1, 0]], np.float32)
 
 
-def place(one: Floats, other: Floats) -> tuple[Floats, Floats]:
+class Coarse(NamedTuple):
+    """Pictures of few pixels, (pictures, grounds, side, side).
+
+    Attributes:
+        whole: Of WHOLE pixels.
+        part: Of PART pixels.
+    """
+
+    whole: Floats
+    part: Floats
+
+    @classmethod
+    def of(cls, pictures: Floats) -> Self:
+        """The same pictures, of few pixels."""
+        return cls(reduce(pictures, WHOLE), reduce(pictures, PART))
+
+    def mirror(self) -> Self:
+        """The same, mirrored."""
+        return type(self)(self.whole[..., ::-1], self.part[..., ::-1])
+
+
+def place(one: Coarse, other: Coarse) -> tuple[Floats, Floats]:
     """Find roughly where others lie: the correlation of the edges there, (pairs,), and the maps."""
-    one_whole, other_whole = reduce(one, WHOLE), reduce(other, WHOLE)
-    best = _product(_edges(one_whole), _edges(other_whole))
-    maps = np.tile(_WHOLE_MAP, (len(one), 1, 1))
-    both = ((one_whole, reduce(other, PART), True), (other_whole, reduce(one, PART), False))
-    for large, small, inside_one in both:
-        part = _edges(small)
-        for y, x in np.ndindex(WHOLE - PART + 1, WHOLE - PART + 1):
-            window = _edges(large[:, :, y : y + PART, x : x + PART])
-            found = _product(window, part)
-            scale, of = (PART / WHOLE, WHOLE) if inside_one else (WHOLE / PART, -PART)
-            better = found > best
-            best[better] = found[better]
+    wholes, parts = ([_edges(each) for each in both] for both in zip(one, other, strict=True))
+    best = _correlations(*wholes)[:, 0, 0]
+    maps = np.tile(_WHOLE_MAP, (len(best), 1, 1))
+    for large, small, scale, of in (
+        (wholes[0], parts[1], PART / WHOLE, WHOLE),
+        (wholes[1], parts[0], WHOLE / PART, -PART),
+    ):
+        found = _correlations(large, small)
+        for y, x in np.ndindex(found.shape[1:]):
+            better = found[:, y, x] > best
+            best[better] = found[better, y, x]
             maps[better] = np.array([[scale, y / of], [scale, x / of]], np.float32)
     return best, maps
 
@@ -128,14 +150,21 @@ def _standardised(pictures: Floats, inside: Floats) -> Floats:
 
 
 def _edges(pictures: Floats) -> Floats:
-    """Differences between neighbours, less their mean and of length 1; (pairs, values)."""
-    down = np.diff(pictures, axis=2)[..., :-1].reshape(len(pictures), -1)
-    across = np.diff(pictures, axis=3)[:, :, :-1].reshape(len(pictures), -1)
-    edges = np.concatenate([down, across], axis=1)
-    edges -= edges.mean(axis=1, keepdims=True)
-    edges /= np.maximum(np.linalg.norm(edges, axis=1, keepdims=True), 1e-6)
-    return edges
+    """Differences between neighbours, down and across: (pictures, channels, side, side)."""
+    down, across = np.diff(pictures, axis=2)[..., :-1], np.diff(pictures, axis=3)[:, :, :-1]
+    return np.concatenate([down, across], axis=1)
 
 
-def _product(one: Floats, other: Floats) -> Floats:
-    return np.asarray(np.einsum("ij,ij->i", one, other))
+def _correlations(large: Floats, small: Floats) -> Floats:
+    """Correlations with all windows as large as what is small: (pairs, places down and across)."""
+    side, count = small.shape[-1], np.float32(small[0].size)
+    starts = np.arange(large.shape[-1] - side + 1)[:, None]
+    within = np.arange(large.shape[-1]) - starts
+    inside = ((within >= 0) & (within < side)).astype(np.float32)
+    total, square = (inside @ each.sum(axis=1) @ inside.T for each in (large, np.square(large)))
+    small = small - small.mean(axis=(1, 2, 3), keepdims=True)
+    length = np.sqrt(np.maximum(square - np.square(total) / count, 0))
+    length *= np.sqrt(np.square(small).sum(axis=(1, 2, 3)))[:, None, None]
+    windows = sliding_window_view(large, (side, side), axis=(2, 3))
+    product = np.einsum("ncyxij,ncij->nyx", windows, small)
+    return np.asarray(product / np.maximum(length, 1e-6))

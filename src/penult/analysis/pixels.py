@@ -3,16 +3,18 @@
 What is transparent is seen over black and over white: a white glyph is nothing over the one.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from penult.analysis.agreement import COLOUR_SIDE, SIDE, Copies, agree, shades
-from penult.analysis.alignment import reduce
-from penult.analysis.reader import Reader
+from penult.analysis.agreement import COLOUR_SIDE, SIDE, Copies, agree, first_look, shades
+from penult.analysis.alignment import PART, WHOLE, Coarse, reduce
+from penult.analysis.reader import AHEAD, Reader
 from penult.analysis.vectors import scratch
 from penult.images.bilinear import RGB
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 DIFFERENT, SAME, UNREAD = 0, 1, 2  # what is said of two images
-PAIRS = 4096  # of which copies are taken together, in 150 MB
+PAIRS = 512  # that a thread compares at once, in 20 MB
 _SKETCHED, _CUT = 16, 3  # pixels of a sketch; of a copy that its middle is without at each edge
 SKETCH = (_SKETCHED - 1) ** 2
 _NOT_YET, _OPAQUE, _TRANSPARENT, _NONE = 0, 1, 2, 3
@@ -56,7 +58,7 @@ class Small:
 class Pictures:
     """The small copies of a table's images.
 
-    They take 11 KB an image, in memory or, of a large table, in a file that has no name.
+    They take 15 KB an image, in memory or, of a large table, in a file that has no name.
 
     Args:
         features: An open table.
@@ -66,13 +68,19 @@ class Pictures:
     """
 
     def __init__(self, features: "TableReader") -> None:
+        from penult.util.machine import cores  # not above: decoder processes import this module
+
         count = len(features)
         self._greys = scratch((count, 2, SIDE, SIDE), np.uint8)  # over black; opacity
         self._colours = scratch((count, 2, COLOUR_SIDE, COLOUR_SIDE), np.int8)
+        self._wholes, self._parts = (
+            scratch((count, 2, side, side), np.float32) for side in (WHOLE, PART)
+        )
         self._sketches = scratch((count, 2, SKETCH), np.float32)
         self._shades = np.zeros(count, np.float32)
         self._known = np.full(count, _NOT_YET, np.int8)
         self._reader = Reader(features, Small(), "fast", transparent=True)
+        self._threads = ThreadPoolExecutor(cores())
 
     @property
     def unread(self) -> int:
@@ -85,14 +93,31 @@ class Pictures:
         found = np.full(len(some), UNREAD, np.int8)
         there = (self._known[some] != _NONE) & (self._known[others] != _NONE)
         transparent = (self._known[some] == _TRANSPARENT) | (self._known[others] == _TRANSPARENT)
-        for seen in (there & ~transparent, there & transparent):
-            pairs = np.flatnonzero(seen)
-            for start in range(0, len(pairs), PAIRS):
-                now = pairs[start : start + PAIRS]
-                grounds = 1 + int(transparent[now[0]])
-                copies = (self._copies(places[now], grounds) for places in (some, others))
-                found[now] = np.where(agree(*copies), SAME, DIFFERENT)
+        pieces = [
+            (pairs[start : start + PAIRS], grounds)
+            for grounds, seen in ((1, there & ~transparent), (2, there & transparent))
+            for pairs in [np.flatnonzero(seen)]
+            for start in range(0, len(pairs), PAIRS)
+        ]
+
+        def compared(piece: tuple[NDArray[np.int64], int]) -> None:
+            pairs, grounds = piece
+            same = self._same(some[pairs], others[pairs], grounds)
+            found[pairs] = np.where(same, SAME, DIFFERENT)
+
+        list(self._threads.map(compared, pieces))
         return found
+
+    def _same(
+        self, some: NDArray[np.int64], others: NDArray[np.int64], grounds: int
+    ) -> NDArray[np.bool]:
+        shaded = np.minimum(self._shades[some], self._shades[others])
+        looks = first_look(self._coarse(some, grounds), self._coarse(others, grounds), shaded)
+        likely = np.flatnonzero(looks.likely)
+        one, other = (self._copies(places[likely], grounds) for places in (some, others))
+        same = np.zeros(len(some), bool)
+        same[likely] = agree(one, other, looks.select(likely))
+        return same
 
     def seen(self, places: NDArray[np.int64]) -> NDArray[np.bool]:
         """Which images can be read."""
@@ -114,46 +139,58 @@ class Pictures:
         return np.asarray(np.maximum(found, middle @ other_whole.T))
 
     def close(self) -> None:
-        """End the processes."""
+        """End the processes and threads."""
         self._reader.close()
+        self._threads.shutdown()
 
     def _read(self, places: NDArray[np.int64]) -> None:
         needed = places[self._known[places] == _NOT_YET]
         self._known[needed] = _NONE
-        for place, square in self._reader.read(needed):
-            self._greys[place] = np.rint(square[..., :2]).transpose(2, 0, 1)
-            step = SIDE // COLOUR_SIDE
-            colours = square[..., 2:].reshape(COLOUR_SIDE, step, COLOUR_SIDE, step, 2)
-            means = np.rint(colours.mean(axis=(1, 3))).transpose(2, 0, 1)
-            self._colours[place] = np.clip(means, -127, 127)
-            opaque = self._greys[place, 1].min() == 255
-            self._known[place] = _OPAQUE if opaque else _TRANSPARENT
-            greys = over_grounds(self._greys[None, place], 2 - int(opaque))
-            self._shades[place] = shades(greys[0])
-            self._sketches[place] = sketches(greys.mean(axis=1, keepdims=True))
+        squares = ((place, square.copy()) for place, square in self._reader.read(needed))
+        while read := list(islice(squares, AHEAD)):
+            self._keep(np.array([place for place, _ in read]), np.stack([each for _, each in read]))
+
+    def _keep(self, places: NDArray[np.int64], squares: Floats) -> None:
+        """Keep what `Small` made of images, (images, SIDE, SIDE, 4)."""
+        step = SIDE // COLOUR_SIDE
+        colours = squares[..., 2:].reshape(-1, COLOUR_SIDE, step, COLOUR_SIDE, step, 2)
+        means = np.rint(colours.mean(axis=(2, 4))).transpose(0, 3, 1, 2)
+        self._colours[places] = np.clip(means, -127, 127)
+        greys = np.rint(squares[..., :2]).transpose(0, 3, 1, 2)
+        self._greys[places] = greys
+        self._wholes[places], self._parts[places] = Coarse.of(greys)
+        opaque = greys[:, 1].min(axis=(1, 2)) == 255
+        self._known[places] = np.where(opaque, _OPAQUE, _TRANSPARENT)
+        seen = over_grounds(greys, 2)
+        self._shades[places] = shades(seen)
+        self._sketches[places] = sketches(seen.mean(axis=1, keepdims=True))
+
+    def _coarse(self, places: NDArray[np.int64], grounds: int) -> Coarse:
+        parts = (over_grounds(part[places], grounds) for part in (self._wholes, self._parts))
+        return Coarse(*parts)
 
     def _copies(self, places: NDArray[np.int64], grounds: int) -> Copies:
         greys = over_grounds(self._greys[places], grounds)
         return Copies(greys, self._colours[places].astype(np.float32), self._shades[places])
 
 
-def sketches(grey: Floats) -> Floats:
-    """What is neither rows nor columns in a picture, (1, 1, SIDE, SIDE): of it and of its middle.
+def sketches(greys: Floats) -> Floats:
+    """What is neither rows nor columns in pictures, (images, 1, SIDE, SIDE): whole and middle.
 
     Lines of text, margins and bars are in many pictures of a kind; what differs along both ways is
-    each one's own. Returned are two vectors of length 1, or zeros.
+    each one's own. Returned are vectors of length 1, or zeros: (images, 2, SKETCH).
     """
-    rest = grey[..., _CUT : SIDE - _CUT, _CUT : SIDE - _CUT]
-    both = np.concatenate([reduce(part, _SKETCHED) for part in (grey, rest)])
-    values = np.diff(np.diff(both, axis=2), axis=3).reshape(2, SKETCH)
-    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=1, keepdims=True), 1e-3))
+    middles = greys[..., _CUT : SIDE - _CUT, _CUT : SIDE - _CUT]
+    both = np.concatenate([reduce(part, _SKETCHED) for part in (greys, middles)], axis=1)
+    values = np.diff(np.diff(both, axis=2), axis=3).reshape(-1, 2, SKETCH)
+    return np.asarray(values / np.maximum(np.linalg.norm(values, axis=2, keepdims=True), 1e-3))
 
 
-def over_grounds(greys: NDArray[np.uint8], grounds: int) -> Floats:
+def over_grounds(greys: NDArray[np.uint8] | Floats, grounds: int) -> Floats:
     """What is seen of pictures over black and, of two grounds, white; (images, grounds, …).
 
     Args:
-        greys: What is seen over black, and opacity: (images, 2, SIDE, SIDE).
+        greys: What is seen over black, and opacity: (images, 2, side, side).
         grounds: 1 or 2.
     """
     black = greys[:, :1].astype(np.float32)
