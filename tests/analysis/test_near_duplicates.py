@@ -50,6 +50,21 @@ def test_each_is_dropped_for_the_nearest(make_table):
     assert group.drop[0].similarity == pytest.approx(np.cos(np.radians(10)))
 
 
+def test_what_becomes_of_images_is_stored(make_table):
+    facts = {"a": {"width": 30}}
+    features = make_table({"a": turned(0), "b": turned(5), "c": turned(90)}, facts=facts)
+    assert features.duplicates(store=True).dropped
+    assert features.facts(["duplicate", "duplicate_of"]).to_pydict() == {
+        "duplicate": ["keep", "drop", "single"],
+        "duplicate_of": ["a", "a", None],
+    }
+    assert features.where("duplicate <> 'drop'").tolist() == [0, 2]
+    with pytest.raises(UsageError, match="give store=True too"):
+        features.duplicates(column="fate")
+    with pytest.raises(UsageError, match="width"):
+        features.duplicates(store=True, column="width")
+
+
 def test_vectors_of_nothing_but_zeros_are_no_duplicates(make_table):
     assert not make_table({"a": [0, 0], "b": [0, 0]}).duplicates().groups
 

@@ -115,6 +115,20 @@ def test_duplicates_prints_groups_and_a_sum(run):
     )
 
 
+def test_duplicates_are_stored(run, place):
+    shutil.copytree(place / "few.lance", place / "stored.lance")
+    result = run("duplicates", "stored.lance", "--store", "--column", "twin")
+    said = "stored.lance: stored in columns twin (single, keep, drop) and twin_of"
+    assert result.stderr.endswith(f"penult: {said}\n")
+    assert json.loads(run("info", "stored.lance", "--json").stdout)["columns"] == {
+        "twin": "string",
+        "twin_of": "string",
+    }
+    sampled = run("sample", "stored.lance", "-n", 9, "--where", "twin <> 'drop'").stdout
+    assert "copy.jpg" not in sampled
+    assert "cat_chelsea.jpg" in sampled
+
+
 def test_duplicates_are_listed_and_linked(run, place):
     result = run(
         "duplicates",

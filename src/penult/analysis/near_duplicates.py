@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,11 +24,14 @@ from penult.analysis.thresholds import Threshold, choose
 from penult.analysis.vectors import Floats, unit_matrix
 from penult.errors import UsageError
 from penult.extraction.row_files import COLUMNS, RowFile, row_files
-from penult.store import Table, TableReader, open_table
+from penult.store import Table, TableReader, annotate, open_table
+from penult.util.checks import require_store
 from penult.util.notebook import shown
 from penult.util.progress import Steps
 from penult.util.result import Result, Row
 from penult.util.text import plural
+
+COLUMN = "duplicate"  # of what becomes of an image, if it's stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +130,28 @@ class Duplicates(Result):
         return sum(image.features_alone for image in self.dropped)
 
 
+class _Found(NamedTuple):
+    """What comes of comparing images.
+
+    Attributes:
+        order: Their places, those most worth keeping first.
+        stars: What becomes of them, in that order.
+        unread: How many have no picture that could be compared.
+    """
+
+    order: NDArray[np.int64]
+    stars: Stars
+    unread: int = 0
+
+
 def duplicates(
     table: Table,
     threshold: float | None = None,
     *,
     layer: str | None = None,
     pixels: bool = True,
+    store: bool = False,
+    column: str | None = None,
     progress: Steps | None = None,
 ) -> Duplicates:
     """Find images that are nearly the same, and propose which to keep.
@@ -152,12 +172,16 @@ def duplicates(
         layer: The layer to compare, by default the table's first.
         pixels: Whether to look at files: pictures are compared, from a cosine of 0.5 on, and
             sharpness is measured. Otherwise features alone decide everywhere.
+        store: Whether to store with the table, which shows it from then on, what becomes of each
+            image: `keep`, `drop`, or `single` if it has no duplicate; and for those that have, the
+            key of the one to keep.
+        column: The name of that column, by default `duplicate`; keys are in `COLUMN_of`.
         progress: Called with the images compared and their number; from the start again with those
             whose sharpness is measured, and where that changes what is kept, once more.
 
     Raises:
-        UsageError: The threshold isn't above 0 and at most 1.
-        StoreError: The table can't be read.
+        UsageError: The threshold isn't above 0 and at most 1, or the column can't be added.
+        StoreError: The table can't be read or written.
 
     Example:
         >>> import penult
@@ -165,27 +189,37 @@ def duplicates(
     """
     if threshold is not None and not 0 < threshold <= 1:
         raise UsageError(f"threshold must be above 0 and at most 1, not {threshold}")
-    features = open_table(table)
+    require_store(store, "column", column)
+    features, column = open_table(table), column or COLUMN
+    features.require_names([column, f"{column}_of"] if store else [])
     layer = features.layer(layer)
     limit = choose(features, layer) if threshold is None else Threshold(threshold)
-    order, show = _order(features), shown(progress)
-    if not pixels:
-        unit = unit_matrix(features, layer, order)
-        groups = _groups(features, order, assign(unit, limit.cosine, progress=show))
-        return Duplicates(len(features), limit.cosine, tuple(groups), neighbours=limit.neighbours)
+    find = _by_pixels if pixels else _by_features
+    order, stars, unread = find(features, layer, limit.cosine, shown(progress))
+    groups = _groups(features, order, stars)
+    if store:
+        _store(features, column, groups)
+    return Duplicates(len(features), limit.cosine, tuple(groups), unread, limit.neighbours)
 
+
+def _by_features(features: TableReader, layer: str, threshold: float, show: Steps) -> _Found:
+    order = _order(features)
+    return _Found(order, assign(unit_matrix(features, layer, order), threshold, progress=show))
+
+
+def _by_pixels(features: TableReader, layer: str, threshold: float, show: Steps) -> _Found:
     def compared(order: NDArray[np.int64]) -> Stars:
         unit = unit_matrix(features, layer, order)
-        return assign(unit, limit.cosine, _Ordered(pictures, order), show)
+        return assign(unit, threshold, _Ordered(pictures, order), show)
 
+    order = _order(features)
     with closing(Pictures(features)) as pictures:
         stars = compared(order)
         better = sharpest_first(features, order, stars.kept_for, show)
         if (better != order).any():
             order = better
             stars = compared(order)
-    groups = _groups(features, order, stars)
-    return Duplicates(len(features), limit.cosine, tuple(groups), pictures.unread, limit.neighbours)
+    return _Found(order, stars, pictures.unread)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +264,14 @@ def _groups(features: TableReader, order: NDArray[np.int64], stars: Stars) -> li
         for row, drop in groups.items()
     )
     return sorted(found, key=lambda group: group.keep.key)
+
+
+def _store(features: TableReader, column: str, groups: Sequence[Group]) -> None:
+    """Store what becomes of images, and of those of groups which one is to keep."""
+    fates = {image.key: ("drop", group.keep.key) for group in groups for image in group.drop}
+    fates |= {group.keep.key: ("keep", group.keep.key) for group in groups}
+    each = [fates.get(key, ("single", None)) for key in features.keys]
+    annotate(features, {column: [word for word, _ in each], f"{column}_of": [of for _, of in each]})
 
 
 def _images(

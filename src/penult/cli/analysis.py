@@ -133,6 +133,12 @@ def duplicates(
             help="Read files: pixels decide, and sharpness; otherwise features alone.",
         ),
     ] = True,
+    store: Annotated[
+        bool, typer.Option("--store/--no-store", help="Whether to store the proposal in the table.")
+    ] = False,
+    column: Annotated[
+        str | None, typer.Option(help="Column of the table for it, by default duplicate.")
+    ] = None,
     out: OutList = None,
     html: OutSheet = None,
     move: Annotated[
@@ -158,6 +164,8 @@ def duplicates(
 
     Example: penult duplicates photos.lance -o duplicates.csv
     """
+    from penult.analysis.near_duplicates import COLUMN
+
     if move and hard_link:
         raise UsageError("--move and --hard-link can't both be done: choose one")
     if (features_alone or root) and not (move or hard_link):
@@ -170,12 +178,17 @@ def duplicates(
     require(out, html)
     features = opened(table, pictures=pixels or bool(html))
     with StepProgress() as bar:
-        duplicates = features.duplicates(threshold, layer=layer, pixels=pixels, progress=bar.show)
+        duplicates = features.duplicates(
+            threshold, layer=layer, pixels=pixels, store=store, column=column, progress=bar.show
+        )
     if out:
         from penult.analysis import filing
 
         write_list(list(filing.rows(duplicates)), filing.COLUMNS, out)
     show.duplicates(table, duplicates, as_json=as_json)
+    if store:
+        name = column or COLUMN
+        show.say(f"{table}: stored in columns {name} (single, keep, drop) and {name}_of")
     if html:
         from penult.viewer.findings import of_duplicates
 
