@@ -73,6 +73,7 @@ class ObjectStore(Store):
             options["range"] = (start, end)
         result = self._library.get(self._store, name, options=options)
         if _version(result.meta) != version:
+            del result  # an error keeps its frames, and an answer that isn't read a connection
             raise ImageError("changed", "the object was written to since it was listed")
         return bytes(result.bytes())
 

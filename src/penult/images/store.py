@@ -126,7 +126,10 @@ class Store(ABC):
         else:
             self._failed = 0
             return answer
-        raise settled  # here, where it has no context that could be shown
+        try:
+            raise settled  # here, where it has no context that could be shown
+        finally:
+            del settled  # whose traceback knows this frame: they would keep each other
 
     def _settled(self, error: BaseException) -> BaseException:
         """What to raise; for the last of many failures in a row, what ends everything."""
