@@ -65,7 +65,7 @@ def parquet(features: TableReader, layers: Sequence[str], out: Path) -> None:
 
 
 def csv(features: TableReader, layers: Sequence[str], out: Path) -> None:
-    """`key`, a column a value, with digits enough to get the same float32 back, and what is known.
+    """`key`, what is known, and a column a value, with digits enough to get the same float32 back.
 
     Quoted as RFC 4180 says, UTF-8. Keys stay as they are, so one that begins with `=` is a formula
     to a spreadsheet: changing it would break joins with the files' names.
@@ -76,12 +76,12 @@ def csv(features: TableReader, layers: Sequence[str], out: Path) -> None:
     (layer,) = layers
     size = int(np.prod(features.layers[layer]))
     values = {f"{layer}_{i}": pa.float32() for i in range(size)}
-    schema = pa.schema({"key": pa.string()} | values | facts.types(features))
+    schema = pa.schema(facts.types(features) | values)
     with replacing(out) as temporary, pa.csv.CSVWriter(temporary, schema) as writer:
         for piece in facts.tables(features, [layer]):
-            keys, *known, vectors = (column.combine_chunks() for column in piece.columns)
+            *known, vectors = (column.combine_chunks() for column in piece.columns)
             columns = np.ascontiguousarray(vectors.flatten().to_numpy().reshape(-1, size).T)
-            writer.write_table(pa.table([keys, *columns, *known], schema=schema))
+            writer.write_table(pa.table([*known, *columns], schema=schema))
 
 
 def pkl(features: TableReader, layers: Sequence[str], out: Path) -> None:
