@@ -142,6 +142,7 @@ def test_fiftyone_has_samples_and_their_vectors(table, tmp_path):
     assert metadata["info"]["layer"] == "pooled_features"
 
 
+@pytest.mark.filterwarnings("ignore:1 image of")
 @pytest.mark.parametrize("program", ["atlas", "spotlight", None])
 def test_parquet_has_added_columns(annotated, tmp_path, program):
     rows = pq.read_table(annotated.export(tmp_path / "f.parquet", program=program))
@@ -153,6 +154,12 @@ def test_parquet_has_added_columns(annotated, tmp_path, program):
 def test_atlas_is_told_where_the_map_is(annotated):
     words = opening(annotated, Path("out"), None, "atlas")
     assert words == "embedding-atlas out --image image --x x --y y --neighbors neighbors"
+
+
+def test_for_atlas_images_that_are_on_no_map_are_counted(annotated, tmp_path):
+    with pytest.warns(UserWarning, match=r"1 image of '.*t\.lance' came after the map"):
+        annotated.export(tmp_path / "f.parquet", program="atlas")
+    annotated.export(tmp_path / "f.parquet", program="atlas", where="x IS NOT NULL")
 
 
 def test_fiftyone_has_added_columns_where_they_have_values(annotated, tmp_path):

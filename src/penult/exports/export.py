@@ -136,7 +136,7 @@ def _layers(features: TableReader, layer: str | None, writer: Writer, name: str)
 
 
 def _open_atlas(features: TableReader, layer: str, out: str) -> str:
-    where = ["--x", "x", "--y", "y"] if {"x", "y"} <= set(features.columns) else ["--vector", layer]
+    where = ["--x", "x", "--y", "y"] if rows.has_map(features) else ["--vector", layer]
     near = ["--neighbors", "neighbors"] if rows.has_neighbours(features) else []
     return shlex.join(["embedding-atlas", out, "--image", "image", *where, *near])
 

@@ -1,5 +1,7 @@
 """Parquet for Embedding Atlas and Renumics Spotlight: a row an image, in the order of keys."""
 
+import shlex
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -15,7 +17,7 @@ from penult.images.addresses import is_address
 from penult.images.names import within
 from penult.store import TableReader
 from penult.util.files import replacing
-from penult.util.text import quoted
+from penult.util.text import plural, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,6 +28,11 @@ NEAR = 15  # neighbours of a row, as many as Embedding Atlas looks for itself
 NEIGHBOURS_BELOW = 100_000  # rows: the time grows with their square
 
 More = Callable[["pa.Table", int], list["pa.Array"]]  # of some rows from a place on
+
+
+def has_map(features: TableReader) -> bool:
+    """Whether images have places in the plane."""
+    return {"x", "y"} <= set(features.columns)
 
 
 def has_neighbours(features: TableReader) -> bool:
@@ -46,6 +53,7 @@ def atlas(features: TableReader, layers: Sequence[str], out: Path) -> None:
     from penult.images.thumbnails import Thumbnails
 
     (layer,) = layers
+    _warn_of_newer(features)
     image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     near = pa.struct({"ids": pa.list_(pa.int32()), "distances": pa.list_(pa.float32())})
     fields = {"image": image} | ({"neighbors": near} if has_neighbours(features) else {})
@@ -60,6 +68,17 @@ def atlas(features: TableReader, layers: Sequence[str], out: Path) -> None:
 
     with closing(Thumbnails(cache_bytes=0)) as thumbnails:
         _write(features, layer, out, pa.schema(fields), more)
+
+
+def _warn_of_newer(features: TableReader) -> None:
+    """Say how many images are on no map: Embedding Atlas may draw those anywhere."""
+    missing = features.facts(["x"])["x"].null_count if has_map(features) else 0
+    if missing:
+        warnings.warn(
+            f"{plural(missing, 'image')} of {quoted(features.path)} came after the map, and have "
+            f"no place in it: penult map {shlex.quote(str(features.path))} makes it anew",
+            stacklevel=4,
+        )
 
 
 def spotlight(features: TableReader, layers: Sequence[str], out: Path) -> None:
