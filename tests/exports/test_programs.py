@@ -186,8 +186,8 @@ def test_tensorboard_has_added_columns(annotated, tmp_path):
 def test_csv_has_added_columns(annotated, tmp_path):
     frame = pd.read_csv(annotated.export(tmp_path / "f.csv"))
     assert [*frame.columns] == [
-        *("key", "a_0", "a_1", "path", "width", "height", "bytes", "mtime"),
-        *("cluster", "x", "y"),
+        *("key", "path", "width", "height", "bytes", "mtime"),
+        *("cluster", "x", "y", "a_0", "a_1"),
     ]
     assert frame["x"].tolist()[:2] == [0.5, -2]
 
