@@ -40,6 +40,7 @@ def test_every_command_has_help_with_an_example(run, command):
     result = run(command, "--help")
     assert result.returncode == 0
     assert f"Example: penult {command}" in result.stdout
+    assert "--remote; see penult --help" in result.stdout
 
 
 def test_extract_then_open_export_and_info(process, folder, tmp_path):

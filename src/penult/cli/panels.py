@@ -1,4 +1,4 @@
-"""What `penult --help` lists the commands under."""
+"""What `penult --help` lists the commands under, and what stands below the help of each."""
 
 import typer
 
@@ -21,6 +21,7 @@ PANELS = {
     "Other programs": ("export", "convert"),
     "2018's commands": ("compute_features", "load_features"),
 }
+EVERYWHERE = "Of every command: --debug, --quiet, --threads and --remote; see penult --help."
 
 
 def arrange(app: typer.Typer) -> None:
@@ -29,6 +30,7 @@ def arrange(app: typer.Typer) -> None:
     order = {name: place for place, name in enumerate(panels)}
     for command in app.registered_commands:
         command.rich_help_panel = panels.get(_name(command), "Others")
+        command.epilog = EVERYWHERE
     app.registered_commands.sort(key=lambda command: order.get(_name(command), len(order)))
 
 
