@@ -197,7 +197,7 @@ def test_exports_carry_them(labelled, tmp_path):
     assert pq.read_table(tmp_path / "out.parquet")["cluster"].to_pylist() == [0, 10, 20, 40, 50]
     frame = pd.read_csv(tmp_path / "out.csv")
     facts = ["path", "width", "height", "bytes", "mtime"]
-    assert list(frame.columns) == ["key", *(f"pool_{n}" for n in range(4)), *facts, "cluster"]
+    assert list(frame.columns) == ["key", *facts, "cluster", *(f"pool_{n}" for n in range(4))]
     assert frame["cluster"].tolist() == [0, 10, 20, 40, 50]
 
 
