@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 import penult
 from penult.analysis import classifiers, drawing, probes
 from penult.errors import UsageError
+from penult.store import annotate
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +45,54 @@ def test_labels_that_mean_nothing_give_chance(make_table):
         assert 0.4 < result.accuracy.value < 0.6
 
 
+@pytest.fixture
+def copied(make_table):
+    """Noise with labels that mean nothing: 80 rows thrice, and 40 that have no copies."""
+    random = np.random.default_rng(0)
+    numbers = np.array([*np.repeat(np.arange(80), 3), *range(80, 120)])
+    vectors = random.standard_normal((120, 50))[numbers]
+    labels = {f"{i:03}": "ab"[number % 2] for i, number in enumerate(numbers)}
+    table = make_table(dict(zip(labels, vectors, strict=True)))
+    of = [f"{number:03}" if number < 80 else None for number in numbers]
+    annotate(table, {"duplicate_of": of, "label": [*labels.values()]})
+    return table, labels, numbers
+
+
+def test_copies_in_other_folds_flatter_and_groups_stay_together(copied):
+    table, labels, _ = copied
+    apart, together = (penult.probe(table, labels, groups=by, k=1) for by in (None, "duplicate_of"))
+    assert apart.best.accuracy.value > 0.9
+    assert together.best.accuracy.value < 0.65
+    assert (apart.groups, together.groups) == (280, 120)
+    assert together.notes[0].startswith("280 images; 2 classes; 5 folds of 120 groups; chance")
+
+
+def test_no_group_is_in_two_folds_and_classes_are_in_all(copied):
+    table, labels, numbers = copied
+    task = classifiers.Task(penult.probe(table, labels, folds=2).truth, 2, numbers)
+    tested = []
+    for train, test in classifiers.split(task, 5):
+        assert set(numbers[train]).isdisjoint(numbers[test])
+        assert len(train) + len(test) == 280
+        assert np.bincount(task.truth[np.intersect1d(test, task.leaders)]).tolist() == [12, 12]
+        tested.extend(test)
+    assert sorted(tested) == [*range(280)]
+
+
+def test_groups_that_give_no_folds(copied):
+    table, labels, _ = copied
+    with pytest.raises(UsageError, match="has no column 'twin_of': it has duplicate_of, label"):
+        penult.probe(table, labels, groups="twin_of")
+    with pytest.raises(UsageError, match="fewer groups than the 5 folds: 'a' 1, 'b' 1"):
+        penult.probe(table, labels, groups="label")
+
+
 def test_a_fold_is_predicted_the_same_whatever_its_own_values_scale_others_by(digits):
     vectors, labels = digits
-    whole = classifiers.crossed(vectors, labels, 10, 3, classifiers.linear)
-    train, test = next(classifiers.split(labels, 3))
-    alone = classifiers.linear(vectors[train], labels[train], 10).probabilities(vectors[test])
+    task = classifiers.Task(labels, 10, np.arange(300))
+    whole = classifiers.crossed(vectors, task, 3, classifiers.linear)
+    train, test = next(classifiers.split(task, 3))
+    alone = classifiers.linear(vectors[train], task.select(train)).probabilities(vectors[test])
     assert np.array_equal(whole[test], alone)
 
 

@@ -7,7 +7,7 @@ it before. `crossed` makes predictions for all rows, each by a classifier that h
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,30 @@ class Classifier(Protocol):
         """Of each class for each row: (rows, classes)."""
 
 
-Fit: TypeAlias = Callable[[Floats, Classes, int], Classifier]
+class Task(NamedTuple):
+    """What is to be told of rows.
+
+    Attributes:
+        truth: The class of each row.
+        classes: How many there are, each with rows.
+        groups: Rows of the same number are never predicted by each other.
+    """
+
+    truth: Classes
+    classes: int
+    groups: Classes
+
+    @property
+    def leaders(self) -> Classes:
+        """The first row of each group."""
+        return np.unique(self.groups, return_index=True)[1]
+
+    def select(self, rows: Classes) -> "Task":
+        """The same of some rows, which have all classes."""
+        return Task(self.truth[rows], self.classes, self.groups[rows])
+
+
+Fit: TypeAlias = Callable[[Floats, Task], Classifier]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,48 +112,50 @@ class Neighbours:
 
 def neighbours(k: int) -> Fit:
     """The fit that remembers all rows, of which `k` vote."""
-    return lambda vectors, truth, classes: Neighbours(_unit(vectors), truth, classes, k)
+    return lambda vectors, task: Neighbours(_unit(vectors), task.truth, task.classes, k)
 
 
-def linear(vectors: Floats, truth: Classes, classes: int) -> Linear:
+def linear(vectors: Floats, task: Task) -> Linear:
     """Fit a logistic regression whose strength is chosen by cross-validation within these rows."""
-    return _path(vectors, truth, classes, (_strength(vectors, truth, classes),))[0]
+    return _path(vectors, task, (_strength(vectors, task),))[0]
 
 
-def crossed(vectors: Floats, truth: Classes, classes: int, folds: int, fit: Fit) -> Floats:
+def crossed(vectors: Floats, task: Task, folds: int, fit: Fit) -> Floats:
     """Probabilities for all rows, each row's by a classifier fitted without its fold."""
-    found = np.empty((len(vectors), classes), np.float32)
-    for train, test in split(truth, folds):
-        found[test] = fit(vectors[train], truth[train], classes).probabilities(vectors[test])
+    found = np.empty((len(vectors), task.classes), np.float32)
+    for train, test in split(task, folds):
+        found[test] = fit(vectors[train], task.select(train)).probabilities(vectors[test])
     return found
 
 
-def split(truth: Classes, folds: int) -> Iterator[tuple[Classes, Classes]]:
-    """Rows to fit and rows to predict, with as much of each class in every fold as in all."""
+def split(task: Task, folds: int) -> Iterator[tuple[Classes, Classes]]:
+    """Rows to fit and rows to predict: groups whole, with as much of each class in every fold."""
     try:
         from sklearn.model_selection import StratifiedKFold
     except ImportError:
         raise MissingExtraError("probe", "analysis") from None
-    yield from StratifiedKFold(folds, shuffle=True, random_state=SEED).split(truth, truth)
+    leaders, parts = task.leaders, StratifiedKFold(folds, shuffle=True, random_state=SEED)
+    for _, test in parts.split(leaders, task.truth[leaders]):
+        tested = np.isin(task.groups, task.groups[leaders[test]])
+        yield np.flatnonzero(~tested), np.flatnonzero(tested)
 
 
-def _strength(vectors: Floats, truth: Classes, classes: int) -> float:
+def _strength(vectors: Floats, task: Task) -> float:
     """The strength with the least log loss in folds of these rows."""
-    folds = min(INNER_FOLDS, int(np.bincount(truth).min()))
+    led = np.bincount(task.truth[task.leaders], minlength=task.classes)
+    folds = min(INNER_FOLDS, int(led.min()))
     if folds < 2:  # a class of one image can't be both fitted and predicted
         return DEFAULT_STRENGTH
     losses = np.zeros(len(STRENGTHS))
-    for train, test in split(truth, folds):
-        for place, each in enumerate(_path(vectors[train], truth[train], classes, STRENGTHS)):
-            likelihood = each.probabilities(vectors[test])[np.arange(len(test)), truth[test]]
+    for train, test in split(task, folds):
+        for place, each in enumerate(_path(vectors[train], task.select(train), STRENGTHS)):
+            likelihood = each.probabilities(vectors[test])[np.arange(len(test)), task.truth[test]]
             losses[place] -= np.log(np.maximum(likelihood, 1e-30)).sum()
     return STRENGTHS[int(losses.argmin())]
 
 
-def _path(
-    vectors: Floats, truth: Classes, classes: int, strengths: tuple[float, ...]
-) -> list[Linear]:
-    """One fit a strength, each starting from the one before; all classes are in `truth`."""
+def _path(vectors: Floats, task: Task, strengths: tuple[float, ...]) -> list[Linear]:
+    """One fit a strength, each starting from the one before."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
 
@@ -142,8 +167,8 @@ def _path(
     for strength in strengths:
         with warnings.catch_warnings(), one_thread():
             warnings.simplefilter("ignore", ConvergenceWarning)
-            model.set_params(C=strength).fit(scaled, truth)
-        fits.append(_unscale(model, mean, scale, strength, classes))
+            model.set_params(C=strength).fit(scaled, task.truth)
+        fits.append(_unscale(model, mean, scale, strength, task.classes))
     return fits
 
 

@@ -10,13 +10,14 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from penult.analysis.classifiers import Classes, Fit, crossed, linear, neighbours
+from penult.analysis.classifiers import Classes, Fit, Task, crossed, linear, neighbours
 from penult.analysis.labels import Labels, labels_of
 from penult.analysis.probe_file import Probe
 from penult.analysis.sides import Places, Side, Tables, align, sides
 from penult.analysis.statistics import Estimate, bootstrap, expected, holm, mcnemar, wilson
 from penult.analysis.vectors import Floats
 from penult.errors import UsageError
+from penult.store import TableReader
 from penult.util.notebook import shown
 from penult.util.progress import Steps
 from penult.util.result import Result, Row
@@ -77,6 +78,7 @@ class ProbeReport(Result):
         truth: The place of each image's label in `classes`.
         left_out: Images of the tables that were not used.
         folds: In how many parts the images were predicted.
+        groups: How many groups they are that no fold divides; of each one, if none were named.
         results: The most accurate first.
         expected: The accuracy that the best may be expected to have of new images, see `expected`;
             its own is too high, because it was chosen by that.
@@ -87,6 +89,7 @@ class ProbeReport(Result):
     truth: Classes
     left_out: int
     folds: int
+    groups: int
     results: tuple[Probed, ...]
     expected: Estimate
 
@@ -120,10 +123,11 @@ class ProbeReport(Result):
     def notes(self) -> tuple[str, str, str]:
         """What to know of the results: what they are of, by which tests, and what to expect."""
         left_out = f", {self.left_out:,} left out" if self.left_out else ""
+        groups = f" of {self.groups:,} groups" if self.groups < len(self.keys) else ""
         value, low, high = self.expected
         return (
             f"{len(self.keys):,} images{left_out}; {len(self.classes)} classes; {self.folds} "
-            f"folds; chance {self.chance:.1%}, balanced {1 / len(self.classes):.1%}",
+            f"folds{groups}; chance {self.chance:.1%}, balanced {1 / len(self.classes):.1%}",
             "intervals: Wilson, bootstrap within classes; p: McNemar's test against the best, "
             "corrected for all pairs (Holm)",
             f"of new images expect {value:.1%} ({low:.1%}–{high:.1%}): the best was chosen of "
@@ -174,7 +178,7 @@ class _Labelled(NamedTuple):
 
     keys: tuple[str, ...]
     places: list[Places]  # one array a side
-    truth: Classes
+    task: Task
     classes: tuple[str, ...]
     left_out: int
 
@@ -184,6 +188,7 @@ def probe(
     labels: Labels = "parent",
     *,
     layer: str | Sequence[str] = (),
+    groups: str | None = None,
     folds: int = 5,
     k: int = 5,
     save: str | Path | None = None,
@@ -200,6 +205,8 @@ def probe(
         labels: `parent`, which is the name of the folder that an image lies in; a CSV file with
             the columns `key` and `label`; or a mapping. Images without a label are left out.
         layer: The layers to try, by default all of each table.
+        groups: A column of the first table, such as `duplicate_of`: images with the same value in
+            it are in the same fold, so that none is predicted by its own like.
         folds: In how many parts images are predicted, each by what was fitted to the others.
         k: How many neighbours vote.
         save: A `.safetensors` file to write the best linear probe to, fitted to all images;
@@ -207,7 +214,8 @@ def probe(
         progress: Called with the steps done and their number, two steps a layer.
 
     Raises:
-        UsageError: The labels don't fit the tables, or a class has fewer images than folds.
+        UsageError: The labels don't fit the tables, a class has fewer images than folds, or there
+            is no such column.
         StoreError: A table can't be read.
         MissingExtraError: scikit-learn isn't installed.
 
@@ -218,7 +226,7 @@ def probe(
     if folds < 2 or k < 1:
         raise UsageError(f"folds must be at least 2 and k at least 1, not {folds} and {k}")
     sides_ = sides(tables, layer)
-    images = _select_labelled(sides_, labels, folds)
+    images = _select_labelled(sides_, labels, groups, folds)
     methods: dict[Method, Fit] = {"linear": linear, "knn": neighbours(k)}
     show = shown(progress)
     results: list[Probed] = []
@@ -226,16 +234,17 @@ def probe(
         vectors = side.vectors(places)
         for method, fit in methods.items():
             show(len(results), len(sides_) * len(methods))
-            probabilities = crossed(vectors, images.truth, len(images.classes), folds, fit)
-            results.append(_measure(side, method, probabilities, images.truth))
+            probabilities = crossed(vectors, images.task, folds, fit)
+            results.append(_measure(side, method, probabilities, images.task.truth))
     results.sort(key=lambda result: -result.accuracy.value)
-    right = np.array([result.predicted == images.truth for result in results])
+    right = np.array([result.predicted == images.task.truth for result in results])
     report = ProbeReport(
         images.classes,
         images.keys,
-        images.truth,
+        images.task.truth,
         images.left_out,
         folds,
+        len(images.task.leaders),
         tuple(_test(results, right)),
         expected(right),
     )
@@ -244,27 +253,44 @@ def probe(
     return report
 
 
-def _select_labelled(chosen: Sequence[Side], labels: Labels, folds: int) -> _Labelled:
+def _select_labelled(
+    chosen: Sequence[Side], labels: Labels, groups: str | None, folds: int
+) -> _Labelled:
     known = set().union(*(side.features.keys for side in chosen))
     failed = set().union(*(side.features.failures for side in chosen))
     label_of = labels_of(labels, known | failed)
     common = align(chosen)
     kept = np.array([i for i, key in enumerate(common.keys) if key in label_of], np.int64)
     keys = tuple(common.keys[i] for i in kept)
-    counts = Counter(label_of[key] for key in keys)
-    _require_classes(chosen[0].path, counts, folds)
-    classes = tuple(sorted(counts))
+    classes = tuple(sorted({label_of[key] for key in keys}))
     place = {label: i for i, label in enumerate(classes)}
     truth = np.array([place[label_of[key]] for key in keys], np.int64)
     places = [each[kept] for each in common.places]
-    return _Labelled(keys, places, truth, classes, len(known) - len(keys))
+    task = Task(truth, len(classes), _numbered(chosen[0].features, groups, places[0]))
+    counts = Counter(dict.fromkeys(classes, 0))
+    counts.update(classes[each] for each in truth[task.leaders])
+    _require_classes(chosen[0].path, counts, folds, "groups" if groups else "images")
+    return _Labelled(keys, places, task, classes, len(known) - len(keys))
 
 
-def _require_classes(path: Path, counts: Counter[str], folds: int) -> None:
+def _numbered(features: TableReader, column: str | None, places: Places) -> Classes:
+    """A number for each row's group: that of its value; a row without one is a group itself."""
+    alone = np.arange(len(places))
+    if column is None:
+        return alone
+    if column not in features.columns:
+        there = f"it has {', '.join(features.columns)}" if features.columns else "none was added"
+        raise UsageError(f"{quoted(features.path)} has no column {quoted(column)}: {there}")
+    values = features.facts([column])[column].take(places).combine_chunks().dictionary_encode()
+    numbers = values.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
+    return np.where(numbers < 0, len(values.dictionary) + alone, numbers)
+
+
+def _require_classes(path: Path, counts: Counter[str], folds: int, what: str) -> None:
     if len(counts) < 2:
         only = f", all {quoted(*counts)}" if counts else ""
         raise UsageError(
-            f"{quoted(path)}: {counts.total()} images with a label{only}: a probe needs at least "
+            f"{quoted(path)}: {counts.total()} {what} with a label{only}: a probe needs at least "
             "two classes, see --labels"
         )
     few = sorted(label for label, count in counts.items() if count < folds)
@@ -272,7 +298,7 @@ def _require_classes(path: Path, counts: Counter[str], folds: int) -> None:
         named = ", ".join(f"{quoted(label)} {counts[label]}" for label in few[:CLASSES_NAMED])
         more = f" and {len(few) - CLASSES_NAMED} more" if len(few) > CLASSES_NAMED else ""
         raise UsageError(
-            f"classes with fewer images than the {folds} folds: {named}{more}: "
+            f"classes with fewer {what} than the {folds} folds: {named}{more}: "
             "add images, leave these out, or take fewer folds (--folds)"
         )
 
@@ -307,7 +333,7 @@ def _test(results: Sequence[Probed], right: NDArray[np.bool]) -> Iterator[Probed
 def _save(chosen: Sequence[Side], best: Probed, images: _Labelled, out: Path) -> None:
     sides_ = zip(chosen, images.places, strict=True)
     side, places = next(each for each in sides_ if each[0].name == best.name)
-    fitted = linear(side.vectors(places), images.truth, len(images.classes))
+    fitted = linear(side.vectors(places), images.task)
     Probe(
         path=out,
         classes=images.classes,

@@ -41,6 +41,10 @@ def probe(
         str, typer.Option(help="parent, the image's folder, or a CSV file with key and label.")
     ] = "parent",
     layer: LayerNames = None,
+    groups: Annotated[
+        str | None,
+        typer.Option(help="Column whose equal values stay in one fold, such as duplicate_of."),
+    ] = None,
     folds: Annotated[int, typer.Option(min=2, help="Parts to predict, each by the others.")] = 5,
     k: Annotated[int, typer.Option("-k", min=1, help="Neighbours that vote.")] = 5,
     save: Annotated[
@@ -67,7 +71,14 @@ def probe(
     layers = layer or ()
     with StepProgress() as bar:
         report = penult.probe(
-            tables, labels, layer=layers, folds=folds, k=k, save=save, progress=bar.show
+            tables,
+            labels,
+            layer=layers,
+            groups=groups,
+            folds=folds,
+            k=k,
+            save=save,
+            progress=bar.show,
         )
     _show_probe(report, as_json=as_json)
     if save:
@@ -198,6 +209,7 @@ def _probe_facts(report: "ProbeReport") -> dict[str, object]:
         "images": len(report.keys),
         "left_out": report.left_out,
         "folds": report.folds,
+        "groups": report.groups,
         "classes": report.classes,
         "chance": report.chance,
         "expected": report.expected._asdict(),
