@@ -154,7 +154,9 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--count"]:
         print(counted(sys.argv[2:]))
     elif sys.argv[1:2] == ["--cluster"]:
-        on_cluster(*map(int, sys.argv[2:5]), sys.argv[5:])
+        with tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True) as own:
+            os.environ["RAY_TMPDIR"] = own  # not where a cluster of the user's would be looked for
+            on_cluster(*map(int, sys.argv[2:5]), sys.argv[5:])
     else:
         start = time.monotonic()
         main()
