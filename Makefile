@@ -15,9 +15,9 @@ demo: $(VENV)/run
 test: $(VENV)/dev lint
 	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal --cov --cov-report=term:skip-covered --cov-fail-under=90
 
-# A tenth of the tests, for Pythons beside the one that all of them run on
+# A twentieth of the tests, for Pythons beside the one that all of them run on
 short: $(VENV)/dev demo
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal --share 10
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal --share 20
 
 lint: $(VENV)/dev
 	$(BIN)/ruff check .
