@@ -10,6 +10,8 @@ from penult.analysis import classifiers, drawing, probes
 from penult.errors import UsageError
 from penult.store import annotate
 
+COPIED = np.array([*np.repeat(np.arange(80), 3), *range(80, 120)])  # what each row is a copy of
+
 
 @pytest.fixture(scope="module")
 def digits():
@@ -49,17 +51,16 @@ def test_labels_that_mean_nothing_give_chance(make_table):
 def copied(make_table):
     """Noise with labels that mean nothing: 80 rows thrice, and 40 that have no copies."""
     random = np.random.default_rng(0)
-    numbers = np.array([*np.repeat(np.arange(80), 3), *range(80, 120)])
-    vectors = random.standard_normal((120, 50))[numbers]
-    labels = {f"{i:03}": "ab"[number % 2] for i, number in enumerate(numbers)}
+    vectors = random.standard_normal((120, 50))[COPIED]
+    labels = {f"{i:03}": "ab"[number % 2] for i, number in enumerate(COPIED)}
     table = make_table(dict(zip(labels, vectors, strict=True)))
-    of = [f"{number:03}" if number < 80 else None for number in numbers]
-    annotate(table, {"duplicate_of": of, "label": [*labels.values()]})
-    return table, labels, numbers
+    of = [f"{number:03}" if number < 80 else None for number in COPIED]
+    annotate(table, {"duplicate_of": of, "label": [*labels.values()], "all": len(of) * ["one"]})
+    return table, labels
 
 
 def test_copies_in_other_folds_flatter_and_groups_stay_together(copied):
-    table, labels, _ = copied
+    table, labels = copied
     apart, together = (penult.probe(table, labels, groups=by, k=1) for by in (None, "duplicate_of"))
     assert apart.best.accuracy.value > 0.9
     assert together.best.accuracy.value < 0.65
@@ -67,12 +68,11 @@ def test_copies_in_other_folds_flatter_and_groups_stay_together(copied):
     assert together.notes[0].startswith("280 images; 2 classes; 5 folds of 120 groups; chance")
 
 
-def test_no_group_is_in_two_folds_and_classes_are_in_all(copied):
-    table, labels, numbers = copied
-    task = classifiers.Task(penult.probe(table, labels, folds=2).truth, 2, numbers)
+def test_no_group_is_in_two_folds_and_classes_are_in_all():
+    task = classifiers.Task(COPIED % 2, 2, COPIED)
     tested = []
     for train, test in classifiers.split(task, 5):
-        assert set(numbers[train]).isdisjoint(numbers[test])
+        assert set(COPIED[train]).isdisjoint(COPIED[test])
         assert len(train) + len(test) == 280
         assert np.bincount(task.truth[np.intersect1d(test, task.leaders)]).tolist() == [12, 12]
         tested.extend(test)
@@ -80,11 +80,15 @@ def test_no_group_is_in_two_folds_and_classes_are_in_all(copied):
 
 
 def test_groups_that_give_no_folds(copied):
-    table, labels, _ = copied
-    with pytest.raises(UsageError, match="has no column 'twin_of': it has duplicate_of, label"):
+    table, labels = copied
+    with pytest.raises(
+        UsageError, match="has no column 'twin_of': it has duplicate_of, label, all"
+    ):
         penult.probe(table, labels, groups="twin_of")
     with pytest.raises(UsageError, match="fewer groups than the 5 folds: 'a' 1, 'b' 1"):
         penult.probe(table, labels, groups="label")
+    with pytest.raises(UsageError, match="fewer groups than the 5 folds: 'a' 1, 'b' 0"):
+        penult.probe(table, labels, groups="all")
 
 
 def test_a_fold_is_predicted_the_same_whatever_its_own_values_scale_others_by(digits):

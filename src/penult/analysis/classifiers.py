@@ -54,6 +54,11 @@ class Task(NamedTuple):
         """The first row of each group."""
         return np.unique(self.groups, return_index=True)[1]
 
+    @property
+    def counts(self) -> Classes:
+        """How many groups have their first row in each class."""
+        return np.bincount(self.truth[self.leaders], minlength=self.classes)
+
     def select(self, rows: Classes) -> "Task":
         """The same of some rows, which have all classes."""
         return Task(self.truth[rows], self.classes, self.groups[rows])
@@ -142,8 +147,7 @@ def split(task: Task, folds: int) -> Iterator[tuple[Classes, Classes]]:
 
 def _strength(vectors: Floats, task: Task) -> float:
     """The strength with the least log loss in folds of these rows."""
-    led = np.bincount(task.truth[task.leaders], minlength=task.classes)
-    folds = min(INNER_FOLDS, int(led.min()))
+    folds = min(INNER_FOLDS, int(task.counts.min()))
     if folds < 2:  # a class of one image can't be both fitted and predicted
         return DEFAULT_STRENGTH
     losses = np.zeros(len(STRENGTHS))

@@ -267,8 +267,7 @@ def _select_labelled(
     truth = np.array([place[label_of[key]] for key in keys], np.int64)
     places = [each[kept] for each in common.places]
     task = Task(truth, len(classes), _numbered(chosen[0].features, groups, places[0]))
-    counts = Counter(dict.fromkeys(classes, 0))
-    counts.update(classes[each] for each in truth[task.leaders])
+    counts = Counter(dict(zip(classes, task.counts.tolist(), strict=True)))
     _require_classes(chosen[0].path, counts, folds, "groups" if groups else "images")
     return _Labelled(keys, places, task, classes, len(known) - len(keys))
 
@@ -279,8 +278,8 @@ def _numbered(features: TableReader, column: str | None, places: Places) -> Clas
     if column is None:
         return alone
     if column not in features.columns:
-        there = f"it has {', '.join(features.columns)}" if features.columns else "none was added"
-        raise UsageError(f"{quoted(features.path)} has no column {quoted(column)}: {there}")
+        there = ", ".join(features.columns) or "none, `penult duplicates --store` adds some"
+        raise UsageError(f"{quoted(features.path)} has no column {quoted(column)}: it has {there}")
     values = features.facts([column])[column].take(places).combine_chunks().dictionary_encode()
     numbers = values.indices.cast("int64").fill_null(-1).to_numpy(zero_copy_only=False)
     return np.where(numbers < 0, len(values.dictionary) + alone, numbers)

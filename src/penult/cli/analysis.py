@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 Layer = Annotated[
     str | None, typer.Option("--layer", "-l", help="Layer to compare, by default the first.")
 ]
+Store = Annotated[
+    bool, typer.Option("--store/--no-store", help="Whether to store what is found with the table.")
+]
 MetricName = Annotated[
     Literal["cosine", "l2", "dot"], typer.Option("--metric", help="What nearness is measured by.")
 ]
@@ -133,9 +136,7 @@ def duplicates(
             help="Read files: pixels decide, and sharpness; otherwise features alone.",
         ),
     ] = True,
-    store: Annotated[
-        bool, typer.Option("--store/--no-store", help="Whether to store the proposal in the table.")
-    ] = False,
+    store: Store = False,
     column: Annotated[
         str | None, typer.Option(help="Column of the table for it, by default duplicate.")
     ] = None,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from penult.cli.analysis import Layer
+from penult.cli.analysis import Layer, Store
 from penult.cli.commands import AsJson, Keys, TablePath, Template, Weights, Where, app, opened
 from penult.cli.options import number
 from penult.cli.outputs import OutList, OutSheet, require, write_list, write_sheet
@@ -41,9 +41,7 @@ def cluster(
     column: Annotated[
         str | None, typer.Option(help="Column of the table for them, by default cluster.")
     ] = None,
-    store: Annotated[
-        bool, typer.Option("--store/--no-store", help="Whether to store them with the table.")
-    ] = True,
+    store: Store = True,
     name: Annotated[
         str | None,
         typer.Option(
@@ -205,9 +203,7 @@ def map(  # noqa: A001 -- the command's name
         int, typer.Option(min=0, help="Another one lays out other images of a large table.")
     ] = 0,
     layer: Layer = None,
-    store: Annotated[
-        bool, typer.Option("--store/--no-store", help="Whether to store it with the table.")
-    ] = True,
+    store: Store = True,
     out: OutList = None,
     as_json: AsJson = False,
 ) -> None:
